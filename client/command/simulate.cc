@@ -1,0 +1,150 @@
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "client/command/command.h"
+#include "client/interrupt.h"
+#include "client/training.h"
+#include "client/view/progress.h"
+#include "client/view/summary.h"
+#include "daemon/plan.h"
+#include "daemon/sim/simulator.h"
+#include "daemon/store/result.h"
+#include "daemon/store/run_folder.h"
+
+namespace kith {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+struct SimulateOptions {
+  std::string path;
+  uint32_t nodes = 0;
+  unsigned threads = 0;
+  std::string out;
+  std::vector<std::string> set;
+  bool json = false;
+  bool save_nodes = false;
+};
+
+double seconds_since(steady_clock::time_point start) {
+  return std::chrono::duration<double>(steady_clock::now() - start).count();
+}
+
+// One simulation, from its job file to its folder.
+class Simulation {
+ public:
+  explicit Simulation(const SimulateOptions& options)
+      : options_(options), job_(load_job(options.path, options.set)), view_(options.json) {
+    validate(job_, options.nodes);
+    training_ = load_training(job_, options.nodes, true);
+    const double rows = training_.train ? static_cast<double>(training_.train->rows()) : 0;
+    rounds_ = make_plan(job_, options.nodes, *training_.model, rows / options.nodes).rounds;
+    folder_.emplace(options.out, job_, options.nodes);
+  }
+
+  int run() {
+    Interrupt interrupt;
+    started_ = steady_clock::now();
+    SimulationSettings settings;
+    settings.threads = options_.threads;
+    settings.average_in_reports = evaluates();
+    settings.on_report = [this](const SimulationReport& report) { show(report); };
+    settings.cancelled = [&] { return interrupt.requested(); };
+    const SimulationResult result =
+        simulate(job_, options_.nodes, *training_.model, training_.train, settings);
+    const double wall = seconds_since(started_);
+    view_.clear();
+    if (result.cancelled) {
+      std::fprintf(stderr, "kith: stopped as asked after %llu rounds; what there is lies in %s\n",
+                   static_cast<unsigned long long>(result.rounds), folder_->path().c_str());
+      return kInterrupted;
+    }
+    return conclude(result, wall);
+  }
+
+ private:
+  bool evaluates() const { return job_.report.evaluate && training_.test; }
+
+  void show(const SimulationReport& report) {
+    MetricsPoint point{report.round + 1, seconds(report.time),      report.loss,
+                       std::nullopt,     report.consensus_distance, report.bytes_sent_per_node};
+    if (evaluates()) {
+      point.accuracy =
+          evaluate(*training_.model, *training_.test, report.average, workspace_).accuracy;
+    }
+    folder_->add(point);
+    view_.update({point.round, rounds_, seconds_since(started_), point.loss, point.accuracy,
+                  point.consensus_distance, point.bytes_sent_per_node, ""});
+  }
+
+  int conclude(const SimulationResult& result, double wall) {
+    std::vector<NodeOutcome> outcomes;
+    std::vector<std::span<const float>> vectors;
+    for (size_t i = 0; i < result.parameters.size(); ++i) {
+      outcomes.push_back(outcome_of(result, i));
+      vectors.push_back(result.parameters[i].floats());
+    }
+    const RunResult summary = summarise(job_, *training_.model, training_.test.get(), outcomes,
+                                        {wall, seconds(result.end), result.diverged},
+                                        std::thread::hardware_concurrency());
+    folder_->write(summary);
+    folder_->write_model("model", *training_.model, average_of(vectors), summary);
+    for (size_t i = 0; options_.save_nodes && i < vectors.size(); ++i) {
+      folder_->write_model("nodes/" + std::to_string(i), *training_.model, vectors[i], summary);
+    }
+    const std::string text =
+        options_.json ? to_json(summary) + "\n" : render_summary(summary, folder_->path().string());
+    std::fputs(text.c_str(), stdout);
+    return summary.diverged ? kRunFailed : kDone;
+  }
+
+  static NodeOutcome outcome_of(const SimulationResult& result, size_t i) {
+    const NodeCounters& counters = result.counters[i];
+    NodeOutcome outcome;
+    outcome.parameters = result.parameters[i].floats();
+    outcome.rounds = result.rounds;
+    outcome.loss = result.loss[i];
+    outcome.messages_sent = counters.messages_sent;
+    outcome.messages_received = counters.messages_received;
+    outcome.bytes_sent = counters.bytes_sent;
+    outcome.bytes_received = counters.bytes_received;
+    outcome.uncompressed_bytes_sent = counters.uncompressed_bytes_sent;
+    outcome.messages_resent = counters.messages_resent;
+    for (const uint64_t count : counters.refused) outcome.refused += count;
+    return outcome;
+  }
+
+  const SimulateOptions& options_;
+  Job job_;
+  ProgressView view_;
+  Training training_;
+  Round rounds_ = 0;
+  std::optional<RunFolder> folder_;
+  Workspace workspace_;
+  steady_clock::time_point started_;
+};
+
+}  // namespace
+
+void add_simulate_command(CLI::App& program, Action& chosen) {
+  const auto options = std::make_shared<SimulateOptions>();
+  CLI::App* command = program.add_subcommand(
+      "simulate", "run a job on any number of nodes in this process, in virtual time");
+  command->add_option("JOB", options->path, "the job file")->required();
+  command->add_option("-n,--nodes", options->nodes, "number of nodes")->required();
+  command->add_option("--threads", options->threads, "that compute; 0 = one per core");
+  command->add_option("--set", options->set, kSetHelp)
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command->add_option("--out", options->out, "folder for the results (runs/<job>-<n>nodes-<k>)");
+  command->add_flag("--save-nodes", options->save_nodes, "keep every node's model, too");
+  command->add_flag("--json", options->json, "print the result as one JSON object");
+  command->footer("Example: kith simulate examples/ring.toml -n 64 --set delays.latency_ms=20");
+  command->callback(
+      [options, &chosen] { chosen = [options] { return Simulation(*options).run(); }; });
+}
+
+}  // namespace kith

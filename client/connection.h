@@ -1,0 +1,64 @@
+// One client's line to one daemon: requests out, answers back, never waiting for ever.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/control.h"
+
+namespace kith {
+
+using Deadline = std::chrono::steady_clock::time_point;
+
+// What all connections of a process share.
+class Network {
+ public:
+  Network();
+  ~Network();
+
+ private:
+  friend class Connection;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+struct Answer {
+  control::Reply reply;
+  std::vector<float> parameters;  // of a SnapshotReply
+};
+
+class Connection {
+ public:
+  // `endpoint` is "HOST:PORT". Throws OperatorError where that is no address. `network` outlives
+  // it.
+  Connection(Network& network, std::string endpoint);
+  ~Connection();
+  Connection(Connection&&) noexcept;
+  Connection& operator=(Connection&&) noexcept;
+
+  const std::string& endpoint() const { return endpoint_; }
+
+  // Never blocks. The answer to an earlier request is then passed over.
+  void send(const control::Request& request);
+
+  // The answer to the last request, or nothing by the deadline.
+  std::optional<Answer> receive(Deadline deadline);
+
+  // Both. Throws RunFailed with a sentence that names the endpoint when there is no answer in time,
+  // and OperatorError with the daemon's own sentence when it refuses.
+  Answer ask(const control::Request& request, std::chrono::milliseconds patience);
+
+ private:
+  struct Socket;
+  std::string endpoint_;
+  std::unique_ptr<Socket> socket_;
+  uint64_t last_id_ = 0;
+};
+
+// How long a person waits for a daemon that should answer at once.
+inline constexpr std::chrono::milliseconds kPatience{3000};
+
+}  // namespace kith

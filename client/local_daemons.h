@@ -1,0 +1,55 @@
+// The daemons that `kith run` starts on this machine, for as long as it needs them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <csignal>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kith {
+
+struct LocalDaemonsSetup {
+  uint32_t count = 0;
+  unsigned threads = 1;        // workers of each
+  std::filesystem::path logs;  // <logs>/<i>.log takes what daemon i says
+  sigset_t signal_mask;        // of the children
+};
+
+class LocalDaemons {
+ public:
+  // Starts them on free ports of the loopback interface and waits until each listens. None outlives
+  // this process, however it ends: the kernel tells them. Throws OperatorError where kithd is not
+  // found, RunFailed where one does not start.
+  explicit LocalDaemons(const LocalDaemonsSetup& setup);
+  // Ends what still runs, at once.
+  ~LocalDaemons();
+  LocalDaemons(const LocalDaemons&) = delete;
+  LocalDaemons& operator=(const LocalDaemons&) = delete;
+
+  const std::vector<std::string>& endpoints() const { return endpoints_; }  // "HOST:PORT"
+
+  // Which daemon has died and of what, in one sentence; nothing while all live.
+  std::optional<std::string> dead();
+
+  // Asks all to end and waits up to a second; what is left is killed.
+  void stop();
+
+ private:
+  struct Child {
+    pid_t pid = -1;   // -1: reaped
+    int output = -1;  // read end of its standard output
+  };
+
+  void spawn(uint32_t node, const std::string& program, const LocalDaemonsSetup& setup);
+  std::string wait_for_endpoint(uint32_t node);
+  std::string death_of(uint32_t node, pid_t pid, int status) const;
+
+  std::filesystem::path logs_;
+  std::vector<Child> children_;
+  std::vector<std::string> endpoints_;
+};
+
+}  // namespace kith

@@ -1,0 +1,56 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "client/command/command.h"
+#include "topology/error.h"
+
+namespace {
+
+int fail(const std::string& sentence, int code) {
+  std::fprintf(stderr, "kith: %s\n", sentence.c_str());
+  return code;
+}
+
+// CLI11's own words, with the way to the right ones.
+int refuse(const CLI::App& program, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
+  std::string command = "kith";
+  for (const CLI::App* chosen : program.get_subcommands()) command += " " + chosen->get_name();
+  return fail(std::string(error.what()) + "; see " + command + " --help", kith::kRequestWrong);
+}
+
+int run(int argc, char** argv) {
+  CLI::App program("Trains one model on many machines with no master.", "kith");
+  program.set_version_flag("--version", "kith " KITH_VERSION, "print the version and exit");
+  program.set_help_flag("-h,--help", "print this help and exit");
+  program.footer(
+      "Exit codes: 0 done, 1 the run failed, 2 the request was wrong, 130 interrupted.\n"
+      "Example: kith run examples/ring.toml -n 8");
+  program.require_subcommand(1);
+  kith::Action chosen;
+  kith::add_run_command(program, chosen);
+  kith::add_simulate_command(program, chosen);
+  kith::add_status_command(program, chosen);
+  kith::add_stop_command(program, chosen);
+  kith::add_topology_command(program, chosen);
+  kith::add_job_command(program, chosen);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return refuse(program, error);
+  }
+  return chosen();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const kith::OperatorError& error) {
+    return fail(error.what(), kith::kRequestWrong);
+  } catch (const std::exception& error) {
+    return fail(error.what(), kith::kRunFailed);
+  }
+}

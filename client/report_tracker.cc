@@ -1,0 +1,57 @@
+#include "client/report_tracker.h"
+
+#include <algorithm>
+
+namespace kith {
+
+namespace {
+
+// When the first node began, s since 1970; 0 while none has.
+double first_start(const std::vector<control::ProgressReply>& replies) {
+  double start = 0;
+  for (const control::ProgressReply& reply : replies) {
+    if (reply.unix_start <= 0) continue;
+    start = start == 0 ? reply.unix_start : std::min(start, reply.unix_start);
+  }
+  return start;
+}
+
+}  // namespace
+
+std::vector<TrackedRound> ReportTracker::add(const std::vector<control::ProgressReply>& replies) {
+  const double start = first_start(replies);
+  if (start > 0) start_ = start_ == 0 ? start : std::min(start_, start);
+  for (const control::ProgressReply& reply : replies) {
+    for (const control::ReportEntry& entry : reply.reports) {
+      Gathering& gathering = rounds_[entry.round];
+      ++gathering.count;
+      gathering.snapshots += entry.snapshot;
+      gathering.loss += entry.loss;
+      gathering.bytes += static_cast<double>(entry.bytes_sent);
+      gathering.last_time = std::max(gathering.last_time, entry.unix_time);
+    }
+  }
+  std::vector<TrackedRound> complete;
+  const auto n = static_cast<double>(nodes_);
+  while (!rounds_.empty() && rounds_.begin()->second.count >= nodes_) {
+    const auto& [round, gathering] = *rounds_.begin();
+    MetricsPoint point;
+    point.round = round + 1;
+    point.seconds = std::max(0.0, gathering.last_time - start_);
+    point.loss = gathering.loss / n;
+    point.bytes_sent_per_node = gathering.bytes / n;
+    complete.push_back({round, gathering.snapshots == nodes_, point});
+    rounds_.erase(rounds_.begin());
+  }
+  return complete;
+}
+
+double training_seconds(const std::vector<control::ProgressReply>& replies) {
+  double end = 0;
+  for (const control::ProgressReply& reply : replies) {
+    if (reply.unix_start > 0) end = std::max(end, reply.unix_start + reply.seconds);
+  }
+  return std::max(0.0, end - first_start(replies));
+}
+
+}  // namespace kith

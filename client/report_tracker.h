@@ -1,0 +1,43 @@
+// Puts the reports of all nodes together: a round counts once every node has completed it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "daemon/store/result.h"
+#include "protocol/control.h"
+
+namespace kith {
+
+struct TrackedRound {
+  Round round = 0;         // as the daemons count, from 0: what SnapshotRequest takes
+  bool snapshots = false;  // every node keeps its parameters of this round
+  MetricsPoint point;      // without accuracy and consensus distance
+};
+
+class ReportTracker {
+ public:
+  explicit ReportTracker(size_t nodes) : nodes_(nodes) {}
+
+  // One reply for each node. Returns the rounds that this completes, in rising order.
+  std::vector<TrackedRound> add(const std::vector<control::ProgressReply>& replies);
+
+ private:
+  struct Gathering {
+    size_t count = 0;
+    size_t snapshots = 0;
+    double loss = 0;
+    double bytes = 0;
+    double last_time = 0;  // s since 1970, when the last node completed it
+  };
+
+  size_t nodes_;
+  double start_ = 0;  // s since 1970, when the first node began
+  std::map<Round, Gathering> rounds_;
+};
+
+// Of the whole run: from when the first node began until the last one ended, s.
+double training_seconds(const std::vector<control::ProgressReply>& replies);
+
+}  // namespace kith

@@ -1,0 +1,265 @@
+#include "client/run.h"
+
+#include <fmt/format.h>
+
+#include <random>
+#include <thread>
+
+#include "client/command/command.h"
+#include "client/view/summary.h"
+#include "client/view/units.h"
+#include "topology/error.h"
+
+namespace kith {
+
+namespace {
+
+using control::Phase;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kPoll{100};
+
+// A local daemon's death is known at once by its process; on a crowded machine it may be slow.
+constexpr milliseconds kLocalPatience{15000};
+
+constexpr double kSilenceTold = 3;  // s
+
+// Only tells the runs of one set of daemons apart; no result depends on it.
+uint64_t fresh_token() {
+  std::random_device source;
+  return (uint64_t{source()} << 32 | source()) | 1;
+}
+
+uint32_t nodes_of(const RunOptions& options) {
+  const auto hosts = static_cast<uint32_t>(options.hosts.size());
+  if (hosts == 0) return options.nodes;
+  if (options.nodes == 0 || options.nodes == hosts) return hosts;
+  throw OperatorError(
+      fmt::format("-n is {}, but --hosts names {} daemons: leave -n out", options.nodes, hosts));
+}
+
+NodeOutcome outcome_of(const control::ProgressReply& reply, std::span<const float> parameters) {
+  const control::Counters& counters = reply.counters;
+  NodeOutcome outcome;
+  outcome.parameters = parameters;
+  outcome.rounds = reply.round;
+  outcome.loss = reply.loss;
+  outcome.messages_sent = counters.messages_sent;
+  outcome.messages_received = counters.messages_received;
+  outcome.bytes_sent = counters.bytes_sent;
+  outcome.bytes_received = counters.bytes_received;
+  outcome.uncompressed_bytes_sent = counters.uncompressed_bytes_sent;
+  outcome.messages_resent = counters.messages_resent;
+  for (const auto& [reason, count] : counters.refused) outcome.refused += count;
+  return outcome;
+}
+
+}  // namespace
+
+Run::Run(const RunOptions& options)
+    : options_(options),
+      job_(load_job(options.path, options.set)),
+      view_(options.json),
+      tracker_(nodes_of(options)) {
+  options_.nodes = nodes_of(options);
+  if (options_.nodes == 0) throw OperatorError("kith run needs -n, the number of nodes");
+  validate(job_, options_.nodes);
+  folder_.emplace(options_.out, job_, options_.nodes);
+}
+
+void Run::watch() {
+  if (interrupt_.requested()) throw Interrupted{};
+  if (!daemons_) return;
+  if (const auto death = daemons_->dead()) {
+    throw RunFailed(*death + "; all others have been stopped");
+  }
+}
+
+void Run::begin() {
+  std::vector<std::string> endpoints = options_.hosts;
+  if (endpoints.empty()) {
+    view_.say(fmt::format("Starting {} daemons on this machine.", options_.nodes));
+    daemons_.emplace(LocalDaemonsSetup{options_.nodes, options_.threads, folder_->logs(),
+                                       interrupt_.outer_mask()});
+    endpoints = daemons_->endpoints();
+  }
+  const milliseconds patience = daemons_ ? kLocalPatience : kPatience;
+  cluster_.emplace(endpoints, patience, [this] { watch(); });
+  cluster_->greet();
+  evaluator_.emplace(job_, options_.nodes);  // loads while the daemons do
+  view_.say(fmt::format("Each loads its own part of the data for job {}.", job_.name));
+  cluster_->start(job_.text, fresh_token());
+}
+
+void Run::record(const Replies& replies) {
+  for (TrackedRound& tracked : tracker_.add(replies)) {
+    shown_.bytes_sent_per_node = tracked.point.bytes_sent_per_node;
+    if (tracked.snapshots) judgeable_ = tracked.round;
+    points_.push_back(std::move(tracked));
+  }
+  take_judgement();
+}
+
+void Run::take_judgement() {
+  const auto judgement = evaluator_->take();
+  if (!judgement) return;
+  judging_.reset();
+  shown_.accuracy = judgement->accuracy;
+  shown_.consensus_distance = judgement->consensus_distance;
+  for (TrackedRound& tracked : points_) {
+    if (tracked.round != judgement->round) continue;
+    tracked.point.accuracy = judgement->accuracy;
+    tracked.point.consensus_distance = judgement->consensus_distance;
+  }
+}
+
+// Fetching the models costs the daemons time: a tenth of it at the most goes to that.
+void Run::judge_latest() {
+  if (!judgeable_ || judging_ || !evaluator_->idle()) return;
+  const auto now = steady_clock::now();
+  if (now < next_judgement_) return;
+  const Round round = *std::exchange(judgeable_, std::nullopt);
+  std::optional<Parameters> parameters = cluster_->snapshots(round);
+  const auto spent = steady_clock::now() - now;
+  next_judgement_ = steady_clock::now() + 10 * spent;
+  if (!parameters) return;
+  evaluator_->judge(round, std::move(*parameters), job_.report.evaluate);
+  judging_ = round;
+}
+
+// In order; those from the one that is being judged on wait for the judgement.
+void Run::flush_points() {
+  while (!points_.empty() && !(judging_ && points_.front().round >= *judging_)) {
+    folder_->add(points_.front().point);
+    points_.pop_front();
+  }
+}
+
+void Run::warn_of_silence(const Replies& replies) {
+  shown_.warning.clear();
+  for (const control::ProgressReply& reply : replies) {
+    for (const control::SilentPeer& peer : reply.silent) {
+      if (peer.seconds < kSilenceTold) continue;
+      shown_.warning = fmt::format("node {} silent for {}", peer.node, duration_text(peer.seconds));
+      if (!silent_told_.insert(peer.node).second) continue;
+      view_.say(fmt::format("Node {} at {} has been silent for {}; its neighbours wait for it.",
+                            peer.node, peer.endpoint, duration_text(peer.seconds)));
+    }
+  }
+}
+
+void Run::show(const Replies& replies) {
+  double loss = 0;
+  shown_.round = replies[0].round;
+  shown_.seconds = 0;
+  for (const control::ProgressReply& reply : replies) {
+    shown_.round = std::min(shown_.round, reply.round);
+    shown_.rounds = std::max(shown_.rounds, reply.rounds);
+    shown_.seconds = std::max(shown_.seconds, reply.seconds);
+    loss += reply.loss / static_cast<double>(replies.size());
+  }
+  if (shown_.round > 0) shown_.loss = loss;
+  warn_of_silence(replies);
+  view_.update(shown_);
+}
+
+// Until all are done or one has diverged; returns the last replies.
+Run::Replies Run::follow() {
+  for (;;) {
+    Replies replies = cluster_->progress();
+    size_t over = 0;
+    bool diverged = false;
+    for (size_t i = 0; i < replies.size(); ++i) {
+      const control::ProgressReply& reply = replies[i];
+      if (reply.phase == Phase::kFailed || reply.phase == Phase::kIdle) {
+        throw RunFailed(fmt::format("node {} at {} gave up the job{}{}", i, cluster_->endpoint(i),
+                                    reply.error.empty() ? "" : ": ", reply.error));
+      }
+      over += reply.phase == Phase::kFinished || reply.phase == Phase::kDiverged;
+      diverged = diverged || reply.phase == Phase::kDiverged;
+    }
+    if (diverged || over == replies.size()) return replies;
+    record(replies);
+    judge_latest();
+    flush_points();
+    show(replies);
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+int Run::conclude(const Replies& replies) {
+  view_.clear();
+  bool diverged = false;
+  for (const control::ProgressReply& reply : replies) {
+    diverged = diverged || reply.phase == Phase::kDiverged;
+  }
+  const std::optional<Parameters> parameters = cluster_->snapshots(std::nullopt);
+  if (!parameters) {
+    throw RunFailed(diverged ? "training diverged, the numbers grew beyond all bounds: try a "
+                               "smaller train.learning_rate"
+                             : "not all nodes handed over their final model");
+  }
+  record(replies);
+  stop();
+  for (; judging_; take_judgement()) std::this_thread::sleep_for(milliseconds(1));
+
+  std::vector<NodeOutcome> outcomes;
+  std::vector<std::span<const float>> vectors;
+  for (size_t i = 0; i < replies.size(); ++i) {
+    vectors.push_back((*parameters)[i]);
+    outcomes.push_back(outcome_of(replies[i], vectors[i]));
+  }
+  const Training& training = evaluator_->training();
+  const RunResult result = summarise(job_, *training.model, training.test.get(), outcomes,
+                                     {training_seconds(replies), std::nullopt, diverged},
+                                     std::thread::hardware_concurrency());
+  save(result, vectors);
+  const std::string text =
+      options_.json ? to_json(result) + "\n" : render_summary(result, folder_->path().string());
+  std::fputs(text.c_str(), stdout);
+  return diverged ? kRunFailed : kDone;
+}
+
+void Run::save(const RunResult& result, const std::vector<std::span<const float>>& vectors) {
+  const Model& model = *evaluator_->training().model;
+  if (!points_.empty()) {  // the last one is the end of the run, which is judged already
+    MetricsPoint& last = points_.back().point;
+    last.consensus_distance = result.consensus_distance;
+    if (result.accuracy) last.accuracy = result.accuracy->average_model;
+  }
+  flush_points();
+  folder_->write(result);
+  folder_->write_model("model", model, average_of(vectors), result);
+  for (size_t i = 0; options_.save_nodes && i < vectors.size(); ++i) {
+    folder_->write_model("nodes/" + std::to_string(i), model, vectors[i], result);
+  }
+}
+
+void Run::stop() {
+  if (daemons_) {
+    daemons_->stop();
+  } else if (cluster_) {
+    cluster_->stop_job();
+  }
+}
+
+int Run::run() {
+  try {
+    begin();
+    return conclude(follow());
+  } catch (const Interrupted&) {
+    view_.clear();
+    stop();
+    const std::string what = daemons_ ? "all daemons are stopped" : "the daemons dropped the job";
+    std::fprintf(stderr, "kith: interrupted: %s; what there is lies in %s\n", what.c_str(),
+                 folder_->path().c_str());
+    return kInterrupted;
+  } catch (...) {
+    view_.clear();
+    stop();
+    throw;
+  }
+}
+
+}  // namespace kith

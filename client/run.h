@@ -1,0 +1,76 @@
+// One run on real daemons, from its job file to its folder.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "client/cluster.h"
+#include "client/evaluator.h"
+#include "client/interrupt.h"
+#include "client/local_daemons.h"
+#include "client/report_tracker.h"
+#include "client/view/progress.h"
+#include "daemon/store/run_folder.h"
+
+namespace kith {
+
+struct RunOptions {
+  std::string path;
+  uint32_t nodes = 0;              // 0 with hosts: as many as there are
+  unsigned threads = 1;            // workers of each local daemon
+  std::vector<std::string> hosts;  // HOST:PORT of running daemons; empty = start our own
+  std::string out;
+  std::vector<std::string> set;
+  bool json = false;
+  bool save_nodes = false;
+};
+
+class Run {
+ public:
+  explicit Run(const RunOptions& options);
+
+  // Returns the exit code; throws RunFailed, OperatorError.
+  int run();
+
+ private:
+  using Replies = std::vector<control::ProgressReply>;
+  using Parameters = std::vector<std::vector<float>>;
+  struct Interrupted {};
+
+  void watch();
+  void begin();
+  Replies follow();
+  void record(const Replies& replies);
+  void take_judgement();
+  void flush_points();
+  void judge_latest();
+  void show(const Replies& replies);
+  void warn_of_silence(const Replies& replies);
+  int conclude(const Replies& replies);
+  void save(const RunResult& result, const std::vector<std::span<const float>>& vectors);
+  void stop();
+
+  RunOptions options_;
+  Job job_;
+  ProgressView view_;
+  Interrupt interrupt_;
+  std::optional<RunFolder> folder_;
+  std::optional<LocalDaemons> daemons_;
+  std::optional<Evaluator> evaluator_;
+  std::optional<Cluster> cluster_;
+
+  ReportTracker tracker_;
+  std::deque<TrackedRound> points_;  // not yet in metrics.jsonl
+  std::optional<Round> judging_;     // as TrackedRound::round
+  Judgement judged_;                 // the latest
+  std::optional<Round> judgeable_;   // the latest round of which all keep their parameters
+  std::chrono::steady_clock::time_point next_judgement_;
+  Progress shown_;
+  std::set<uint32_t> silent_told_;
+};
+
+}  // namespace kith

@@ -1,0 +1,95 @@
+#include "client/view/summary.h"
+
+#include <fmt/format.h>
+
+#include "client/view/units.h"
+
+namespace kith {
+
+namespace {
+
+std::string line(const std::string& name, const std::string& text) {
+  return fmt::format("  {:<14} {}\n", name, text);
+}
+
+std::string accuracy_lines(const RunResult& result) {
+  const Accuracy& accuracy = *result.accuracy;
+  const bool all = result.evaluated_nodes == result.nodes;
+  std::string text = line("accuracy", percent_text(accuracy.average_model) +
+                                          "  average of all nodes' models, on the test set");
+  text +=
+      line("", fmt::format("{}  worst node ({}{})", percent_text(accuracy.min),
+                           index_of(*result.worst_node),
+                           all ? "" : fmt::format(", of {} looked at", result.evaluated_nodes)));
+  return text;
+}
+
+std::string laboratory_lines(const LaboratoryResult& lab) {
+  const auto estimate = [](const Estimate& e) {
+    return fmt::format("{:.6g} +- {:.2g}", e.value, e.standard_error);
+  };
+  return line("average",
+              fmt::format("mean {}, variance {}  over {} replicas", estimate(lab.mean_of_average),
+                          estimate(lab.variance_of_average), count_text(lab.replicas))) +
+         line("consensus", estimate(lab.consensus) + "  squared distance of a node to the average");
+}
+
+std::string time_line(const RunResult& result) {
+  std::string text = duration_text(result.seconds);
+  if (result.virtual_seconds) {
+    text = duration_text(*result.virtual_seconds) + " of simulated time, computed in " + text;
+  }
+  if (result.laboratory) return line("time", text);
+  return line("time",
+              text + fmt::format("  ({} samples/s in all)",
+                                 count_text(static_cast<uint64_t>(result.samples_per_second))));
+}
+
+std::string traffic_lines(const RunResult& result) {
+  const double sent = result.bytes_sent_per_node;
+  const double synchronous = result.bytes_synchronous_per_node;
+  std::string text =
+      line("sent", fmt::format("{} per node in {} messages", bytes_text(sent),
+                               count_text(static_cast<uint64_t>(result.messages_sent_per_node))));
+  std::string comparison =
+      "synchronous SGD with a central server: " + bytes_text(synchronous) + " per node";
+  if (sent > 0 && synchronous > 0) {
+    const double ratio = synchronous / sent;
+    constexpr double kEqual = 1.05;
+    if (ratio > kEqual) comparison += fmt::format(", {:.1f}x as much", ratio);
+    if (ratio < 1 / kEqual) comparison += fmt::format(", {:.1f}x less", 1 / ratio);
+    if (ratio <= kEqual && ratio >= 1 / kEqual) comparison += ", about the same";
+  }
+  return text + line("", comparison);
+}
+
+std::string heading(const RunResult& result) {
+  return fmt::format("{} {} ({} parameters) on {} {}: {} rounds of {}, graph {}, messages {}\n",
+                     result.diverged ? "Diverged:" : "Trained", result.model,
+                     count_text(result.parameters), result.nodes,
+                     result.nodes == 1 ? "node" : "nodes", count_text(result.rounds),
+                     result.algorithm, result.graph,
+                     result.codec == "identity" ? "uncompressed" : "as " + result.codec);
+}
+
+}  // namespace
+
+std::string render_summary(const RunResult& result, const std::string& folder) {
+  std::string text = heading(result);
+  if (result.diverged) {
+    text += "  the numbers grew beyond all bounds: try a smaller train.learning_rate\n";
+  }
+  if (result.accuracy) text += accuracy_lines(result);
+  text += line("loss", number_text(result.loss) + "  training, mean of the nodes' last round");
+  if (result.laboratory) {
+    text += laboratory_lines(*result.laboratory);
+  } else {
+    text += line("disagreement", number_text(result.consensus_distance) +
+                                     "  mean squared distance of a node's model to the average");
+  }
+  text += time_line(result) + traffic_lines(result);
+  return text + line("model", folder + "/model.safetensors") +
+         line("all figures", folder + "/result.json");
+}
+
+}  // namespace kith

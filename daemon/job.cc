@@ -1,0 +1,304 @@
+#include "daemon/job.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "daemon/job_check.h"
+#include "daemon/job_text.h"
+#include "daemon/nearest.h"
+#include "topology/error.h"
+#include "topology/registry.h"
+
+namespace kith {
+
+namespace {
+
+const JobKey* find_key(const std::string& section, const std::string& key) {
+  for (const JobKey& known : job_keys()) {
+    if (section == known.section && key == known.spec.key) return &known;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> section_names() {
+  std::vector<std::string> names;
+  for (const JobKey& known : job_keys()) {
+    if (names.empty() || names.back() != known.section) names.push_back(known.section);
+  }
+  return names;
+}
+
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& known) {
+  const std::string near = nearest(word, known);
+  if (!near.empty()) return ": did you mean " + near + "?";
+  std::string text = ": known are ";
+  for (size_t i = 0; i < known.size(); ++i) text += (i ? ", " : "") + known[i];
+  return text;
+}
+
+void refuse_unknown_sections(const JobSections& sections) {
+  const std::vector<std::string> names = section_names();
+  for (const auto& [name, section] : sections) {
+    if (std::ranges::find(names, name) != names.end()) continue;
+    throw OperatorError("[" + name + "] is not a section of a job file" +
+                        did_you_mean(name, names));
+  }
+}
+
+// The key as it stands elsewhere: under another section, or with another kind of this one.
+void refuse_misplaced(const std::string& section, const std::string& key, const std::string& kind) {
+  const std::string full = section + "." + key;
+  for (const JobKind& other : job_kinds()) {
+    if (section != other.section || kind == other.name) continue;
+    for (const OptionSpec& spec : other.options) {
+      if (key != spec.key) continue;
+      throw OperatorError(full + " belongs to " + section + "." + other.key + " = \"" + other.name +
+                          "\", but it is \"" + kind + "\"");
+    }
+  }
+  for (const JobKey& known : job_keys()) {
+    if (key != known.spec.key) continue;
+    throw OperatorError(full + " does not exist: did you mean " + known.section + "." + key + "?");
+  }
+}
+
+// Splits a section into its fixed keys and those of its kind; refuses what is neither.
+struct SplitSection {
+  JobSection fixed;
+  JobSection own;
+};
+
+SplitSection split(const std::string& section, const JobSection& given, const std::string& kind,
+                   const OptionSpecs& own_specs) {
+  SplitSection parts;
+  std::vector<std::string> known;
+  for (const JobKey& key : job_keys()) {
+    if (section == key.section) known.push_back(section + "." + key.spec.key);
+  }
+  for (const OptionSpec& spec : own_specs) known.push_back(section + "." + spec.key);
+  for (const auto& [key, value] : given) {
+    const std::string full = section + "." + key;
+    if (find_key(section, key)) {
+      parts.fixed[key] = value;
+    } else if (std::ranges::find(known, full) != known.end()) {
+      parts.own[key] = value;
+    } else {
+      refuse_misplaced(section, key, kind);
+      throw OperatorError(full + " does not exist" + did_you_mean(full, known));
+    }
+  }
+  return parts;
+}
+
+void refuse_unquoted(const std::string& section, const JobSection& given,
+                     const OptionSpecs& specs) {
+  for (const OptionSpec& spec : specs) {
+    const auto found = given.find(spec.key);
+    if (spec.type != OptionSpec::Type::kText || found == given.end()) continue;
+    if (std::holds_alternative<std::string>(found->second)) continue;
+    const std::string name = section + "." + spec.key;
+    throw OperatorError(name + " is " + to_text(found->second) + ", but must be a text: write " +
+                        spec.key + " = \"" + to_text(found->second) + "\"");
+  }
+}
+
+Options checked(const std::string& section, const OptionSpecs& specs, const JobSection& given) {
+  refuse_unquoted(section, given, specs);
+  return Options(section, specs, given);
+}
+
+OptionSpecs fixed_specs(const std::string& section) {
+  OptionSpecs specs;
+  for (const JobKey& key : job_keys()) {
+    if (section == key.section) specs.push_back(key.spec);
+  }
+  return specs;
+}
+
+// One section after the checks: fixed keys, and those of the kind that `selector` names.
+struct Section {
+  Options fixed;
+  Choice choice;
+};
+
+class Reader {
+ public:
+  explicit Reader(const JobSections& sections) : sections_(sections) {}
+
+  Options plain(const std::string& name) const {
+    return checked(name, fixed_specs(name), split(name, given(name), "", {}).fixed);
+  }
+
+  Section with_kind(const std::string& name, const std::string& selector) const {
+    const std::string kind = selected(name, selector);
+    const OptionSpecs own = options_of(name, selector, kind);
+    const SplitSection parts = split(name, given(name), kind, own);
+    return {checked(name, fixed_specs(name), parts.fixed), {kind, checked(name, own, parts.own)}};
+  }
+
+ private:
+  JobSection given(const std::string& name) const {
+    const auto found = sections_.find(name);
+    return found == sections_.end() ? JobSection{} : found->second;
+  }
+
+  // The kind that the section asks for, checked to be a text.
+  std::string selected(const std::string& name, const std::string& selector) const {
+    JobSection only;
+    const JobSection all = given(name);
+    if (const auto found = all.find(selector); found != all.end()) only.insert(*found);
+    const OptionSpecs specs = {find_key(name, selector)->spec};
+    return checked(name, specs, only).text(selector);
+  }
+
+  static OptionSpecs options_of(const std::string& name, const std::string& selector,
+                                const std::string& kind) {
+    std::vector<std::string> known;
+    for (const JobKind& entry : job_kinds()) {
+      if (name != entry.section) continue;
+      if (kind == entry.name) return entry.options;
+      known.push_back(entry.name);
+    }
+    std::string list;
+    for (const std::string& entry : known) list += (list.empty() ? "" : ", ") + entry;
+    if (kind.empty()) {
+      throw OperatorError(name + "." + selector + " is missing: it must be one of " + list);
+    }
+    const std::string near = nearest(kind, known);
+    throw OperatorError(name + "." + selector + " is \"" + kind + "\", but the known ones are " +
+                        list + (near.empty() ? "" : ": did you mean " + near + "?"));
+  }
+
+  const JobSections& sections_;
+};
+
+DataSpec read_data(const Options& data) {
+  DataSpec spec;
+  spec.source = data.text("source");
+  spec.labels = data.text("labels");
+  spec.test = data.text("test");
+  spec.test_labels = data.text("test_labels");
+  spec.label_column = data.text("label_column");
+  spec.test_fraction = data.number("test_fraction");
+  spec.scale = data.text("scale");
+  spec.partition = data.text("partition");
+  return spec;
+}
+
+Schedule read_schedule(const Options& train) {
+  Schedule schedule;
+  const std::string& kind = train.text("schedule");
+  if (kind == "step") schedule.kind = Schedule::Kind::kStep;
+  if (kind == "cosine") schedule.kind = Schedule::Kind::kCosine;
+  schedule.warm_up_steps = static_cast<uint64_t>(train.integer("warm_up_steps"));
+  schedule.milestones = train.numbers("milestones");
+  schedule.factor = train.number("factor");
+  schedule.floor_fraction = train.number("floor");
+  return schedule;
+}
+
+TrainSpec read_train(const Options& train) {
+  TrainSpec spec;
+  spec.batch = static_cast<uint32_t>(train.integer("batch"));
+  spec.optimizer.learning_rate = static_cast<float>(train.number("learning_rate"));
+  spec.optimizer.momentum = static_cast<float>(train.number("momentum"));
+  spec.optimizer.nesterov = train.flag("nesterov");
+  spec.optimizer.weight_decay = static_cast<float>(train.number("weight_decay"));
+  spec.optimizer.schedule = read_schedule(train);
+  return spec;
+}
+
+DelaySpec read_delays(const Options& delays) {
+  DelaySpec spec;
+  spec.compute = delays.text("compute");
+  spec.latency = delays.number("latency_ms") / 1e3;
+  spec.bandwidth = delays.number("bandwidth_mbit") * 1e6 / 8;
+  spec.loss = delays.number("loss");
+  return spec;
+}
+
+Job build(const JobSections& sections, std::string text) {
+  refuse_unknown_sections(sections);
+  const Reader reader(sections);
+  Job job;
+  const Options what = reader.plain("job");
+  job.name = what.text("name");
+  job.seed = static_cast<uint64_t>(what.integer("seed"));
+  job.model = reader.with_kind("model", "kind").choice;
+  job.data = read_data(reader.plain("data"));
+  job.train = read_train(reader.plain("train"));
+  job.algorithm = reader.with_kind("algorithm", "kind").choice;
+  const Section topology = reader.with_kind("topology", "graph");
+  job.graph = topology.choice;
+  job.weights = topology.fixed.text("weights");
+  const Options codec = reader.plain("codec");
+  job.codec = codec.text("kind");
+  job.error_feedback = codec.flag("error_feedback");
+  job.delays = read_delays(reader.plain("delays"));
+  const Options report = reader.plain("report");
+  job.report.every = static_cast<Round>(report.integer("every"));
+  job.report.evaluate = report.flag("evaluate");
+  const Options stop = reader.plain("stop");
+  job.rounds = static_cast<Round>(stop.integer("rounds"));
+  job.epochs = stop.number("epochs");
+  job.text = std::move(text);
+  check_job(job);
+  return job;
+}
+
+Job parse_named(const std::string& toml, const std::vector<std::string>& overrides,
+                const std::string& fallback_name) {
+  JobSections sections = read_sections(toml);
+  for (const std::string& assignment : overrides) apply_override(sections, assignment);
+  const bool named = !fallback_name.empty() && !sections["job"].contains("name");
+  if (named) sections["job"]["name"] = fallback_name;
+  const bool changed = named || !overrides.empty();
+  return build(sections, changed ? write_sections(sections) : toml);
+}
+
+// The file's own name without folder and ending, in the letters that job.name may have.
+std::string name_of_file(const std::string& path) {
+  std::string name = std::filesystem::path(path).stem().string();
+  for (char& c : name) {
+    if (!is_name_letter(c)) c = '-';
+  }
+  return name.substr(0, 64);
+}
+
+}  // namespace
+
+Job parse_job(const std::string& toml, const std::vector<std::string>& overrides) {
+  return parse_named(toml, overrides, "");
+}
+
+Job load_job(const std::string& path, const std::vector<std::string>& overrides) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file || std::filesystem::is_directory(path)) {
+    throw OperatorError("cannot read the job file " + path +
+                        ": give the path of a TOML file, such as examples/ring.toml");
+  }
+  const std::string toml{std::istreambuf_iterator<char>(file), {}};
+  try {
+    return parse_named(toml, overrides, name_of_file(path));
+  } catch (const OperatorError& error) {
+    throw OperatorError(path + ": " + error.what());
+  }
+}
+
+std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes) {
+  return make_graph(job.graph.kind, nodes, job.seed, job.graph.options);
+}
+
+Round rounds_of(const Job& job, double rows_per_node) {
+  if (job.rounds > 0) return job.rounds;
+  const AlgorithmInfo& algorithm = algorithm_info(job.algorithm.kind);
+  const double batches = static_cast<double>(algorithm.batches_per_round(job.algorithm.options));
+  const double rows_per_round = batches * static_cast<double>(job.train.batch);
+  const double rounds = std::ceil(job.epochs * rows_per_node / rows_per_round);
+  return std::max<Round>(1, static_cast<Round>(rounds));
+}
+
+}  // namespace kith

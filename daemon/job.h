@@ -1,0 +1,102 @@
+// A job: everything that decides what is trained, typed and validated. TOML in, one struct out.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/algorithm.h"
+#include "protocol/optimizer.h"
+#include "protocol/options.h"
+#include "topology/mixing.h"
+
+namespace kith {
+
+// A registered kind and its checked options.
+struct Choice {
+  std::string kind;
+  Options options;
+};
+
+struct DataSpec {
+  std::string source;  // "fashion-mnist", "none" (quadratic), or a path: .csv, .npy, IDX
+  std::string labels;  // path of the labels, for .npy and IDX; empty where not needed
+  std::string test;    // path of a test set; empty = split off test_fraction
+  std::string test_labels;
+  std::string label_column;  // CSV: header name or 0-based number; empty = last
+  double test_fraction = 0.2;
+  std::string scale;      // "unit" (bytes / 255), "standard" (mean 0, variance 1), "none"
+  std::string partition;  // "iid", "dirichlet:ALPHA", "shards:CLASSES_PER_NODE"
+};
+
+struct TrainSpec {
+  uint32_t batch = 32;  // samples of one step on one node
+  OptimizerSpec optimizer;
+};
+
+// Of the simulated body; seconds, bytes per second, probabilities.
+struct DelaySpec {
+  std::string compute;   // law of the time of one batch, e.g. "exponential:0.01"
+  double latency = 0;    // s, each message
+  double bandwidth = 0;  // bytes/s out of each node, 0 = unlimited; sends queue behind each other
+  double loss = 0;       // probability that a message is lost
+};
+
+struct ReportSpec {
+  Round every = 0;       // rounds between reports; chosen from the length of the run when absent
+  bool evaluate = true;  // test accuracy of the average model at each report
+};
+
+struct Job {
+  std::string name;
+  uint64_t seed = 1;
+  Choice model;
+  DataSpec data;
+  TrainSpec train;
+  Choice algorithm;
+  Choice graph;
+  std::string weights;  // mixing rule; empty = default_mixing
+  std::string codec;
+  bool error_feedback = false;
+  DelaySpec delays;
+  ReportSpec report;
+  Round rounds = 0;   // exactly one of rounds and epochs is above zero
+  double epochs = 0;  // passes of the average node over its shard
+
+  std::string text;  // the TOML that it came from, overrides applied: what daemons are sent
+};
+
+struct JobKey {
+  const char* section;
+  OptionSpec spec;
+};
+
+// The one table of all fixed keys; kinds add their own to their section ([model], [algorithm],
+// [topology]).
+const std::vector<JobKey>& job_keys();
+
+// What `section.key` may be set to, and the keys that this adds to the section.
+struct JobKind {
+  const char* section;
+  const char* key;
+  const char* name;
+  const char* help;
+  OptionSpecs options;
+};
+std::vector<JobKind> job_kinds();
+
+// `overrides` are "section.key=value" as given to --set. Throws OperatorError that names the key.
+Job parse_job(const std::string& toml, const std::vector<std::string>& overrides = {});
+Job load_job(const std::string& path, const std::vector<std::string>& overrides = {});
+
+// Checks the pairs (algorithm, graph, codec, model, data, nodes) and refuses impossible ones with
+// what would work.
+void validate(const Job& job, uint32_t nodes);
+
+std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes);
+
+// Rounds of the job for shards of `rows_per_node` rows on average.
+Round rounds_of(const Job& job, double rows_per_node);
+
+}  // namespace kith

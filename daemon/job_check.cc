@@ -1,0 +1,168 @@
+#include "daemon/job_check.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "daemon/learn/model.h"
+#include "protocol/limits.h"
+#include "protocol/theory/delay.h"
+#include "topology/error.h"
+#include "topology/registry.h"
+
+namespace kith {
+
+namespace {
+
+void check_name(const std::string& name) {
+  const bool good = !name.empty() && name.size() <= 64 && name[0] != '.' &&
+                    std::ranges::all_of(name, is_name_letter);
+  if (good) return;
+  throw OperatorError("job.name is \"" + name +
+                      "\", but it names a folder: use up to 64 letters, digits, '-', '_' and '.'");
+}
+
+std::optional<double> number_after(const std::string& text, const std::string& prefix) {
+  if (!text.starts_with(prefix)) return std::nullopt;
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + prefix.size(), end, value);
+  if (error != std::errc{} || rest != end || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+void check_partition(const std::string& rule) {
+  if (rule == "iid") return;
+  const auto alpha = number_after(rule, "dirichlet:");
+  if (alpha && *alpha > 0) return;
+  const auto classes = number_after(rule, "shards:");
+  if (classes && *classes >= 1 && *classes == std::floor(*classes)) return;
+  throw OperatorError("data.partition is \"" + rule +
+                      "\", but must be \"iid\", \"dirichlet:ALPHA\" with ALPHA above 0, or "
+                      "\"shards:K\" with a whole K from 1");
+}
+
+void check_data(const Job& job) {
+  const bool has_data = !job.data.source.empty() && job.data.source != "none";
+  const bool needs_data = model_info(job.model.kind).needs_data;
+  if (needs_data && !has_data) {
+    throw OperatorError("model.kind = \"" + job.model.kind +
+                        "\" needs data: set data.source to \"fashion-mnist\" or to the path of a "
+                        ".csv, .npy or IDX file");
+  }
+  if (!needs_data && has_data) {
+    throw OperatorError("model.kind = \"" + job.model.kind +
+                        "\" makes its own gradients and takes no data: remove data.source = \"" +
+                        job.data.source + "\"");
+  }
+  check_partition(job.data.partition);
+}
+
+void check_stop(const Job& job) {
+  if (job.rounds == 0 && job.epochs == 0) {
+    throw OperatorError("the job does not say when to stop: set stop.rounds or stop.epochs");
+  }
+  if (job.rounds > 0 && job.epochs > 0) {
+    throw OperatorError("stop.rounds and stop.epochs are both set: keep one of them");
+  }
+  if (job.epochs > 0 && !model_info(job.model.kind).needs_data) {
+    throw OperatorError("stop.epochs needs data to pass over, which model.kind = \"" +
+                        job.model.kind + "\" has not: set stop.rounds");
+  }
+}
+
+void check_train(const Job& job) {
+  const OptimizerSpec& optimizer = job.train.optimizer;
+  if (!(optimizer.learning_rate > 0)) {
+    throw OperatorError("train.learning_rate is 0, so nothing would be learnt: try 0.1");
+  }
+  if (optimizer.nesterov && optimizer.momentum == 0) {
+    throw OperatorError("train.nesterov = true needs train.momentum above 0, such as 0.9");
+  }
+  const Schedule& schedule = optimizer.schedule;
+  if (schedule.kind == Schedule::Kind::kStep && schedule.milestones.empty()) {
+    throw OperatorError(
+        "train.schedule = \"step\" needs train.milestones: fractions of the run, such as "
+        "[0.5, 0.75]");
+  }
+  if (!std::ranges::is_sorted(schedule.milestones)) {
+    throw OperatorError("train.milestones must rise, such as [0.5, 0.75]");
+  }
+}
+
+std::string pair_of(const Job& job) { return "algorithm.kind = \"" + job.algorithm.kind + "\""; }
+
+void check_graph(const Job& job) {
+  const Needs& needs = algorithm_info(job.algorithm.kind).needs;
+  if (needs.star && job.graph.kind != "star") {
+    throw OperatorError(pair_of(job) + " needs topology.graph = \"star\", but it is \"" +
+                        job.graph.kind +
+                        "\": its node 0 collects from all the others. Set topology.graph = "
+                        "\"star\", or algorithm.kind = \"dpsgd\"");
+  }
+}
+
+bool regular(const Graph& graph) {
+  std::vector<NodeId> in;
+  std::vector<NodeId> out;
+  size_t degree = 0;
+  for (uint32_t i = 0; i < graph.nodes(); ++i) {
+    graph.in(NodeId{i}, 0, in);
+    graph.out(NodeId{i}, 0, out);
+    if (i == 0) degree = in.size();
+    if (in.size() != degree || out.size() != degree) return false;
+  }
+  return true;
+}
+
+// Before make_mixing, whose sentence knows nothing of the job's keys. Of the rules only "uniform"
+// can fail: its rows sum to 1 always, its columns on regular graphs alone.
+void check_doubly_stochastic(const Job& job, const Graph& graph, const std::string& rule) {
+  if (rule != "uniform" || regular(graph)) return;
+  const std::string remedy = graph.undirected()
+                                 ? "remove topology.weights, or set it to \"metropolis\""
+                                 : "choose a graph in which all nodes have equally many neighbours";
+  throw OperatorError(pair_of(job) +
+                      " needs weights whose rows and columns sum to 1, but topology.weights = "
+                      "\"uniform\" does not give that on topology.graph = \"" +
+                      job.graph.kind + "\", where degrees differ: " + remedy);
+}
+
+}  // namespace
+
+bool is_name_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '.';
+}
+
+void check_job(const Job& job) {
+  check_name(job.name);
+  check_data(job);
+  check_stop(job);
+  check_train(job);
+  check_graph(job);
+  make_codec(job.codec);
+  make_delay(job.delays.compute);
+}
+
+void validate(const Job& job, uint32_t nodes) {
+  check_job(job);
+  if (nodes == 0 || nodes > limits::kNodes) {
+    throw OperatorError("-n is " + std::to_string(nodes) + ", but must be between 1 and " +
+                        std::to_string(limits::kNodes));
+  }
+  const std::shared_ptr<const Graph> graph = make_graph(job, nodes);
+  const Needs& needs = algorithm_info(job.algorithm.kind).needs;
+  if (needs.undirected && !graph->undirected()) {
+    throw OperatorError(pair_of(job) +
+                        " needs a graph whose edges go both ways, but "
+                        "topology.graph = \"" +
+                        job.graph.kind +
+                        "\" is directed: choose one such as \"ring\" or \"torus\"");
+  }
+  const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
+  check_doubly_stochastic(job, *graph, rule);
+  make_mixing(rule, graph);
+}
+
+}  // namespace kith

@@ -1,0 +1,132 @@
+// The one table of the job file's fixed keys: parsing, defaults, ranges, help and README follow it.
+#include "daemon/job.h"
+#include "daemon/learn/model.h"
+#include "topology/registry.h"
+
+namespace kith {
+
+namespace {
+
+using Type = OptionSpec::Type;
+
+constexpr double kAny = std::numeric_limits<double>::infinity();
+constexpr double kMostRounds = 1e15;
+
+OptionSpec text(const char* key, const char* fallback, const char* help,
+                std::vector<std::string> choices = {}) {
+  return {key, Type::kText, std::string(fallback), help, -kAny, kAny, std::move(choices)};
+}
+
+OptionSpec number(const char* key, double fallback, double low, double high, const char* help) {
+  return {key, Type::kNumber, fallback, help, low, high};
+}
+
+OptionSpec integer(const char* key, int64_t fallback, double low, double high, const char* help) {
+  return {key, Type::kInteger, fallback, help, low, high};
+}
+
+OptionSpec flag(const char* key, bool fallback, const char* help) {
+  return {key, Type::kFlag, fallback, help};
+}
+
+void add(std::vector<JobKey>& keys, const char* section, OptionSpecs specs) {
+  for (OptionSpec& spec : specs) keys.push_back({section, std::move(spec)});
+}
+
+void add_what(std::vector<JobKey>& keys) {
+  add(keys, "job",
+      {text("name", "job", "name of the run and of its folder; the file's own name when absent"),
+       integer("seed", 1, 0, 9e15, "decides every random choice: same seed, same run")});
+  add(keys, "model", {text("kind", "", "what is trained; required")});
+  add(keys, "data",
+      {text("source", "none", "\"fashion-mnist\", or the path of a .csv, .npy or IDX file"),
+       text("labels", "", "path of the labels, for .npy and IDX"),
+       text("test", "", "path of a test set; absent: test_fraction is split off"),
+       text("test_labels", "", "path of its labels, for .npy and IDX"),
+       text("label_column", "", "CSV: name or number (from 0) of the label column; absent: last"),
+       number("test_fraction", 0.2, 0, 0.9, "share of the rows kept for testing"),
+       text("scale", "unit",
+            "\"unit\" (bytes / 255), \"standard\" (mean 0, variance 1) or \"none\"",
+            {"unit", "standard", "none"}),
+       text("partition", "iid",
+            "who gets which rows: \"iid\", \"dirichlet:ALPHA\" (small = one-sided) or "
+            "\"shards:K\"")});
+}
+
+void add_training(std::vector<JobKey>& keys) {
+  OptionSpec milestones = {"milestones",
+                           Type::kNumbers,
+                           std::vector<double>{},
+                           "schedule \"step\": fractions of the run, such as [0.5, 0.75]",
+                           0,
+                           1};
+  add(keys, "train",
+      {integer("batch", 32, 1, 1 << 20, "samples of one step on one node"),
+       number("learning_rate", 0.1, 0, 1e6, "step size"),
+       number("momentum", 0, 0, 0.9999, "0 = plain SGD"),
+       flag("nesterov", false, "Nesterov's form of momentum"),
+       number("weight_decay", 0, 0, 1e6, "added to the gradient: weight_decay x parameters"),
+       text("schedule", "constant", "learning rate over the run", {"constant", "step", "cosine"}),
+       integer("warm_up_steps", 0, 0, kMostRounds, "batches of a node over which the rate rises"),
+       std::move(milestones),
+       number("factor", 0.1, 0, 1, "schedule \"step\": multiplies the rate at each milestone"),
+       number("floor", 0, 0, 1, "schedule \"cosine\": last rate as a fraction of learning_rate")});
+}
+
+void add_exchange(std::vector<JobKey>& keys) {
+  add(keys, "algorithm", {text("kind", "dpsgd", "how the nodes work together")});
+  add(keys, "topology",
+      {text("graph", "ring", "who talks to whom"),
+       text("weights", "", "how much a neighbour counts; absent: the rule that suits the graph",
+            {"", "metropolis", "uniform", "best-constant"})});
+  add(keys, "codec",
+      {text("kind", "identity", "how a message is written: \"identity\", \"top-k:0.01\", ..."),
+       flag("error_feedback", false, "what one message leaves out is added to the next")});
+}
+
+void add_run(std::vector<JobKey>& keys) {
+  add(keys, "delays",
+      {text("compute", "constant:0.001", "simulated time of one batch (s): law and parameters"),
+       number("latency_ms", 0, 0, 1e9, "simulated time of flight of a message, ms"),
+       number("bandwidth_mbit", 0, 0, 1e9, "simulated outgoing Mbit/s of a node; 0 = unlimited"),
+       number("loss", 0, 0, 0.99, "probability that a simulated message is lost")});
+  add(keys, "stop",
+      {integer("rounds", 0, 0, kMostRounds, "rounds to run: this or epochs"),
+       number("epochs", 0, 0, 1e9,
+              "passes of the average node over its own data: this or rounds")});
+  add(keys, "report",
+      {integer("every", 0, 0, kMostRounds, "rounds between reports; 0 = chosen by the length"),
+       flag("evaluate", true, "test accuracy of the average model at each report")});
+}
+
+std::vector<JobKey> make_keys() {
+  std::vector<JobKey> keys;
+  add_what(keys);
+  add_training(keys);
+  add_exchange(keys);
+  add_run(keys);
+  return keys;
+}
+
+}  // namespace
+
+const std::vector<JobKey>& job_keys() {
+  static const std::vector<JobKey> keys = make_keys();
+  return keys;
+}
+
+std::vector<JobKind> job_kinds() {
+  std::vector<JobKind> kinds;
+  for (const ModelInfo* info : all_models()) {
+    kinds.push_back({"model", "kind", info->name, info->help, info->options});
+  }
+  for (const AlgorithmInfo* info : all_algorithms()) {
+    kinds.push_back({"algorithm", "kind", info->name, info->help, info->options});
+  }
+  for (const GraphInfo* info : all_graphs()) {
+    kinds.push_back({"topology", "graph", info->name, info->help, info->options()});
+  }
+  return kinds;
+}
+
+}  // namespace kith

@@ -1,0 +1,125 @@
+#include "daemon/learn/dense.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "daemon/learn/gemm.h"
+#include "daemon/learn/slots.h"
+#include "topology/assert.h"
+
+namespace kith {
+
+namespace {
+
+// Of layer l: its output, and the gradient of it where it is hidden.
+size_t output_slot(size_t layer) { return slots::kModel + 2 * layer; }
+size_t gradient_slot(size_t layer) { return slots::kModel + 2 * layer + 1; }
+
+}  // namespace
+
+DenseNetwork::DenseNetwork(std::vector<size_t> widths, layers::Activation activation, Start start,
+                           std::string prefix)
+    : widths_(std::move(widths)),
+      activation_(activation),
+      start_(start),
+      prefix_(std::move(prefix)) {
+  KITH_ASSERT(widths_.size() >= 2);
+  offsets_.push_back(0);
+  for (size_t l = 0; l < layer_count(); ++l) {
+    offsets_.push_back(offsets_.back() + weights(l) + widths_[l + 1]);
+  }
+}
+
+std::vector<TensorSpec> DenseNetwork::tensors() const {
+  std::vector<TensorSpec> specs;
+  for (size_t l = 0; l < layer_count(); ++l) {
+    const std::string name = prefix_.empty() ? "" : prefix_ + std::to_string(l) + ".";
+    specs.push_back({name + "weight", {widths_[l + 1], widths_[l]}});
+    specs.push_back({name + "bias", {widths_[l + 1]}});
+  }
+  return specs;
+}
+
+// He et al. 2015 (N(0, 2 / inputs), for ReLU); Glorot, Bengio 2010 (N(0, 2 / (inputs + outputs)));
+// biases 0. The last layer, which has no activation, starts by Glorot's rule.
+void DenseNetwork::initialise(Rng& rng, std::span<float> x) const {
+  std::ranges::fill(x, 0.0f);
+  if (start_ == Start::kZero) return;
+  for (size_t l = 0; l < layer_count(); ++l) {
+    const std::span<float> weight = x.subspan(offsets_[l], weights(l));
+    const bool he = start_ == Start::kHe && l + 1 < layer_count();
+    const size_t fan = he ? widths_[l] : widths_[l] + widths_[l + 1];
+    const float deviation = std::sqrt(2.0f / static_cast<float>(fan));
+    rng.fill_normal(weight);
+    for (float& w : weight) w *= deviation;
+  }
+}
+
+std::span<const float> DenseNetwork::bias(std::span<const float> x, size_t layer) const {
+  return x.subspan(offsets_[layer] + weights(layer), widths_[layer + 1]);
+}
+
+std::span<const float> DenseNetwork::input(size_t layer, const Batch& batch,
+                                           Workspace& workspace) const {
+  if (layer == 0) return batch.features;
+  return workspace.take(output_slot(layer - 1), batch.rows * widths_[layer]);
+}
+
+std::span<float> DenseNetwork::forward(std::span<const float> x, const Batch& batch,
+                                       Workspace& workspace) const {
+  std::span<float> output;
+  for (size_t l = 0; l < layer_count(); ++l) {
+    const size_t in = widths_[l];
+    const size_t out = widths_[l + 1];
+    output = workspace.take(output_slot(l), batch.rows * out);
+    gemm_nt(batch.rows, out, in, {input(l, batch, workspace).data(), in},
+            {x.data() + offsets_[l], in}, output.data(), out);
+    if (l + 1 < layer_count()) layers::bias_activation(activation_, bias(x, l), output);
+  }
+  return output;
+}
+
+double DenseNetwork::gradient(std::span<const float> x, const Batch& batch,
+                              std::span<float> gradient, Workspace& workspace) const {
+  KITH_ASSERT(x.size() == parameters() && gradient.size() == parameters() && batch.rows > 0);
+  const size_t top = layer_count() - 1;
+  std::span<float> delta = forward(x, batch, workspace);
+  const double loss = layers::softmax_cross_entropy(bias(x, top), batch.labels, delta);
+  for (size_t l = top;; --l) {
+    const size_t in = widths_[l];
+    const size_t out = widths_[l + 1];
+    const std::span<const float> h = input(l, batch, workspace);
+    gemm_tn(out, in, batch.rows, {delta.data(), out}, {h.data(), in}, gradient.data() + offsets_[l],
+            in);
+    layers::column_sums(delta, gradient.subspan(offsets_[l] + weights(l), out));
+    if (l == 0) break;
+    const std::span<float> below = workspace.take(gradient_slot(l - 1), batch.rows * in);
+    gemm_nn(batch.rows, in, out, {delta.data(), out}, {x.data() + offsets_[l], in}, below.data(),
+            in);
+    layers::activation_backward(activation_, h, below);
+    delta = below;
+  }
+  return loss / static_cast<double>(batch.rows);
+}
+
+Model::Score DenseNetwork::score(std::span<const float> x, const Batch& batch,
+                                 Workspace& workspace) const {
+  KITH_ASSERT(x.size() == parameters());
+  Score score;
+  const std::span<float> logits = forward(x, batch, workspace);
+  const size_t classes = widths_.back();
+  const std::span<const float> b = bias(x, layer_count() - 1);
+  layers::bias_activation(layers::Activation::kNone, b, logits);
+  for (size_t r = 0; r < batch.rows; ++r) {
+    const std::span<const float> row = logits.subspan(r * classes, classes);
+    const auto largest = std::ranges::max_element(row);
+    double sum = 0;
+    for (const float z : row) sum += std::exp(static_cast<double>(z) - *largest);
+    const auto label = static_cast<size_t>(batch.labels[r]);
+    score.loss += std::log(sum) - (static_cast<double>(row[label]) - *largest);
+    score.correct += static_cast<size_t>(largest - row.begin()) == label;
+  }
+  return score;
+}
+
+}  // namespace kith

@@ -1,0 +1,51 @@
+// A chain of dense layers under softmax and cross-entropy: what `softmax` (no hidden layer) and
+// `mlp` are. Layer l: H_{l+1} = activation(H_l W_l^T + b_l); W_l is [outputs, inputs], as
+// PyTorch's.
+//
+// One gradient costs 4 rows W flops a layer (2 in the first, whose input gradient nobody needs) and
+// rows x (all layer widths) floats of workspace, twice.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/learn/layers.h"
+#include "daemon/learn/model.h"
+
+namespace kith {
+
+class DenseNetwork : public Model {
+ public:
+  enum class Start : uint8_t { kZero, kHe, kGlorot };
+
+  // `widths`: features, hidden layers, classes. Tensors are named `prefix`(layer), e.g.
+  // "layers.0."; an empty prefix serves a single layer ("weight", "bias").
+  DenseNetwork(std::vector<size_t> widths, layers::Activation activation, Start start,
+               std::string prefix);
+
+  size_t parameters() const override { return offsets_.back(); }
+  std::vector<TensorSpec> tensors() const override;
+  void initialise(Rng& rng, std::span<float> x) const override;
+  double gradient(std::span<const float> x, const Batch& batch, std::span<float> gradient,
+                  Workspace& workspace) const override;
+  Score score(std::span<const float> x, const Batch& batch, Workspace& workspace) const override;
+
+ private:
+  size_t layer_count() const { return widths_.size() - 1; }
+  size_t weights(size_t layer) const { return widths_[layer] * widths_[layer + 1]; }
+  std::span<const float> bias(std::span<const float> x, size_t layer) const;
+
+  // Input of `layer`: the features, or the output of the layer before as forward() left it.
+  std::span<const float> input(size_t layer, const Batch& batch, Workspace& workspace) const;
+  // Runs all layers; returns the logits without their bias.
+  std::span<float> forward(std::span<const float> x, const Batch& batch,
+                           Workspace& workspace) const;
+
+  std::vector<size_t> widths_;
+  std::vector<size_t> offsets_;  // of the weights of each layer, then the end
+  layers::Activation activation_;
+  Start start_;
+  std::string prefix_;
+};
+
+}  // namespace kith

@@ -1,0 +1,88 @@
+// A model is a function of one flat parameter vector and a batch. Stateless and shared by all
+// threads; what a computation needs beside its arguments lives in a Workspace.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/options.h"
+#include "protocol/rng.h"
+#include "topology/types.h"
+
+namespace kith {
+
+// A mini-batch as the model reads it. Models without data (the laboratory) use `noise` alone.
+struct Batch {
+  std::span<const float> features;  // rows x width, row-major, 64-byte aligned
+  std::span<const int32_t> labels;  // rows
+  size_t rows = 0;
+  NodeId node{};
+  uint64_t seed = 0;   // with node and index: the noise stream of this batch
+  uint64_t index = 0;  // batch index of this node
+};
+
+// Scratch of one thread for one model; sized at the first use, no allocation afterwards.
+class Workspace {
+ public:
+  // At least `floats` floats, 64-byte aligned, contents undefined; `slot` names the use.
+  std::span<float> take(size_t slot, size_t floats);
+
+ private:
+  struct Aligned;
+  std::vector<std::shared_ptr<Aligned>> slots_;
+};
+
+struct TensorSpec {
+  std::string name;           // "layers.0.weight"
+  std::vector<size_t> shape;  // row-major; their products sum to Model::parameters()
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  virtual size_t parameters() const = 0;
+  virtual std::vector<TensorSpec> tensors() const = 0;
+
+  // Equal on every node of a job: `rng` is one stream for all.
+  virtual void initialise(Rng& rng, std::span<float> x) const = 0;
+
+  // Mean loss over the batch; `gradient` (p floats) is overwritten. No allocation in the steady
+  // state, one thread.
+  virtual double gradient(std::span<const float> x, const Batch& batch, std::span<float> gradient,
+                          Workspace& workspace) const = 0;
+
+  // Sums over the rows: loss and correctly classified rows.
+  struct Score {
+    double loss = 0;
+    uint64_t correct = 0;
+  };
+  virtual Score score(std::span<const float> x, const Batch& batch, Workspace& workspace) const = 0;
+
+  // False for the laboratory: no data set, no accuracy.
+  virtual bool needs_data() const { return true; }
+};
+
+// What a model may know of its data before it is built.
+struct DataShape {
+  size_t features = 0;
+  size_t classes = 0;
+};
+
+// One line of models.def: MODEL(symbol) names `const ModelInfo symbol_model` in
+// daemon/learn/model/<symbol>.cc.
+struct ModelInfo {
+  const char* name;
+  const char* help;
+  bool needs_data;
+  OptionSpecs options;
+  std::unique_ptr<Model> (*make)(const DataShape& shape, uint32_t nodes, const Options& options);
+};
+
+std::vector<const ModelInfo*> all_models();
+const ModelInfo& model_info(const std::string& name);  // throws OperatorError with the known names
+
+}  // namespace kith

@@ -1,0 +1,42 @@
+#include "daemon/learn/permutation.h"
+
+#include <cmath>
+
+#include "topology/assert.h"
+
+namespace kith {
+
+namespace {
+
+// A draw in {0, .., n-1} from (value, key): two rounds of multiply and fold.
+uint32_t mix(uint32_t value, uint64_t key, uint32_t n) {
+  uint64_t x = (value + key) * 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93u;
+  return static_cast<uint32_t>(((x >> 32) * n) >> 32);
+}
+
+uint32_t add_modulo(uint32_t x, uint32_t y, uint32_t n) {
+  const uint64_t sum = uint64_t{x} + y;
+  return static_cast<uint32_t>(sum >= n ? sum - n : sum);
+}
+
+}  // namespace
+
+Permutation::Permutation(uint32_t n, Rng& rng) : n_(n) {
+  KITH_ASSERT(n > 0);
+  a_ = static_cast<uint32_t>(std::ceil(std::sqrt(static_cast<double>(n))));
+  b_ = static_cast<uint32_t>((uint64_t{n} + a_ - 1) / a_);
+  for (uint64_t& key : keys_) key = rng.next();
+}
+
+uint32_t Permutation::shuffle_grid(uint32_t i) const {
+  uint32_t left = i / b_;
+  uint32_t right = i % b_;
+  for (int round = 0; round < kRounds; round += 2) {
+    left = add_modulo(left, mix(right, keys_[static_cast<size_t>(round)], a_), a_);
+    right = add_modulo(right, mix(left, keys_[static_cast<size_t>(round) + 1], b_), b_);
+  }
+  return left * b_ + right;
+}
+
+}  // namespace kith

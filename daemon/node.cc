@@ -1,0 +1,167 @@
+#include "daemon/node.h"
+
+#include <algorithm>
+
+#include "protocol/assert.h"
+#include "protocol/wire.h"
+
+namespace kith {
+
+namespace {
+
+constexpr TimerId kWatchTimer = 0xffffffff;
+
+// Receiver: "I have all up to number `scalar`; what came after that?"
+constexpr uint16_t kRepairRequest = kFirstNodeKind;
+// Sender: "nothing after that, and I am alive."
+constexpr uint16_t kAlive = kFirstNodeKind + 1;
+
+}  // namespace
+
+Node::Node(NodeState state, const AlgorithmInfo& algorithm, const Options& options,
+           RepairPolicy repair, Body& body)
+    : state_(std::move(state)),
+      algorithm_(algorithm.make(state_, options)),
+      body_(body),
+      edges_(repair) {
+  KITH_ASSERT(state_.parameters.size() == state_.dimension * sizeof(float));
+}
+
+void Node::handle(Event&& event, Time now) {
+  KITH_ASSERT(now >= state_.now);
+  state_.now = now;
+  if (auto* received = std::get_if<Received>(&event)) {
+    if (const Status status = receive(received->message); !status.ok()) refuse(status);
+    return;
+  }
+  if (const auto* timer = std::get_if<TimerFired>(&event); timer && timer->id == kWatchTimer) {
+    watch();
+    return;
+  }
+  if (std::holds_alternative<Start>(event) && edges_.policy().depth > 0) {
+    body_.set_timer(state_.self, kWatchTimer, edges_.policy().initial);
+  }
+  if (std::holds_alternative<Computed>(event)) {
+    edges_.computed_in(now - last_asked_to_compute_);
+    last_computed_ = now;
+  }
+  if (const Status status = step(std::move(event)); !status.ok()) refuse(status);
+}
+
+void Node::refuse(Status status) { ++counters_.refused[static_cast<size_t>(status.reason())]; }
+
+Status Node::receive(Message& message) {
+  if (message.to != state_.self || message.from == state_.self ||
+      index_of(message.from) >= state_.nodes) {
+    return Reason::kUnknownPeer;
+  }
+  ++counters_.messages_received;
+  counters_.bytes_received += wire_size(message);
+  if (message.kind >= kFirstNodeKind) {
+    edges_.heard(message.from, message.kind == kAlive, state_.now);
+    if (message.kind == kRepairRequest) answer_repair(message);
+    return {};
+  }
+  if (const Status status = edges_.check(message); !status.ok()) return status;
+  const Message envelope{.from = message.from,
+                         .to = message.to,
+                         .kind = message.kind,
+                         .round = message.round,
+                         .scalar = 0,
+                         .sequence = message.sequence,
+                         .payload = {}};
+  const Status status = step(Received{std::move(message)});
+  // Whatever may still be wanted later keeps its number open, so that it can be asked for again.
+  if (status.reason() != Reason::kTooEarly) edges_.accept(envelope, state_.now);
+  return status;
+}
+
+Status Node::step(Event&& event) {
+  effects_.clear();
+  const Status status = algorithm_->step(state_, std::move(event), effects_);
+  carry_out();
+  return status;
+}
+
+void Node::carry_out() {
+  for (Effect& effect : effects_) {
+    if (auto* send_effect = std::get_if<Send>(&effect)) {
+      send(std::move(*send_effect));
+    } else if (auto* compute = std::get_if<Compute>(&effect)) {
+      KITH_ASSERT(compute->steps > 0 && compute->steps <= limits::kLocalSteps);
+      last_asked_to_compute_ = state_.now;
+      body_.compute(state_.self, std::move(*compute));
+    } else if (const auto* cancel = std::get_if<Cancel>(&effect)) {
+      body_.cancel(state_.self, cancel->ticket);
+    } else if (const auto* timer = std::get_if<SetTimer>(&effect)) {
+      KITH_ASSERT(timer->id != kWatchTimer);
+      body_.set_timer(state_.self, timer->id, timer->after);
+    } else if (auto* report = std::get_if<Report>(&effect)) {
+      body_.report(state_.self, std::move(*report));
+    } else if (const auto* finish = std::get_if<Finish>(&effect)) {
+      KITH_ASSERT(!finished_);
+      finished_ = true;
+      body_.finish(state_.self, *finish);
+    }
+  }
+}
+
+void Node::send(Send&& effect) {
+  KITH_ASSERT(effect.to != state_.self && effect.kind < kFirstNodeKind);
+  Message message{.from = state_.self,
+                  .to = effect.to,
+                  .kind = effect.kind,
+                  .round = effect.round,
+                  .scalar = effect.scalar,
+                  .sequence = 0,
+                  .payload = std::move(effect.payload)};
+  edges_.sent(message);
+  counters_.uncompressed_bytes_sent += state_.dimension * sizeof(float);
+  transmit(std::move(message));
+}
+
+void Node::transmit(Message&& message) {
+  ++counters_.messages_sent;
+  counters_.bytes_sent += wire_size(message);
+  counters_.payload_bytes_sent += message.payload.size();
+  body_.send(std::move(message));
+}
+
+void Node::answer_repair(const Message& request) {
+  kept_.clear();
+  edges_.kept_after(request.from, request.sequence, kept_);
+  counters_.messages_resent += kept_.size();
+  if (kept_.empty()) tell(request.from, kAlive, 0);
+  for (Message& message : kept_) transmit(std::move(message));
+  kept_.clear();
+}
+
+void Node::tell(NodeId peer, uint16_t kind, uint64_t number) {
+  transmit({.from = state_.self,
+            .to = peer,
+            .kind = kind,
+            .round = state_.round,
+            .scalar = 0,
+            .sequence = number,
+            .payload = {}});
+}
+
+// Asks those who owe a message for longer than their edge's history suggests.
+void Node::watch() {
+  if (finished_) return;
+  waiting_.clear();
+  algorithm_->waiting_for(state_, waiting_);
+  Duration again = edges_.patience();
+  for (NodeId peer : waiting_) {
+    const EdgeTable::Question question = edges_.question(peer, last_computed_, state_.now);
+    if (question.ask) {
+      ++counters_.repairs_requested;
+      tell(peer, kRepairRequest, edges_.contiguous(peer));
+    }
+    if (question.silence > Duration::zero()) body_.peer_silent(state_.self, peer, question.silence);
+    again = std::min(again, question.again);
+  }
+  body_.set_timer(state_.self, kWatchTimer, std::max(again, edges_.policy().floor));
+}
+
+}  // namespace kith

@@ -1,0 +1,70 @@
+// The one driver: hands each event to the algorithm and carries out its effects in order.
+//
+// Under the algorithm Node keeps each directed edge reliable without acknowledgements: messages are
+// numbered per edge, the sender keeps its last few (shared blocks, free), and a receiver whose
+// algorithm waits for longer than that edge's own history suggests asks for what it has not seen.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "daemon/body.h"
+#include "protocol/algorithm.h"
+#include "protocol/edge.h"
+
+namespace kith {
+
+struct NodeCounters {
+  uint64_t messages_sent = 0;
+  uint64_t messages_received = 0;
+  uint64_t bytes_sent = 0;  // on the wire: headers and payloads, resent ones too
+  uint64_t bytes_received = 0;
+  uint64_t payload_bytes_sent = 0;
+  uint64_t uncompressed_bytes_sent = 0;  // what the same messages would have taken as floats
+  uint64_t repairs_requested = 0;
+  uint64_t messages_resent = 0;
+  std::array<uint64_t, static_cast<size_t>(Reason::kCount)> refused{};
+};
+
+class Node {
+ public:
+  // `state` as described in protocol/algorithm.h, with parameters set. `body` outlives the node.
+  Node(NodeState state, const AlgorithmInfo& algorithm, const Options& options, RepairPolicy repair,
+       Body& body);
+
+  // The only entry. Events of one node come one at a time, with `now` never falling.
+  void handle(Event&& event, Time now);
+
+  // A frame from `from` that could not even be decoded into a message.
+  void refuse(Status status);
+
+  const NodeState& state() const { return state_; }
+  const NodeCounters& counters() const { return counters_; }
+  bool finished() const { return finished_; }
+  void describe(std::string& out) const { algorithm_->describe(state_, out); }
+
+ private:
+  Status receive(Message& message);
+  Status step(Event&& event);
+  void carry_out();
+  void send(Send&& effect);
+  void transmit(Message&& message);
+  void tell(NodeId peer, uint16_t kind, uint64_t number);
+  void answer_repair(const Message& request);
+  void watch();
+
+  NodeState state_;
+  std::unique_ptr<Algorithm> algorithm_;
+  Body& body_;
+  NodeCounters counters_;
+  EdgeTable edges_;
+  Time last_asked_to_compute_{};
+  Time last_computed_{};
+  bool finished_ = false;
+  std::vector<Effect> effects_;  // scratch, kept for their capacity
+  std::vector<NodeId> waiting_;
+  std::vector<Message> kept_;
+};
+
+}  // namespace kith

@@ -1,0 +1,71 @@
+#include "daemon/plan.h"
+
+#include <algorithm>
+
+#include "protocol/limits.h"
+
+namespace kith {
+
+namespace {
+constexpr Round kReportsPerRun = 50;
+}
+
+Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_per_node) {
+  validate(job, nodes);
+  Plan plan;
+  plan.job = job;
+  plan.nodes = nodes;
+  plan.dimension = model.parameters();
+  plan.rounds = rounds_of(job, rows_per_node);
+  plan.report_every =
+      job.report.every > 0 ? job.report.every : std::max<Round>(1, plan.rounds / kReportsPerRun);
+  plan.algorithm = &algorithm_info(job.algorithm.kind);
+  plan.total_batches = plan.rounds * plan.algorithm->batches_per_round(job.algorithm.options);
+  plan.graph = make_graph(job, nodes);
+  plan.mixing =
+      make_mixing(job.weights.empty() ? default_mixing(*plan.graph) : job.weights, plan.graph);
+  plan.codec = make_codec(job.codec);
+  return plan;
+}
+
+NodeState Plan::node_state(NodeId self, SharedBuffer initial, Pool& pool) const {
+  return {.self = self,
+          .nodes = nodes,
+          .seed = job.seed,
+          .rounds = rounds,
+          .total_batches = total_batches,
+          .dimension = dimension,
+          .mixing = mixing.get(),
+          .codec = codec.get(),
+          .error_feedback = job.error_feedback,
+          .optimizer = &job.train.optimizer,
+          .pool = &pool,
+          .now = {},
+          .parameters = std::move(initial),
+          .round = 0};
+}
+
+TrainerSetup Plan::trainer(NodeId self, const Model& model, std::shared_ptr<const Dataset> data,
+                           Shard rows) const {
+  return {.model = &model,
+          .data = std::move(data),
+          .rows = std::move(rows),
+          .batch = job.train.batch,
+          .optimizer = job.train.optimizer,
+          .total_batches = total_batches,
+          .seed = job.seed,
+          .node = self};
+}
+
+size_t Plan::repair_depth() const {
+  return graph->undirected() ? limits::kRepairUndirected : limits::kRepairDirected;
+}
+
+SharedBuffer initial_parameters(const Job& job, const Model& model, Pool& pool) {
+  Buffer x = pool.acquire_floats(model.parameters());
+  Rng rng(job.seed, NodeId{0}, Purpose::kInitialise);
+  model.initialise(rng, x.floats());
+  return std::move(x).freeze();
+}
+
+}  // namespace kith

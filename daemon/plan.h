@@ -1,0 +1,49 @@
+// What both bodies derive from a job before the first event: the same numbers, made in one place.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "daemon/job.h"
+#include "daemon/learn/trainer.h"
+#include "protocol/algorithm.h"
+#include "protocol/edge.h"
+
+namespace kith {
+
+struct Plan {
+  Job job;
+  uint32_t nodes = 1;
+  size_t dimension = 0;  // p
+  Round rounds = 0;
+  Round report_every = 1;      // rounds
+  uint64_t total_batches = 0;  // of one node
+  const AlgorithmInfo* algorithm = nullptr;
+  std::shared_ptr<const Graph> graph;
+  std::unique_ptr<Mixing> mixing;
+  std::unique_ptr<Codec> codec;
+
+  // The state that `self` starts from. The plan and the pool outlive the node.
+  NodeState node_state(NodeId self, SharedBuffer initial, Pool& pool) const;
+
+  // For a trainer over `data`, whose rows `rows` are this node's (empty = all of them).
+  TrainerSetup trainer(NodeId self, const Model& model, std::shared_ptr<const Dataset> data,
+                       Shard rows) const;
+
+  // Messages worth keeping per edge where links can lose them.
+  size_t repair_depth() const;
+
+  // True at the rounds (just completed) that reports are made of: every report_every-th, and the
+  // last one.
+  bool reports(Round completed) const {
+    return (completed + 1) % report_every == 0 || completed + 1 == rounds;
+  }
+};
+
+// `rows_per_node`: of the training set, on average; 0 for the laboratory. Validates the job.
+Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_per_node);
+
+// x_0, equal on all nodes of the job.
+SharedBuffer initial_parameters(const Job& job, const Model& model, Pool& pool);
+
+}  // namespace kith

@@ -1,0 +1,84 @@
+#include "daemon/real/address.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+#include "topology/error.h"
+
+namespace kith {
+
+namespace {
+
+std::string dotted_of(const sockaddr* address) {
+  char text[INET_ADDRSTRLEN] = "";
+  const auto* v4 = reinterpret_cast<const sockaddr_in*>(address);
+  inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+  return text;
+}
+
+}  // namespace
+
+Address parse_address(const std::string& text) {
+  const OperatorError wrong("'" + text + "' is no address: it must be HOST:PORT, for example " +
+                            "127.0.0.1:7400.");
+  const size_t colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size()) throw wrong;
+  Address address;
+  address.host = text.substr(0, colon);
+  if (address.host.find_first_of(":[]/ ") != std::string::npos) throw wrong;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, address.port);
+  if (error != std::errc() || stop != end) throw wrong;
+  return address;
+}
+
+std::string resolve(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_family = AF_INET;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(host.c_str(), nullptr, &hints, &found);
+  if (error != 0 || found == nullptr) {
+    throw OperatorError("The host '" + host + "' has no IPv4 address: " + gai_strerror(error) +
+                        ".");
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
+  return dotted_of(found->ai_addr);
+}
+
+std::vector<std::string> local_addresses() {
+  std::vector<std::string> addresses;
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) return {"127.0.0.1"};
+  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner(list, freeifaddrs);
+  for (const ifaddrs* i = list; i != nullptr; i = i->ifa_next) {
+    if (i->ifa_addr != nullptr && i->ifa_addr->sa_family == AF_INET) {
+      addresses.push_back(dotted_of(i->ifa_addr));
+    }
+  }
+  std::ranges::sort(addresses);
+  addresses.erase(std::ranges::unique(addresses).begin(), addresses.end());
+  return addresses;
+}
+
+bool is_local(const std::string& dotted) {
+  if (dotted.starts_with("127.")) return true;
+  const std::vector<std::string> addresses = local_addresses();
+  return std::ranges::find(addresses, dotted) != addresses.end();
+}
+
+std::string ipc_endpoint(const std::string& dotted, uint16_t port) {
+  return "ipc://@kith-" + dotted + "-" + std::to_string(port);
+}
+
+std::string tcp_endpoint(const std::string& dotted, uint16_t port) {
+  return "tcp://" + dotted + ":" + std::to_string(port);
+}
+
+}  // namespace kith

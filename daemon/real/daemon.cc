@@ -1,0 +1,303 @@
+#include "daemon/real/daemon.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+
+#include "daemon/real/job_run.h"
+#include "daemon/real/loader.h"
+#include "daemon/real/loop.h"
+#include "daemon/real/malloc_tuning.h"
+#include "daemon/real/zmq_transport.h"
+#include "protocol/control.h"
+#include "topology/error.h"
+
+namespace kith {
+
+namespace {
+
+using control::Phase;
+
+uint64_t resident_bytes() {
+  unsigned long pages = 0;
+  if (std::FILE* statm = std::fopen("/proc/self/statm", "re")) {
+    if (std::fscanf(statm, "%*u %lu", &pages) != 1) pages = 0;
+    std::fclose(statm);
+  }
+  return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto total = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
+  return total(usage.ru_utime) + total(usage.ru_stime);
+}
+
+}  // namespace
+
+struct Daemon::Impl final : ZmqTransport::Handler {
+  Impl(const DaemonOptions& daemon_options, Log& daemon_log);
+
+  void drain();
+  void shut_down();
+
+  // ZmqTransport::Handler
+  void message(Message&& message) override;
+  void stranger(const WireHeader& header) override;
+  void refused(Status status) override;
+  void request(const std::string& caller, std::span<const std::byte> frame) override;
+
+  control::Reply answer(const control::HelloRequest&);
+  control::Reply answer(const control::ProgressRequest& request);
+  control::Reply answer(const control::StatusRequest&);
+  control::Reply answer(const control::StopJobRequest&);
+  control::Reply answer(const control::ShutdownRequest&);
+  void start(const std::string& caller, uint64_t id, control::StartRequest&& request);
+  void loaded(std::shared_ptr<LoadedJob> job, const std::string& error);
+  void snapshot(const std::string& caller, uint64_t id, const control::SnapshotRequest& request);
+  Phase phase() const;
+
+  DaemonOptions options;
+  Log& log;
+  Loop loop;
+  ZmqTransport transport;
+  std::unique_ptr<Loop::Watch> incoming;
+  uint64_t load_number = 0;  // of the load that is wanted; others are dropped when they end
+  std::optional<std::pair<std::string, uint64_t>> starter;  // who waits for the load
+  std::string error;                                        // of the last load, if it failed
+  std::array<uint64_t, static_cast<size_t>(Reason::kCount)> refused_idle{};
+  Workers workers;
+  std::unique_ptr<JobRun> run;
+};
+
+Daemon::Impl::Impl(const DaemonOptions& daemon_options, Log& daemon_log)
+    : options(daemon_options),
+      log(daemon_log),
+      transport({options.listen, options.use_ipc}, *this),
+      workers(options.threads) {
+  incoming = loop.watch(transport.fd(), [this] { drain(); });
+  loop.on_signal({SIGTERM, SIGINT}, [this] { shut_down(); });
+}
+
+void Daemon::Impl::drain() {
+  if (transport.drain()) loop.post([this] { drain(); });
+}
+
+void Daemon::Impl::shut_down() {
+  log.info("stopping", {});
+  run.reset();
+  loop.stop();
+}
+
+// ---- from the transport ----
+
+void Daemon::Impl::message(Message&& message) {
+  if (run) run->message(std::move(message));
+}
+
+void Daemon::Impl::stranger(const WireHeader& header) {
+  if (run) {
+    run->stranger(header);
+  } else if (header.kind != kReady) {  // peers that loaded first ask until this daemon has too
+    refused(Reason::kWrongJob);
+  }
+}
+
+void Daemon::Impl::refused(Status status) {
+  if (run) {
+    run->refuse(status);
+  } else {
+    ++refused_idle[static_cast<size_t>(status.reason())];
+  }
+  log.debug("refused", {{"reason", reason_name(status.reason())}});
+}
+
+void Daemon::Impl::request(const std::string& caller, std::span<const std::byte> frame) {
+  uint64_t id = 0;
+  control::Request request;
+  if (const Status status = control::decode_request(frame, id, request); !status.ok()) {
+    refused(status);
+    const bool version = status.reason() == Reason::kWrongVersion;
+    transport.reply(
+        caller,
+        control::encode_reply(
+            id, control::ErrorReply{version ? "kithd " + std::string(daemon_version()) +
+                                                  " speaks another version of the control "
+                                                  "protocol; use the kith of the same version."
+                                            : "The request is not one that kithd knows."}));
+    return;
+  }
+  if (auto* start_request = std::get_if<control::StartRequest>(&request)) {
+    start(caller, id, std::move(*start_request));
+  } else if (const auto* wanted = std::get_if<control::SnapshotRequest>(&request)) {
+    snapshot(caller, id, *wanted);
+  } else {
+    const control::Reply reply = std::visit(
+        [this]<typename T>(const T& r) -> control::Reply {
+          if constexpr (requires { answer(r); }) {
+            return answer(r);
+          } else {
+            return control::OkReply{};
+          }
+        },
+        request);
+    transport.reply(caller, control::encode_reply(id, reply));
+  }
+}
+
+// ---- answers ----
+
+Phase Daemon::Impl::phase() const {
+  if (run) return run->phase();
+  if (starter) return Phase::kLoading;
+  return error.empty() ? Phase::kIdle : Phase::kFailed;
+}
+
+control::Reply Daemon::Impl::answer(const control::HelloRequest&) {
+  control::HelloReply reply;
+  reply.version = daemon_version();
+  reply.pid = static_cast<uint32_t>(getpid());
+  reply.phase = phase();
+  if (run) {
+    reply.job = run->plan().job.name;
+    reply.node = index_of(run->self());
+    reply.nodes = run->plan().nodes;
+  }
+  return reply;
+}
+
+control::Reply Daemon::Impl::answer(const control::ProgressRequest& request) {
+  control::ProgressReply reply;
+  if (run) {
+    reply = run->progress();
+    reply.reports = run->reports(request.first_report);
+    return reply;
+  }
+  reply.phase = phase();
+  reply.error = error;
+  for (size_t i = 1; i < refused_idle.size(); ++i) {
+    if (refused_idle[i] == 0) continue;
+    reply.counters.refused.emplace_back(reason_name(static_cast<Reason>(i)), refused_idle[i]);
+  }
+  return reply;
+}
+
+control::Reply Daemon::Impl::answer(const control::StatusRequest&) {
+  control::StatusReply reply;
+  reply.version = daemon_version();
+  reply.pid = static_cast<uint32_t>(getpid());
+  reply.listen = transport.listen().text();
+  reply.threads = workers.threads();
+  reply.uptime = seconds(loop.now());
+  reply.cpu_seconds = cpu_seconds();
+  reply.resident_bytes = resident_bytes();
+  if (run) run->describe(reply);
+  reply.progress = std::get<control::ProgressReply>(
+      answer(control::ProgressRequest{run ? run->progress().next_report : 0}));
+  return reply;
+}
+
+control::Reply Daemon::Impl::answer(const control::StopJobRequest&) {
+  if (run) log.info("stopped", {{"job", run->plan().job.name}});
+  run.reset();
+  ++load_number;
+  if (starter) {
+    transport.reply(
+        starter->first,
+        control::encode_reply(starter->second, control::ErrorReply{"The job was stopped."}));
+  }
+  starter.reset();
+  error.clear();
+  log.set_node(std::nullopt);
+  give_back_memory();
+  return control::OkReply{};
+}
+
+control::Reply Daemon::Impl::answer(const control::ShutdownRequest&) {
+  // After this reply has left.
+  loop.post([this] { shut_down(); });
+  return control::OkReply{};
+}
+
+void Daemon::Impl::start(const std::string& caller, uint64_t id, control::StartRequest&& request) {
+  if (run || starter) {
+    const std::string what = run ? "already has the job '" + run->plan().job.name + "'"
+                                 : std::string("is loading another job");
+    transport.reply(
+        caller,
+        control::encode_reply(id, control::ErrorReply{"The daemon at " + transport.listen().text() +
+                                                      " " + what + "; stop it first."}));
+    return;
+  }
+  error.clear();
+  starter = {caller, id};
+  workers.submit([this, number = ++load_number, request = std::move(request)](Workspace&) {
+    std::shared_ptr<LoadedJob> job;
+    std::string problem;
+    try {
+      job = load(request);
+    } catch (const std::exception& exception) {
+      problem = exception.what();
+    }
+    loop.post([this, number, job = std::move(job), problem = std::move(problem)] {
+      if (number == load_number) loaded(job, problem);
+    });
+  });
+}
+
+void Daemon::Impl::loaded(std::shared_ptr<LoadedJob> job, const std::string& problem) {
+  const auto [caller, id] = *std::exchange(starter, std::nullopt);
+  if (!job) {
+    error = problem;
+    log.warning("refused_job", {{"why", problem}});
+    transport.reply(caller, control::encode_reply(id, control::ErrorReply{problem}));
+  } else {
+    log.set_node(index_of(job->membership.self));
+    log.info("loaded",
+             {{"job", job->plan.job.name}, {"parameters", std::to_string(job->plan.dimension)}});
+    run = std::make_unique<JobRun>(loop, workers, transport, log, std::move(job));
+    transport.reply(caller, control::encode_reply(id, control::OkReply{}));
+  }
+  drain();
+}
+
+void Daemon::Impl::snapshot(const std::string& caller, uint64_t id,
+                            const control::SnapshotRequest& request) {
+  std::optional<ReportStore::Snapshot> found;
+  if (run && (request.round || run->phase() != Phase::kRunning)) {
+    found = run->snapshot(request.round);
+  }
+  if (!found) {
+    const std::string which =
+        request.round ? "of round " + std::to_string(*request.round) : "of the finished job";
+    transport.reply(caller, control::encode_reply(
+                                id, control::ErrorReply{"There are no parameters " + which +
+                                                        " on this node (any more, or yet)."}));
+    return;
+  }
+  const control::SnapshotReply reply{found->round, found->parameters.size()};
+  transport.reply(caller, control::encode_reply(id, reply), std::move(found->parameters));
+}
+
+// ---- Daemon ----
+
+const char* daemon_version() { return KITH_VERSION; }
+
+Daemon::Daemon(const DaemonOptions& options, Log& log)
+    : impl_(std::make_unique<Impl>(options, log)) {}
+Daemon::~Daemon() = default;
+
+const Address& Daemon::listen() const { return impl_->transport.listen(); }
+
+void Daemon::run() {
+  impl_->drain();
+  impl_->loop.run();
+}
+
+}  // namespace kith

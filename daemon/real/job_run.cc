@@ -1,0 +1,269 @@
+#include "daemon/real/job_run.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "protocol/limits.h"
+
+namespace kith {
+
+namespace {
+
+double unix_now() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::string number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
+
+RepairPolicy repair_policy(const Plan& plan) {
+  RepairPolicy policy;
+  policy.depth = plan.repair_depth();
+  policy.ceiling = std::chrono::seconds(1);  // so that a silent peer is named within seconds
+  return policy;
+}
+
+}  // namespace
+
+JobRun::JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log,
+               std::shared_ptr<LoadedJob> loaded)
+    : loop_(loop),
+      transport_(transport),
+      log_(log),
+      loaded_(std::move(loaded)),
+      meeting_(self(), loaded_->neighbors),
+      meeting_timer_(loop.timer([this] { ask_absent(); })),
+      joined_(loop.now()),
+      reports_(limits::kSnapshotBytes, limits::kReports),
+      timers_(loop, [this](TimerId id) { handle(TimerFired{id}); }),
+      compute_(loop, workers, loaded_, [this](Computed&& done) { handle(std::move(done)); }),
+      node_(plan().node_state(self(), loaded_->initial, loaded_->pool), *plan().algorithm,
+            plan().job.algorithm.options, repair_policy(plan()), *this) {
+  transport_.join(loaded_->membership);
+  // From the loop: a single node begins at once, and nothing may begin inside a constructor.
+  meeting_timer_->arm(Duration::zero());
+}
+
+JobRun::~JobRun() {
+  peers_.clear();  // watches the transport's descriptors
+  transport_.leave();
+}
+
+void JobRun::handle(Event&& event) {
+  node_.handle(std::move(event), now());
+  watch_blocked();
+}
+
+// ---- the meeting ----
+
+void JobRun::ask_absent() {
+  begin_if_complete();
+  if (phase_ != control::Phase::kMeeting) return;
+  std::vector<Message> questions;
+  meeting_.ask(questions);
+  transmit(questions);
+  meeting_timer_->arm(meeting_.pause());
+}
+
+void JobRun::meet(const Message& message) {
+  std::vector<Message> answers;
+  meeting_.heard(message, answers);
+  transmit(answers);
+  begin_if_complete();
+}
+
+void JobRun::begin_if_complete() {
+  if (phase_ != control::Phase::kMeeting || !meeting_.complete()) return;
+  meeting_timer_->disarm();
+  phase_ = control::Phase::kRunning;
+  begun_ = loop_.now();
+  unix_start_ = unix_now();
+  log_.info("started", {{"job", plan().job.name},
+                        {"rounds", std::to_string(plan().rounds)},
+                        {"neighbors", std::to_string(loaded_->neighbors.size())}});
+  handle(Start{});
+  for (Message& message : early_) handle(Received{std::move(message)});
+  early_ = {};
+}
+
+void JobRun::stranger(const WireHeader& header) {
+  if (header.kind != kReady || header.to != self() ||
+      !std::ranges::binary_search(loaded_->neighbors, header.from)) {
+    node_.refuse(Reason::kWrongJob);
+    return;
+  }
+  Peer& peer = peers_[header.from];
+  if (peer.mismatch) return;
+  peer.mismatch = true;
+  log_.warning("another_job", {{"peer", std::to_string(index_of(header.from))},
+                               {"endpoint", endpoint_of(header.from)}});
+}
+
+// ---- from the transport ----
+
+void JobRun::message(Message&& message) {
+  Peer& peer = peers_[message.from];
+  peer.last_heard = loop_.now();
+  peer.ever_heard = true;
+  if (peer.silent) {
+    peer.silent = false;
+    log_.info("peer_back", {{"peer", std::to_string(index_of(message.from))}});
+  }
+  if (message.kind == kReady) {
+    meet(message);
+  } else if (phase_ == control::Phase::kMeeting) {
+    if (early_.size() < limits::kQueuedMessages * (1 + loaded_->neighbors.size())) {
+      early_.push_back(std::move(message));
+    } else {
+      node_.refuse(Reason::kBackPressure);
+    }
+  } else {
+    handle(Received{std::move(message)});
+  }
+}
+
+void JobRun::transmit(std::vector<Message>& messages) {
+  for (Message& message : messages) send(std::move(message));
+  messages.clear();
+  watch_blocked();
+}
+
+void JobRun::watch_blocked() {
+  while (const auto blocked = transport_.take_blocked()) {
+    peers_[blocked->peer].blocked = loop_.watch(blocked->fd, [this, peer = blocked->peer] {
+      if (!transport_.flush(peer)) peers_[peer].blocked.reset();
+    });
+  }
+}
+
+// ---- Body ----
+
+void JobRun::send(Message&& message) {
+  if (const Status status = transport_.send(message); !status.ok()) node_.refuse(status);
+}
+
+void JobRun::compute(NodeId, Compute&& work) { compute_.push(std::move(work)); }
+void JobRun::cancel(NodeId, uint64_t ticket) { compute_.cancel(ticket); }
+void JobRun::set_timer(NodeId, TimerId id, Duration after) { timers_.set(id, after); }
+
+void JobRun::report(NodeId, Report&& report) {
+  last_loss_ = report.loss;
+  if (!plan().reports(report.round)) return;
+  control::ReportEntry entry;
+  entry.round = report.round;
+  entry.loss = report.loss;
+  entry.seconds = seconds(now());
+  entry.unix_time = unix_start_ + entry.seconds;
+  entry.bytes_sent = node_.counters().bytes_sent;
+  reports_.add(entry, std::move(report.parameters));
+  if (log_.wants(Log::Level::kInfo)) {
+    log_.info("report", {{"round", std::to_string(entry.round)},
+                         {"loss", number(entry.loss)},
+                         {"seconds", number(entry.seconds)}});
+  }
+}
+
+void JobRun::finish(NodeId, Finish finish) {
+  training_ = now().time_since_epoch();
+  const bool done = finish.why == Finish::Why::kDone;
+  phase_ = done ? control::Phase::kFinished : control::Phase::kDiverged;
+  for (auto& [id, peer] : peers_) peer.silent = false;
+  log_.info(done ? "finished" : "diverged",
+            {{"round", std::to_string(finish.round)}, {"seconds", number(training_seconds())}});
+}
+
+void JobRun::peer_silent(NodeId, NodeId peer, Duration silence) {
+  Peer& state = peers_[peer];
+  if (state.silent) return;
+  state.silent = true;
+  if (!state.ever_heard) state.last_heard = loop_.now() - silence;
+  log_.warning("peer_silent", {{"peer", std::to_string(index_of(peer))},
+                               {"endpoint", endpoint_of(peer)},
+                               {"seconds", number(seconds(silence))}});
+}
+
+// ---- for the client ----
+
+std::string JobRun::endpoint_of(NodeId peer) const {
+  const std::vector<PeerEndpoint>& peers = loaded_->membership.peers;
+  const auto found = std::ranges::lower_bound(peers, peer, {}, &PeerEndpoint::node);
+  return found != peers.end() && found->node == peer ? found->text : std::string();
+}
+
+double JobRun::training_seconds() const {
+  if (phase_ == control::Phase::kMeeting) return 0;
+  return phase_ == control::Phase::kRunning ? seconds(now()) : seconds(training_);
+}
+
+control::ProgressReply JobRun::progress() const {
+  control::ProgressReply reply;
+  reply.phase = phase_;
+  reply.run = loaded_->run;
+  reply.round = node_.state().round;
+  reply.rounds = plan().rounds;
+  reply.loss = last_loss_;
+  reply.seconds = training_seconds();
+  reply.unix_start = unix_start_;
+  const NodeCounters& counters = node_.counters();
+  reply.counters.messages_sent = counters.messages_sent;
+  reply.counters.messages_received = counters.messages_received;
+  reply.counters.bytes_sent = counters.bytes_sent;
+  reply.counters.bytes_received = counters.bytes_received;
+  reply.counters.payload_bytes_sent = counters.payload_bytes_sent;
+  reply.counters.uncompressed_bytes_sent = counters.uncompressed_bytes_sent;
+  reply.counters.repairs_requested = counters.repairs_requested;
+  reply.counters.messages_resent = counters.messages_resent;
+  for (size_t i = 1; i < counters.refused.size(); ++i) {
+    if (counters.refused[i] == 0) continue;
+    reply.counters.refused.emplace_back(reason_name(static_cast<Reason>(i)), counters.refused[i]);
+  }
+  for (const auto& [id, peer] : peers_) {
+    if (!peer.silent) continue;
+    reply.silent.push_back({index_of(id), endpoint_of(id), seconds(loop_.now() - peer.last_heard)});
+  }
+  if (phase_ == control::Phase::kMeeting) {
+    for (const NodeId absent : meeting_.absent()) {
+      reply.silent.push_back(
+          {index_of(absent), endpoint_of(absent), seconds(loop_.now() - joined_)});
+      const auto found = peers_.find(absent);
+      if (found != peers_.end() && found->second.mismatch) {
+        reply.error = "Node " + std::to_string(index_of(absent)) + " (" + endpoint_of(absent) +
+                      ") has another job or another run; stop it there first.";
+      }
+    }
+  }
+  reply.next_report = reports_.next();
+  return reply;
+}
+
+void JobRun::describe(control::StatusReply& status) const {
+  const Job& job = plan().job;
+  status.pool_bytes = loaded_->pool.live_bytes() + loaded_->pool.cached_bytes();
+  status.shard_bytes = loaded_->shard ? loaded_->shard->resident_bytes() : 0;
+  status.shard_rows = loaded_->shard ? loaded_->shard->rows() : 0;
+  status.snapshot_bytes = reports_.bytes();
+  status.job = job.name;
+  status.model = job.model.kind;
+  status.algorithm = job.algorithm.kind;
+  status.graph = job.graph.kind;
+  status.codec = plan().codec->describe();
+  status.node = index_of(self());
+  status.nodes = plan().nodes;
+  status.parameters = plan().dimension;
+  for (const LinkState& link : transport_.links()) {
+    control::PeerStatus peer;
+    peer.node = index_of(link.peer);
+    peer.endpoint = endpoint_of(link.peer);
+    if (link.connected) peer.transport = link.ipc ? "ipc" : "tcp";
+    peer.queued_bytes = link.queued_bytes;
+    const auto found = peers_.find(link.peer);
+    const bool heard = found != peers_.end() && found->second.ever_heard;
+    peer.silence = heard ? seconds(loop_.now() - found->second.last_heard) : -1;
+    if (heard || link.connected) status.peers.push_back(std::move(peer));
+  }
+}
+
+}  // namespace kith

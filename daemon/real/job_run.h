@@ -1,0 +1,95 @@
+// One job on one daemon, from the meeting of the neighbours to its end: the real body of a Node.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "daemon/body.h"
+#include "daemon/node.h"
+#include "daemon/real/compute_queue.h"
+#include "daemon/real/loader.h"
+#include "daemon/real/log.h"
+#include "daemon/real/loop.h"
+#include "daemon/real/meeting.h"
+#include "daemon/real/report_store.h"
+#include "daemon/real/timers.h"
+#include "daemon/real/zmq_transport.h"
+#include "protocol/control.h"
+
+namespace kith {
+
+class JobRun final : public Body {
+ public:
+  // Joins the run on the transport and starts to look for the neighbours. All outlive this object
+  // but `loaded`, which is shared with the computing.
+  JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log,
+         std::shared_ptr<LoadedJob> loaded);
+  ~JobRun() override;
+
+  // From the transport.
+  void message(Message&& message);
+  void stranger(const WireHeader& header);
+  void refuse(Status status) { node_.refuse(status); }
+
+  // For the client.
+  control::Phase phase() const { return phase_; }
+  const Plan& plan() const { return loaded_->plan; }
+  NodeId self() const { return loaded_->membership.self; }
+  control::ProgressReply progress() const;
+  std::vector<control::ReportEntry> reports(uint64_t first) const { return reports_.since(first); }
+  std::optional<ReportStore::Snapshot> snapshot(std::optional<Round> round) const {
+    return reports_.snapshot(round);
+  }
+  void describe(control::StatusReply& status) const;
+
+  // Body; called by the node.
+  void send(Message&& message) override;
+  void compute(NodeId node, Compute&& work) override;
+  void cancel(NodeId node, uint64_t ticket) override;
+  void set_timer(NodeId node, TimerId id, Duration after) override;
+  void report(NodeId node, Report&& report) override;
+  void finish(NodeId node, Finish finish) override;
+  void peer_silent(NodeId node, NodeId peer, Duration silence) override;
+
+ private:
+  struct Peer {
+    Duration last_heard{};  // loop time
+    bool ever_heard = false;
+    bool silent = false;                   // the node waits for it
+    bool mismatch = false;                 // has been seen with another run
+    std::unique_ptr<Loop::Watch> blocked;  // while it does not keep up
+  };
+
+  Time now() const { return Time(loop_.now() - begun_); }
+  void handle(Event&& event);
+  void ask_absent();
+  void meet(const Message& message);
+  void begin_if_complete();
+  void transmit(std::vector<Message>& messages);
+  void watch_blocked();
+  std::string endpoint_of(NodeId peer) const;
+  double training_seconds() const;
+
+  Loop& loop_;
+  ZmqTransport& transport_;
+  Log& log_;
+  std::shared_ptr<LoadedJob> loaded_;
+  control::Phase phase_ = control::Phase::kMeeting;
+  Meeting meeting_;
+  std::unique_ptr<Loop::Timer> meeting_timer_;
+  std::map<NodeId, Peer> peers_;
+  std::vector<Message> early_;  // from neighbours that began before this node
+  Duration joined_;             // loop time
+  Duration begun_{};            // loop time of Start
+  double unix_start_ = 0;
+  Duration training_{};  // of the whole training, once it is over
+  double last_loss_ = 0;
+  ReportStore reports_;
+  Timers timers_;
+  ComputeQueue compute_;
+  Node node_;
+};
+
+}  // namespace kith

@@ -1,0 +1,108 @@
+#include "daemon/real/loader.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <map>
+
+#include "daemon/real/address.h"
+#include "topology/error.h"
+
+namespace kith {
+
+namespace {
+
+// A graph that changes is looked at for so many rounds at most; later neighbours are met when they
+// are first sent to.
+constexpr Round kRoundsLookedAt = 1024;
+
+std::vector<NodeId> neighbors_of(const Graph& graph, NodeId self) {
+  std::vector<NodeId> all;
+  std::vector<NodeId> some;
+  for (Round round = 0; round < std::min(graph.period(), kRoundsLookedAt); ++round) {
+    graph.in(self, round, some);
+    all.insert(all.end(), some.begin(), some.end());
+    graph.out(self, round, some);
+    all.insert(all.end(), some.begin(), some.end());
+    std::ranges::sort(all);
+    all.erase(std::ranges::unique(all).begin(), all.end());
+  }
+  return all;
+}
+
+// Names of peers on this machine and elsewhere, each host looked up once.
+std::vector<PeerEndpoint> endpoints_of(const control::StartRequest& request) {
+  std::map<std::string, std::string> dotted;
+  const std::vector<std::string> own = local_addresses();
+  std::vector<PeerEndpoint> peers;
+  for (const control::PeerAddress& peer : request.peers) {
+    if (peer.node == request.node || index_of(peer.node) >= request.nodes) continue;
+    const Address address = parse_address(peer.endpoint);
+    if (!dotted.contains(address.host)) dotted[address.host] = resolve(address.host);
+    const std::string& ip = dotted[address.host];
+    const bool local = ip.starts_with("127.") || std::ranges::binary_search(own, ip);
+    peers.push_back({peer.node, peer.endpoint, ip, address.port, local});
+  }
+  std::ranges::sort(peers, {}, &PeerEndpoint::node);
+  const auto twice = std::ranges::adjacent_find(peers, {}, &PeerEndpoint::node);
+  if (twice != peers.end()) {
+    throw OperatorError("Node " + std::to_string(index_of(twice->node)) +
+                        " has two addresses in the start request; give one.");
+  }
+  return peers;
+}
+
+void check_neighbors(const LoadedJob& loaded) {
+  for (const NodeId neighbor : loaded.neighbors) {
+    if (!std::ranges::binary_search(loaded.membership.peers, neighbor, {}, &PeerEndpoint::node)) {
+      throw OperatorError("Node " + std::to_string(index_of(neighbor)) +
+                          " is a neighbour of node " +
+                          std::to_string(index_of(loaded.membership.self)) +
+                          " but the start request names no address for it.");
+    }
+  }
+}
+
+}  // namespace
+
+uint64_t run_hash(const control::StartRequest& request) {
+  const uint64_t text = XXH3_64bits(request.job.data(), request.job.size());
+  const uint64_t parts[] = {text, request.nodes, request.run};
+  return XXH3_64bits(parts, sizeof parts);
+}
+
+std::shared_ptr<LoadedJob> load(const control::StartRequest& request) {
+  if (request.nodes == 0 || request.nodes > limits::kNodes ||
+      index_of(request.node) >= request.nodes) {
+    throw OperatorError("The start request names node " + std::to_string(index_of(request.node)) +
+                        " of " + std::to_string(request.nodes) +
+                        " nodes; the first node is 0 and the last one nodes - 1.");
+  }
+  const Job job = parse_job(request.job);
+  validate(job, request.nodes);
+  auto loaded = std::make_shared<LoadedJob>();
+  const ModelInfo& info = model_info(job.model.kind);
+  DataShape shape;
+  double rows_per_node = 0;
+  if (info.needs_data) {
+    LocalData data = load_local_data(job.data, job.seed, request.node, request.nodes, false);
+    shape = data.shard->shape();
+    rows_per_node = static_cast<double>(data.total_rows) / request.nodes;
+    loaded->shard = std::move(data.shard);
+  }
+  loaded->model = info.make(shape, request.nodes, job.model.options);
+  loaded->plan = make_plan(job, request.nodes, *loaded->model, rows_per_node);
+  loaded->initial = initial_parameters(job, *loaded->model, loaded->pool);
+  loaded->neighbors = neighbors_of(*loaded->plan.graph, request.node);
+  loaded->run = request.run;
+  loaded->membership.job = run_hash(request);
+  loaded->membership.self = request.node;
+  // A message holds a few vectors at the most, and no codec doubles one.
+  loaded->membership.max_payload =
+      std::min(limits::kPayloadBytes, 8 * loaded->plan.dimension * sizeof(float) + 65536);
+  loaded->membership.peers = endpoints_of(request);
+  check_neighbors(*loaded);
+  return loaded;
+}
+
+}  // namespace kith

@@ -1,0 +1,32 @@
+// Everything of a job that takes time before training: data, model, name look-ups. Runs on a
+// worker.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "daemon/plan.h"
+#include "daemon/real/zmq_transport.h"
+#include "protocol/control.h"
+
+namespace kith {
+
+// A job as one node needs it. Kept alive by whoever still computes with it.
+struct LoadedJob {
+  Pool pool;  // first: outlives the blocks below
+  std::unique_ptr<Model> model;
+  std::shared_ptr<const Dataset> shard;  // null for the laboratory
+  Plan plan;
+  SharedBuffer initial;           // x_0
+  std::vector<NodeId> neighbors;  // in and out, over all rounds; sorted
+  Membership membership;
+  uint64_t run = 0;  // the client's token
+};
+
+// Throws OperatorError with a sentence for the operator.
+std::shared_ptr<LoadedJob> load(const control::StartRequest& request);
+
+// Nodes with the same text, number of nodes and token are of one run.
+uint64_t run_hash(const control::StartRequest& request);
+
+}  // namespace kith

@@ -1,0 +1,40 @@
+#include "daemon/real/report_store.h"
+
+#include <algorithm>
+
+namespace kith {
+
+void ReportStore::add(control::ReportEntry entry, SharedBuffer parameters) {
+  bytes_ += parameters.size();
+  kept_.push_back({entry, std::move(parameters)});
+  for (size_t i = 0; i + 1 < kept_.size() && bytes_ > max_bytes_; ++i) {
+    bytes_ -= kept_[i].parameters.size();
+    kept_[i].parameters = {};
+  }
+  while (kept_.size() > max_reports_) {
+    bytes_ -= kept_.front().parameters.size();
+    kept_.pop_front();
+    ++dropped_;
+  }
+}
+
+std::vector<control::ReportEntry> ReportStore::since(uint64_t first) const {
+  std::vector<control::ReportEntry> entries;
+  const size_t skip = first > dropped_ ? std::min<uint64_t>(first - dropped_, kept_.size()) : 0;
+  for (size_t i = skip; i < kept_.size(); ++i) {
+    entries.push_back(kept_[i].entry);
+    entries.back().snapshot = static_cast<bool>(kept_[i].parameters);
+  }
+  return entries;
+}
+
+std::optional<ReportStore::Snapshot> ReportStore::snapshot(std::optional<Round> round) const {
+  if (kept_.empty()) return std::nullopt;
+  if (!round) return Snapshot{kept_.back().entry.round, kept_.back().parameters};
+  for (const Kept& kept : kept_) {
+    if (kept.entry.round == *round && kept.parameters) return Snapshot{*round, kept.parameters};
+  }
+  return std::nullopt;
+}
+
+}  // namespace kith

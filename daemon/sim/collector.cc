@@ -1,0 +1,32 @@
+#include "daemon/sim/collector.h"
+
+#include <algorithm>
+
+#include "protocol/kernels.h"
+
+namespace kith {
+
+bool Collector::add(const Report& report, Time now, SimulationReport& out) {
+  Gathering& gathering = rounds_[report.round];
+  if (gathering.sum.empty()) gathering.sum.resize(dimension_);
+  const std::span<const float> x = report.parameters.floats();
+  for (size_t i = 0; i < dimension_; ++i) gathering.sum[i] += static_cast<double>(x[i]);
+  gathering.squares += kernels::squared_norm(x);
+  gathering.loss += report.loss;
+  if (++gathering.count < nodes_) return false;
+
+  const double share = 1.0 / nodes_;
+  double norm_of_mean = 0;
+  out = {.round = report.round, .time = now, .loss = gathering.loss * share, .average = {}};
+  if (with_average_) out.average.resize(dimension_);
+  for (size_t i = 0; i < dimension_; ++i) {
+    const double mean = gathering.sum[i] * share;
+    norm_of_mean += mean * mean;
+    if (with_average_) out.average[i] = static_cast<float>(mean);
+  }
+  out.consensus_distance = std::max(0.0, gathering.squares * share - norm_of_mean);
+  rounds_.erase(report.round);
+  return true;
+}
+
+}  // namespace kith

@@ -1,0 +1,35 @@
+// Gathers the reports of all nodes into one per round, without holding the nodes' parameters: a
+// running sum and a running sum of squares, in double precision. O(p) per node and report.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "daemon/sim/simulator.h"
+#include "protocol/effect.h"
+
+namespace kith {
+
+class Collector {
+ public:
+  Collector(uint32_t nodes, size_t dimension, bool with_average)
+      : nodes_(nodes), dimension_(dimension), with_average_(with_average) {}
+
+  // Returns true, and fills `out`, when `report` is the last of its round.
+  bool add(const Report& report, Time now, SimulationReport& out);
+
+ private:
+  struct Gathering {
+    std::vector<double> sum;
+    double squares = 0;
+    double loss = 0;
+    uint32_t count = 0;
+  };
+
+  uint32_t nodes_;
+  size_t dimension_;
+  bool with_average_;
+  std::map<Round, Gathering> rounds_;
+};
+
+}  // namespace kith

@@ -1,0 +1,40 @@
+// Gradients of simulated nodes, computed ahead of virtual time by a pool of threads.
+//
+// A Compute is a function of its arguments, so it may run at any moment between its effect and the
+// virtual time of its completion; the simulator's loop waits only there, or does the work itself
+// when no thread has begun it. One piece of work at a time for one node.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "daemon/learn/trainer.h"
+#include "daemon/learn/workers.h"
+#include "protocol/buffer.h"
+
+namespace kith {
+
+class SimulatedLearner {
+ public:
+  // `threads` above one start workers beside the calling thread.
+  SimulatedLearner(std::vector<Trainer> trainers, unsigned threads, Pool& pool);
+  ~SimulatedLearner();
+
+  void start(NodeId node, Compute&& work);
+
+  // The result of what was started for `node`, waiting for it if need be.
+  Computed take(NodeId node);
+
+ private:
+  struct Slot;
+
+  void run(Slot& slot, Workspace& workspace);
+
+  Pool& pool_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  Workspace own_workspace_;
+  std::unique_ptr<Workers> workers_;  // null when the calling thread does it all
+};
+
+}  // namespace kith

@@ -1,0 +1,211 @@
+#include "daemon/sim/simulator.h"
+
+#include <algorithm>
+#include <deque>
+#include <thread>
+
+#include "daemon/plan.h"
+#include "daemon/sim/collector.h"
+#include "daemon/sim/event_queue.h"
+#include "daemon/sim/network.h"
+#include "daemon/sim/simulated_learner.h"
+#include "protocol/assert.h"
+#include "protocol/theory/delay.h"
+#include "protocol/wire.h"
+
+namespace kith {
+
+namespace {
+
+// Floats of parameters times samples below which handing work to another thread costs more than it
+// saves.
+constexpr size_t kWorthAThread = 100'000;
+constexpr uint64_t kEventsBetweenCancelChecks = 1024;
+
+unsigned thread_count(const SimulationSettings& settings, const Job& job, const Model& model) {
+  if (model.parameters() * job.train.batch < kWorthAThread) return 1;
+  if (settings.threads > 0) return settings.threads;
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+std::vector<Trainer> make_trainers(const Plan& plan, const Model& model,
+                                   const std::shared_ptr<const Dataset>& train) {
+  std::vector<Shard> shards(plan.nodes);
+  if (train) {
+    shards = partition(train->labels(), train->classes(), plan.job.data.partition, plan.nodes,
+                       plan.job.seed);
+  }
+  std::vector<Trainer> trainers;
+  trainers.reserve(plan.nodes);
+  for (uint32_t i = 0; i < plan.nodes; ++i) {
+    trainers.emplace_back(plan.trainer(NodeId{i}, model, train, std::move(shards[i])));
+  }
+  return trainers;
+}
+
+class Simulator final : public Body {
+ public:
+  Simulator(const Plan& plan, const Model& model, const std::shared_ptr<const Dataset>& train,
+            const SimulationSettings& settings)
+      : plan_(plan),
+        settings_(settings),
+        delay_(make_delay(plan.job.delays.compute)),
+        network_({.latency = from_seconds(plan.job.delays.latency),
+                  .bandwidth = plan.job.delays.bandwidth,
+                  .loss = plan.job.delays.loss},
+                 plan.nodes, plan.job.seed),
+        learner_(make_trainers(plan, model, train), thread_count(settings, plan.job, model), pool_),
+        collector_(plan.nodes, plan.dimension, settings.average_in_reports),
+        tickets_(plan.nodes),
+        timers_(plan.nodes),
+        loss_(plan.nodes) {
+    const SharedBuffer initial = initial_parameters(plan.job, model, pool_);
+    const RepairPolicy repair{.depth = plan.job.delays.loss > 0 ? plan.repair_depth() : 0};
+    for (uint32_t i = 0; i < plan.nodes; ++i) {
+      const NodeId id{i};
+      delays_.emplace_back(plan.job.seed, id, Purpose::kComputeDelay);
+      nodes_.emplace_back(plan.node_state(id, initial, pool_), *plan.algorithm,
+                          plan.job.algorithm.options, repair, *this);
+    }
+  }
+
+  SimulationResult run() {
+    for (uint32_t i = 0; i < plan_.nodes; ++i) queue_.push(now_, NodeId{i}, Start{});
+    while (!queue_.empty() && finished_ < plan_.nodes && !diverged_ && !cancelled_) {
+      EventQueue::Item item = queue_.pop();
+      now_ = item.at;
+      deliver(item.node, std::move(item.event));
+      if (++events_ % kEventsBetweenCancelChecks == 0 && settings_.cancelled) {
+        cancelled_ = settings_.cancelled();
+      }
+    }
+    return result();
+  }
+
+  void send(Message&& message) override {
+    const std::optional<Time> at = network_.arrival(message.from, wire_size(message), now_);
+    const NodeId to = message.to;
+    if (at) queue_.push(*at, to, Received{std::move(message)});
+  }
+
+  void compute(NodeId node, Compute&& work) override {
+    Rng& rng = delays_[index_of(node)];
+    double takes = 0;  // s
+    for (uint32_t step = 0; step < work.steps; ++step) takes += delay_->sample(rng);
+    KITH_ASSERT(tickets_[index_of(node)] == kNoTicket);
+    tickets_[index_of(node)] = work.ticket;
+    queue_.push(now_ + from_seconds(takes), node, Computed{.ticket = work.ticket, .result = {}});
+    learner_.start(node, std::move(work));
+  }
+
+  void cancel(NodeId node, uint64_t ticket) override {
+    if (tickets_[index_of(node)] != ticket) return;
+    static_cast<void>(learner_.take(node));
+    tickets_[index_of(node)] = kNoTicket;
+  }
+
+  void set_timer(NodeId node, TimerId id, Duration after) override {
+    std::vector<Timer>& timers = timers_[index_of(node)];
+    const auto pending = std::ranges::find(timers, id, &Timer::id);
+    if (pending == timers.end()) {
+      timers.push_back({id, now_ + after});
+    } else {
+      pending->due = now_ + after;
+    }
+    queue_.push(now_ + after, node, TimerFired{id});
+  }
+
+  void report(NodeId node, Report&& report) override {
+    loss_[index_of(node)] = report.loss;
+    SimulationReport gathered;
+    if (!settings_.on_report || !plan_.reports(report.round)) return;
+    if (!collector_.add(report, now_, gathered)) return;
+    uint64_t bytes = 0;
+    for (const Node& each : nodes_) bytes += each.counters().bytes_sent;
+    gathered.bytes_sent_per_node = static_cast<double>(bytes) / plan_.nodes;
+    settings_.on_report(gathered);
+  }
+
+  void finish(NodeId, Finish finish) override {
+    ++finished_;
+    if (finish.why == Finish::Why::kDiverged) diverged_ = true;
+  }
+
+  void peer_silent(NodeId, NodeId, Duration) override {}
+
+ private:
+  static constexpr uint64_t kNoTicket = 0;
+
+  struct Timer {
+    TimerId id;
+    Time due;
+  };
+
+  void deliver(NodeId id, Event&& event) {
+    if (auto* computed = std::get_if<Computed>(&event)) {
+      if (tickets_[index_of(id)] != computed->ticket) return;  // cancelled
+      tickets_[index_of(id)] = kNoTicket;
+      *computed = learner_.take(id);
+    }
+    if (const auto* timer = std::get_if<TimerFired>(&event); timer && !due(id, timer->id)) return;
+    nodes_[index_of(id)].handle(std::move(event), now_);
+  }
+
+  // False when the timer was moved after this event had been queued.
+  bool due(NodeId node, TimerId id) {
+    std::vector<Timer>& timers = timers_[index_of(node)];
+    const auto pending = std::ranges::find(timers, id, &Timer::id);
+    if (pending == timers.end() || pending->due != now_) return false;
+    timers.erase(pending);
+    return true;
+  }
+
+  SimulationResult result() {
+    SimulationResult result{.parameters = {},
+                            .loss = std::move(loss_),
+                            .counters = {},
+                            .end = now_,
+                            .events = events_,
+                            .rounds = plan_.rounds,
+                            .diverged = diverged_,
+                            .cancelled = cancelled_};
+    for (const Node& node : nodes_) {
+      result.parameters.push_back(node.state().parameters);
+      result.counters.push_back(node.counters());
+      result.rounds = std::min(result.rounds, node.state().round);
+    }
+    KITH_ASSERT(diverged_ || cancelled_ || finished_ == plan_.nodes);  // no deadlock
+    return result;
+  }
+
+  const Plan& plan_;
+  const SimulationSettings& settings_;
+  Pool pool_;
+  Time now_{};
+  EventQueue queue_;
+  std::unique_ptr<Delay> delay_;
+  std::vector<Rng> delays_;  // one stream a node
+  Network network_;
+  SimulatedLearner learner_;
+  Collector collector_;
+  std::deque<Node> nodes_;                  // stable addresses
+  std::vector<uint64_t> tickets_;           // of the work under way, by node
+  std::vector<std::vector<Timer>> timers_;  // pending, by node
+  std::vector<double> loss_;
+  uint32_t finished_ = 0;
+  uint64_t events_ = 0;
+  bool diverged_ = false;
+  bool cancelled_ = false;
+};
+
+}  // namespace
+
+SimulationResult simulate(const Job& job, uint32_t nodes, const Model& model,
+                          std::shared_ptr<const Dataset> train,
+                          const SimulationSettings& settings) {
+  const double rows_per_node = train ? static_cast<double>(train->rows()) / nodes : 0;
+  const Plan plan = make_plan(job, nodes, model, rows_per_node);
+  return Simulator(plan, model, train, settings).run();
+}
+
+}  // namespace kith

@@ -1,0 +1,177 @@
+#include "daemon/store/result.h"
+
+#include <algorithm>
+#include <cmath>
+#include <latch>
+
+#include "daemon/learn/trainer.h"
+#include "daemon/learn/workers.h"
+#include "daemon/store/hash.h"
+#include "protocol/assert.h"
+
+namespace kith {
+
+namespace {
+
+using Vectors = std::vector<std::span<const float>>;
+
+// |a - b|^2 in double precision, in index order.
+double squared_distance(std::span<const float> a, std::span<const float> b) {
+  double sum = 0;
+  for (size_t k = 0; k < a.size(); ++k) {
+    const double d = static_cast<double>(a[k]) - static_cast<double>(b[k]);
+    sum += d * d;
+  }
+  return sum;
+}
+
+// Evenly spread ids: 0 and then every N/count-th.
+std::vector<uint32_t> sample_of(uint32_t nodes) {
+  const uint32_t count = std::min(nodes, kEvaluatedNodes);
+  std::vector<uint32_t> ids;
+  for (uint32_t i = 0; i < count; ++i) {
+    ids.push_back(static_cast<uint32_t>(uint64_t{i} * nodes / count));
+  }
+  return ids;
+}
+
+std::vector<Evaluation> evaluate_all(const Model& model, const Dataset& test,
+                                     const Vectors& vectors, unsigned threads) {
+  std::vector<Evaluation> evaluations(vectors.size());
+  std::latch left(static_cast<ptrdiff_t>(vectors.size()));
+  Workers workers(std::max(1u, threads));
+  for (size_t i = 0; i < vectors.size(); ++i) {
+    workers.submit([&, i](Workspace& workspace) {
+      evaluations[i] = evaluate(model, test, vectors[i], workspace);
+      left.count_down();
+    });
+  }
+  left.wait();
+  return evaluations;
+}
+
+void add_accuracy(RunResult& result, const Model& model, const Dataset& test,
+                  const Vectors& vectors, std::span<const float> average, unsigned threads) {
+  const std::vector<uint32_t> sample = sample_of(result.nodes);
+  Vectors chosen = {average};
+  for (uint32_t id : sample) chosen.push_back(vectors[id]);
+  const std::vector<Evaluation> evaluations = evaluate_all(model, test, chosen, threads);
+  Accuracy accuracy{evaluations[0].accuracy, 0, 2, -1};
+  for (size_t i = 0; i < sample.size(); ++i) {
+    const double a = evaluations[i + 1].accuracy;
+    result.per_node[sample[i]].accuracy = a;
+    accuracy.mean += a / static_cast<double>(sample.size());
+    accuracy.max = std::max(accuracy.max, a);
+    if (a < accuracy.min) {
+      accuracy.min = a;
+      result.worst_node = NodeId{sample[i]};
+    }
+  }
+  result.test_loss = evaluations[0].loss;
+  result.accuracy = accuracy;
+  result.evaluated_nodes = static_cast<uint32_t>(sample.size());
+}
+
+LaboratoryResult laboratory_of(const Vectors& vectors) {
+  const size_t replicas = vectors[0].size();
+  const auto r = static_cast<double>(replicas);
+  const auto n = static_cast<double>(vectors.size());
+  std::vector<double> averages(replicas);
+  std::vector<double> spreads(replicas);  // mean over the nodes of the squared distance
+  for (size_t k = 0; k < replicas; ++k) {
+    for (const auto& x : vectors) averages[k] += x[k] / n;
+    for (const auto& x : vectors) spreads[k] += (x[k] - averages[k]) * (x[k] - averages[k]) / n;
+  }
+  const auto estimate = [r](const std::vector<double>& values) {
+    double mean = 0;
+    for (double v : values) mean += v / r;
+    double variance = 0;
+    for (double v : values) variance += (v - mean) * (v - mean);
+    variance = values.size() > 1 ? variance / (r - 1) : 0;
+    return Estimate{mean, std::sqrt(variance / r)};
+  };
+  LaboratoryResult lab;
+  lab.replicas = replicas;
+  lab.mean_of_average = estimate(averages);
+  const double variance =
+      lab.mean_of_average.standard_error * lab.mean_of_average.standard_error * r;
+  lab.variance_of_average = {variance, variance * std::sqrt(2 / r)};
+  lab.consensus = estimate(spreads);
+  return lab;
+}
+
+void describe_job(RunResult& result, const Job& job, const Model& model) {
+  result.job = job.name;
+  result.algorithm = job.algorithm.kind;
+  result.graph = job.graph.kind;
+  result.codec = job.codec;
+  result.model = job.model.kind;
+  result.parameters = model.parameters();
+}
+
+void add_traffic(RunResult& result, const Job& job, std::span<const NodeOutcome> nodes) {
+  const auto n = static_cast<double>(nodes.size());
+  double batches = 0;
+  for (const NodeOutcome& node : nodes) {
+    result.bytes_sent_per_node += static_cast<double>(node.bytes_sent) / n;
+    result.messages_sent_per_node += static_cast<double>(node.messages_sent) / n;
+    result.bytes_uncompressed_per_node += static_cast<double>(node.uncompressed_bytes_sent) / n;
+    result.loss += node.loss / n;
+    result.rounds = std::max(result.rounds, node.rounds);
+    batches += static_cast<double>(node.rounds);
+  }
+  const AlgorithmInfo& algorithm = algorithm_info(job.algorithm.kind);
+  batches *= static_cast<double>(algorithm.batches_per_round(job.algorithm.options));
+  // Synchronous SGD over a star: for each batch of a worker one gradient up and one model down.
+  result.bytes_synchronous_per_node =
+      batches / n * 2 * static_cast<double>(sizeof(float) * result.parameters);
+  if (result.seconds > 0) result.samples_per_second = batches * job.train.batch / result.seconds;
+}
+
+}  // namespace
+
+std::vector<float> average_of(std::span<const std::span<const float>> vectors) {
+  KITH_ASSERT(!vectors.empty());
+  std::vector<double> sum(vectors[0].size());
+  for (const std::span<const float> x : vectors) {
+    for (size_t k = 0; k < sum.size(); ++k) sum[k] += x[k];
+  }
+  std::vector<float> average(sum.size());
+  for (size_t k = 0; k < sum.size(); ++k) {
+    average[k] = static_cast<float>(sum[k] / static_cast<double>(vectors.size()));
+  }
+  return average;
+}
+
+double consensus_distance_of(std::span<const std::span<const float>> vectors,
+                             std::span<const float> average) {
+  double sum = 0;
+  for (const std::span<const float> x : vectors) sum += squared_distance(x, average);
+  return sum / static_cast<double>(vectors.size());
+}
+
+RunResult summarise(const Job& job, const Model& model, const Dataset* test,
+                    std::span<const NodeOutcome> nodes, const RunTiming& timing, unsigned threads) {
+  RunResult result;
+  describe_job(result, job, model);
+  result.nodes = static_cast<uint32_t>(nodes.size());
+  result.seconds = timing.seconds;
+  result.virtual_seconds = timing.virtual_seconds;
+  result.diverged = timing.diverged;
+  add_traffic(result, job, nodes);
+
+  Vectors vectors;
+  for (const NodeOutcome& node : nodes) vectors.push_back(node.parameters);
+  result.parameters_hash = hash_parameters(vectors);
+  const std::vector<float> average = average_of(vectors);
+  result.consensus_distance = consensus_distance_of(vectors, average);
+  for (const NodeOutcome& node : nodes) {
+    result.per_node.push_back({node, squared_distance(node.parameters, average), std::nullopt});
+    result.per_node.back().outcome.parameters = {};
+  }
+  if (test) add_accuracy(result, model, *test, vectors, average, threads);
+  if (!model.needs_data()) result.laboratory = laboratory_of(vectors);
+  return result;
+}
+
+}  // namespace kith

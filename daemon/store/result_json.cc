@@ -1,0 +1,103 @@
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "daemon/store/result.h"
+
+namespace kith {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+// JSON knows neither NaN nor infinity: null stands for them (a run that diverged).
+ordered_json number(double value) {
+  return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
+}
+
+ordered_json number(const std::optional<double>& value) {
+  return value ? number(*value) : ordered_json(nullptr);
+}
+
+ordered_json of(const Accuracy& accuracy) {
+  return {{"average_model", number(accuracy.average_model)},
+          {"mean", number(accuracy.mean)},
+          {"min", number(accuracy.min)},
+          {"max", number(accuracy.max)}};
+}
+
+ordered_json of(const Estimate& estimate) {
+  return {{"value", number(estimate.value)}, {"standard_error", number(estimate.standard_error)}};
+}
+
+ordered_json of(const LaboratoryResult& lab) {
+  return {{"replicas", lab.replicas},
+          {"mean_of_average", of(lab.mean_of_average)},
+          {"variance_of_average", of(lab.variance_of_average)},
+          {"consensus", of(lab.consensus)}};
+}
+
+ordered_json of(const NodeResult& node, size_t id) {
+  const NodeOutcome& outcome = node.outcome;
+  ordered_json json = {{"node", id},
+                       {"rounds", outcome.rounds},
+                       {"loss", number(outcome.loss)},
+                       {"distance_to_average", number(node.distance_to_average)},
+                       {"messages_sent", outcome.messages_sent},
+                       {"messages_received", outcome.messages_received},
+                       {"bytes_sent", outcome.bytes_sent},
+                       {"bytes_received", outcome.bytes_received},
+                       {"messages_resent", outcome.messages_resent},
+                       {"refused", outcome.refused}};
+  if (node.accuracy) json["accuracy"] = number(node.accuracy);
+  return json;
+}
+
+ordered_json heading(const RunResult& result) {
+  return {{"job", result.job},
+          {"algorithm", result.algorithm},
+          {"graph", result.graph},
+          {"codec", result.codec},
+          {"model", result.model},
+          {"nodes", result.nodes},
+          {"parameters", result.parameters},
+          {"rounds", result.rounds},
+          {"diverged", result.diverged},
+          {"seconds", number(result.seconds)}};
+}
+
+}  // namespace
+
+std::string to_json(const RunResult& result, int indent) {
+  ordered_json json = heading(result);
+  if (result.virtual_seconds) json["virtual_seconds"] = number(result.virtual_seconds);
+  json["loss"] = number(result.loss);
+  if (result.accuracy) {
+    json["test_loss"] = number(result.test_loss);
+    json["accuracy"] = of(*result.accuracy);
+    json["worst_node"] = index_of(*result.worst_node);
+    json["evaluated_nodes"] = result.evaluated_nodes;
+  }
+  json["consensus_distance"] = number(result.consensus_distance);
+  json["bytes_sent_per_node"] = number(result.bytes_sent_per_node);
+  json["messages_sent_per_node"] = number(result.messages_sent_per_node);
+  json["bytes_uncompressed_per_node"] = number(result.bytes_uncompressed_per_node);
+  json["bytes_synchronous_per_node"] = number(result.bytes_synchronous_per_node);
+  json["samples_per_second"] = number(result.samples_per_second);
+  json["parameters_hash"] = result.parameters_hash;
+  if (result.laboratory) json["laboratory"] = of(*result.laboratory);
+  ordered_json& nodes = json["per_node"] = ordered_json::array();
+  for (size_t i = 0; i < result.per_node.size(); ++i) nodes.push_back(of(result.per_node[i], i));
+  return json.dump(indent);
+}
+
+std::string to_json(const MetricsPoint& point) {
+  const ordered_json json = {{"round", point.round},
+                             {"seconds", number(point.seconds)},
+                             {"loss", number(point.loss)},
+                             {"accuracy", number(point.accuracy)},
+                             {"consensus_distance", number(point.consensus_distance)},
+                             {"bytes_sent_per_node", number(point.bytes_sent_per_node)}};
+  return json.dump();
+}
+
+}  // namespace kith

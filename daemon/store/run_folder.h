@@ -1,0 +1,43 @@
+// The folder of one run: what went in, what came out.
+//
+//   job.toml            the job as it ran, overrides applied
+//   metrics.jsonl       one line per report, while it runs
+//   result.json         the summary
+//   model.safetensors   the average of all nodes' models
+//   nodes/<i>.safetensors, logs/<i>.log   where asked for
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <span>
+#include <string>
+
+#include "daemon/job.h"
+#include "daemon/learn/model.h"
+#include "daemon/store/result.h"
+
+namespace kith {
+
+class RunFolder {
+ public:
+  // `wanted` empty: runs/<job name>-<n>nodes-<k>, k the first number that is free. Otherwise that
+  // folder, which must be new or empty. Throws OperatorError. Writes job.toml.
+  RunFolder(const std::filesystem::path& wanted, const Job& job, uint32_t nodes);
+
+  const std::filesystem::path& path() const { return path_; }
+
+  void add(const MetricsPoint& point);  // appended and flushed: can be followed while it runs
+  void write(const RunResult& result);
+  // `name` without its ending, e.g. "model" or "nodes/3".
+  void write_model(const std::string& name, const Model& model, std::span<const float> parameters,
+                   const RunResult& result);
+
+  // The folder of the daemons' logs, created.
+  std::filesystem::path logs() const;
+
+ private:
+  std::filesystem::path path_;
+  std::ofstream metrics_;
+};
+
+}  // namespace kith

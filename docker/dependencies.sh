@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# The one list of system packages that Kith needs, for Debian 12 and Ubuntu 24.04. Every other
+# place (Dockerfile, quickstart, tests/run, CI) calls this script and names no package itself.
+set -euo pipefail
+
+usage() {
+  cat <<'HELP'
+usage: docker/dependencies.sh [--tests] [--runtime] [--list] [--help]
+
+Installs the packages that are missing; does nothing when all are there.
+As root or with password-less sudo it installs them. Otherwise it prints the one command
+to type and exits with 2.
+
+  --tests     also what the tests need (clang, fuzzer run-time, clang-format, python3, gmock)
+  --runtime   only what the built programs need to run, with the Fashion-MNIST data
+  --list      print the packages, one a line, and install nothing
+  --help      this text
+
+example: docker/dependencies.sh --list --runtime
+HELP
+}
+
+build=(
+  g++ cmake ninja-build ccache mold pkg-config git ca-certificates
+  libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libeigen3-dev libspectra-dev libasio-dev
+  libcli11-dev libtomlplusplus-dev libfmt-dev nlohmann-json3-dev zlib1g-dev libhwy-dev
+  libxxhash-dev libdnnl-dev librandom123-dev
+  dataset-fashion-mnist
+)
+tests=(
+  libgtest-dev libgmock-dev libbenchmark-dev clang clang-format python3 python3-numpy
+)
+runtime=(
+  ca-certificates libstdc++6 libgomp1 libzmq5 zlib1g libxxhash0 libfmt9
+  dataset-fashion-mnist
+)
+
+# Names that carry a version differ between the two systems.
+release=$(. /etc/os-release && echo "${ID:-unknown} ${VERSION_ID:-unknown}")
+case "$release" in
+  'debian 12')
+    tests+=(libclang-rt-14-dev)
+    runtime+=(libdnnl2 libhwy1 libtomlplusplus3)
+    ;;
+  'ubuntu 24.04')
+    tests+=(libclang-rt-18-dev)
+    runtime+=(libdnnl3 libhwy1t64 libtomlplusplus3t64)
+    ;;
+  *)
+    echo "dependencies.sh: this is '$release', but the package names are known for" \
+      "'debian 12' and 'ubuntu 24.04' only; use one of these, or the Dockerfile." >&2
+    exit 2
+    ;;
+esac
+
+packages=("${build[@]}")
+want_tests=no
+want_runtime=no
+list=no
+for argument in "$@"; do
+  case "$argument" in
+    --tests) want_tests=yes ;;
+    --runtime) want_runtime=yes ;;
+    --list) list=yes ;;
+    --help | -h) usage; exit 0 ;;
+    *)
+      echo "dependencies.sh: unknown option '$argument'; --help lists what there is." >&2
+      exit 2
+      ;;
+  esac
+done
+if [[ $want_runtime == yes ]]; then packages=("${runtime[@]}"); fi
+if [[ $want_tests == yes ]]; then packages+=("${tests[@]}"); fi
+
+if [[ $list == yes ]]; then
+  printf '%s\n' "${packages[@]}"
+  exit 0
+fi
+
+declare -A installed=()
+while read -r package status; do
+  if [[ $status == installed ]]; then installed[$package]=1; fi
+done < <(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null || true)
+missing=()
+for package in "${packages[@]}"; do
+  if [[ -z ${installed[$package]:-} ]]; then missing+=("$package"); fi
+done
+if [[ ${#missing[@]} -eq 0 ]]; then exit 0; fi
+
+options=(install -y --no-install-recommends)
+root=()
+if [[ $(id -u) -ne 0 ]]; then
+  if ! sudo -n true 2>/dev/null; then
+    echo "Packages are missing. Type this, then run the same script again:" >&2
+    echo "sudo apt-get update && sudo apt-get ${options[*]} ${missing[*]}"
+    exit 2
+  fi
+  root=(sudo -n)
+fi
+echo "Installing: ${missing[*]}"
+"${root[@]}" apt-get update -q </dev/null
+"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" "${missing[@]}" </dev/null

@@ -1,0 +1,81 @@
+// An algorithm is a pure state machine: step(state, event) -> effects. One object per node. It owns
+// no socket, thread, clock, file or global, and learns of time only from NodeState::now.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/codec.h"
+#include "protocol/effect.h"
+#include "protocol/event.h"
+#include "protocol/optimizer.h"
+#include "protocol/options.h"
+#include "topology/mixing.h"
+
+namespace kith {
+
+// The node as its algorithm sees it. Node owns it; the algorithm may write only the last block.
+struct NodeState {
+  // Fixed for the job.
+  NodeId self{};
+  uint32_t nodes = 1;
+  uint64_t seed = 0;
+  Round rounds = 0;            // to run
+  uint64_t total_batches = 0;  // of one node over the whole run: what schedules are fractions of
+  size_t dimension = 0;        // p, floats of one parameter vector
+  const Mixing* mixing = nullptr;
+  const Codec* codec = nullptr;  // of what this job compresses
+  bool error_feedback = false;
+  const OptimizerSpec* optimizer = nullptr;
+  Pool* pool = nullptr;
+
+  // Set by Node before each step.
+  Time now{};
+
+  // Written by the algorithm.
+  SharedBuffer parameters;  // x; initialised by Node, equal on all nodes
+  Round round = 0;          // the round under way
+};
+
+class Algorithm {
+ public:
+  virtual ~Algorithm() = default;
+
+  // Appends to `out`, which is the caller's and reused. A message that breaks the protocol is
+  // refused by its Status and changes nothing.
+  virtual Status step(NodeState& state, Event&& event, std::vector<Effect>& out) = 0;
+
+  // One stable line of the inner state, for goldens and debugging: numbers with 6 digits.
+  virtual void describe(const NodeState& state, std::string& out) const = 0;
+
+  // Peers whose messages this node cannot go on without, sorted; empty while it computes or when
+  // it is done. Node repairs losses and names the silent ones from this.
+  virtual void waiting_for(const NodeState& state, std::vector<NodeId>& out) const = 0;
+};
+
+// What an algorithm cannot do without; validation refuses a job that lacks it.
+struct Needs {
+  bool star = false;               // one hub, node 0
+  bool undirected = false;         // in == out
+  bool doubly_stochastic = false;  // rows and columns of W sum to 1
+};
+
+// One line of algorithms.def: ALGORITHM(symbol) names `const AlgorithmInfo symbol_algorithm` in
+// protocol/algorithm/<symbol>.cc.
+struct AlgorithmInfo {
+  const char* name;
+  const char* help;  // one line
+  Needs needs;
+  OptionSpecs options;
+  std::unique_ptr<Algorithm> (*make)(const NodeState& state, const Options& options);
+  // Mini-batches of one node in one round.
+  uint64_t (*batches_per_round)(const Options& options);
+};
+
+std::vector<const AlgorithmInfo*> all_algorithms();
+
+// Throws OperatorError with the known names.
+const AlgorithmInfo& algorithm_info(const std::string& name);
+
+}  // namespace kith

@@ -1,0 +1,68 @@
+// A codec turns a vector of floats into bytes and adds it back, scaled. Stateless and shared by
+// all nodes; what a stream remembers (error feedback) lives in a Compressor around it.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "protocol/buffer.h"
+#include "protocol/options.h"
+#include "protocol/rng.h"
+#include "protocol/status.h"
+
+namespace kith {
+
+class Codec {
+ public:
+  virtual ~Codec() = default;
+
+  // `x` holds floats. Sets `wire` to its encoding: `x` itself (no copy) for identity, else a block
+  // of `pool`. kNotFinite when x holds NaN or infinity (identity included); `wire` is then unset.
+  virtual Status encode(const SharedBuffer& x, Rng& rng, Pool& pool, SharedBuffer& wire) const = 0;
+
+  // y += scale * decoded. `wire` is untrusted, of any alignment, and must describe exactly
+  // y.size() values; on any error y may hold a part of the sum and must be thrown away.
+  [[nodiscard]] virtual Status decode_add(std::span<const std::byte> wire, float scale,
+                                          std::span<float> y) const = 0;
+
+  // Checks `wire` for `count` values without decoding: decode_add of a wire that passes cannot
+  // fail. Structure only: sizes, counts, indices, and the values that scale others. Where values
+  // are coded one by one only the size is looked at: that they are finite is the sender's duty, and
+  // encode sees to it.
+  [[nodiscard]] virtual Status check(std::span<const std::byte> wire, size_t count) const = 0;
+
+  // Bytes per value where values are coded one by one, so that any whole number of them decodes
+  // alone; 0 where the wire must be decoded as a whole.
+  virtual size_t bytes_per_value() const { return 0; }
+
+  // decode(encode(x)) == x for every finite x, bit for bit.
+  virtual bool lossless() const { return false; }
+
+  // As in a job file, with every parameter: "top-k:0.01". Stable; part of goldens.
+  virtual std::string describe() const = 0;
+};
+
+// Decodes a payload in the chunks in which it came where the codec can, else in one piece.
+[[nodiscard]] Status decode_add(const Codec& codec, const Payload& payload, float scale,
+                                std::span<float> y, Pool& pool);
+[[nodiscard]] Status check(const Codec& codec, const Payload& payload, size_t count, Pool& pool);
+
+// One line of codecs.def: CODEC(name) names `const CodecInfo name_codec` in
+// protocol/codec/<name>.cc.
+struct CodecInfo {
+  const char* name;      // "top-k"
+  const char* argument;  // "fraction in (0, 1], or a count": what follows the colon; "" = none
+  const char* help;      // one line
+  const char* example;   // "top-k:0.01": conformance tests and fuzzers run it
+  std::unique_ptr<Codec> (*make)(const std::string& argument);  // throws OperatorError
+};
+
+std::span<const CodecInfo* const> all_codecs();
+
+// "identity", "top-k:0.01", "qsgd:15": name and argument. Throws OperatorError with the known
+// names.
+std::unique_ptr<Codec> make_codec(const std::string& spec);
+
+}  // namespace kith

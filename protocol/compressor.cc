@@ -1,0 +1,44 @@
+#include "protocol/compressor.h"
+
+#include "protocol/assert.h"
+#include "protocol/kernels.h"
+
+namespace kith {
+
+namespace {
+
+// u = x + s*e in a fresh block, so that the memory survives a refusal.
+SharedBuffer with_memory(const SharedBuffer& x, const SharedBuffer& memory, float scale,
+                         Pool& pool) {
+  if (!memory) return copy_of(x.floats(), pool);
+  KITH_ASSERT(memory.size() == x.size());
+  Buffer sum = pool.acquire(x.size());
+  kernels::add_scaled(x.floats(), scale, memory.floats(), sum.floats());
+  return std::move(sum).freeze();
+}
+
+// The block back as a writer; the caller holds its only reference.
+Buffer thaw(SharedBuffer&& shared) {
+  Block* block = shared.release();
+  KITH_ASSERT(block->references.load(std::memory_order_acquire) == 1);
+  return Buffer(block);
+}
+
+}  // namespace
+
+Compressor::Compressor(const Codec& codec, bool error_feedback)
+    : codec_(&codec), error_feedback_(error_feedback && !codec.lossless()) {}
+
+Status Compressor::encode(const SharedBuffer& x, float memory_scale, Rng& rng, Pool& pool,
+                          SharedBuffer& wire) {
+  if (!error_feedback_) return codec_->encode(x, rng, pool, wire);
+  SharedBuffer sum = with_memory(x, memory_, memory_scale, pool);
+  if (Status status = codec_->encode(sum, rng, pool, wire); !status.ok()) return status;
+  Buffer rest = thaw(std::move(sum));
+  const Status decoded = codec_->decode_add(wire.bytes(), -1.0f, rest.floats());
+  KITH_ASSERT(decoded.ok());  // a codec must understand what it wrote
+  memory_ = std::move(rest).freeze();
+  return {};
+}
+
+}  // namespace kith

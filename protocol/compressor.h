@@ -1,0 +1,34 @@
+// One outgoing stream of vectors: a codec and what the stream remembers.
+//
+// With error feedback (Seide et al. 2014; Stich, Cordonnier, Jaggi 2018; Karimireddy et al. 2019):
+//   u = x + s*e    q = C(u)    e = u - decode(q)
+// so that the sum of what was sent plus what remains equals the sum of what was given, to rounding.
+// `s` rescales the memory where x carries a factor that changes between calls (a learning rate
+// taken out of a gradient: s = lr_before / lr_now); 1 otherwise.
+#pragma once
+
+#include "protocol/codec.h"
+
+namespace kith {
+
+class Compressor {
+ public:
+  // The codec must outlive the stream. A lossless codec keeps no memory, whatever is asked.
+  Compressor(const Codec& codec, bool error_feedback);
+
+  // Sets `wire`. One vector of memory with error feedback, allocated from `pool` at the first call.
+  Status encode(const SharedBuffer& x, float memory_scale, Rng& rng, Pool& pool,
+                SharedBuffer& wire);
+
+  const Codec& codec() const { return *codec_; }
+
+  // e; empty where nothing is remembered.
+  const SharedBuffer& memory() const { return memory_; }
+
+ private:
+  const Codec* codec_;
+  bool error_feedback_;
+  SharedBuffer memory_;
+};
+
+}  // namespace kith

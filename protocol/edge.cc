@@ -1,0 +1,129 @@
+#include "protocol/edge.h"
+
+#include <algorithm>
+
+namespace kith {
+
+namespace {
+
+// Numbers that may run ahead of the first missing one: the width of the bit set.
+constexpr uint64_t kAheadNumbers = 64;
+
+// Weight of a new computing time in the average.
+constexpr double kGain = 0.125;
+// Patience in computing times. A neighbour is as fast as this node, give or take, or its edge
+// learns.
+constexpr double kComputings = 4;
+// Bounds of the doublings: of an edge, and of repeated questions.
+constexpr uint32_t kEdgeDoublings = 6;
+constexpr uint32_t kQuestionDoublings = 4;
+
+}  // namespace
+
+template <class Edge>
+Edge& EdgeTable::find(std::vector<Edge>& edges, NodeId peer) {
+  auto place = std::lower_bound(edges.begin(), edges.end(), peer,
+                                [](const Edge& edge, NodeId id) { return edge.peer < id; });
+  if (place == edges.end() || place->peer != peer) {
+    place = edges.insert(place, Edge{});
+    place->peer = peer;
+  }
+  return *place;
+}
+
+const EdgeTable::In* EdgeTable::find_in(NodeId peer) const {
+  const auto place = std::lower_bound(in_.begin(), in_.end(), peer,
+                                      [](const In& edge, NodeId id) { return edge.peer < id; });
+  return place != in_.end() && place->peer == peer ? &*place : nullptr;
+}
+
+void EdgeTable::sent(Message& message) {
+  Out& edge = find(out_, message.to);
+  message.sequence = ++edge.last;
+  if (policy_.depth == 0) return;
+  if (edge.kept.size() == policy_.depth) edge.kept.erase(edge.kept.begin());
+  edge.kept.push_back(message);
+}
+
+void EdgeTable::kept_after(NodeId to, uint64_t contiguous, std::vector<Message>& out) const {
+  for (const Out& edge : out_) {
+    if (edge.peer != to) continue;
+    for (const Message& message : edge.kept) {
+      if (message.sequence > contiguous) out.push_back(message);
+    }
+  }
+}
+
+Status EdgeTable::check(const Message& message) const {
+  const In* edge = find_in(message.from);
+  const uint64_t contiguous = edge ? edge->contiguous : 0;
+  if (message.sequence <= contiguous) return Reason::kDuplicate;
+  const uint64_t ahead = message.sequence - contiguous - 1;
+  if (ahead >= kAheadNumbers) return Reason::kTooEarly;
+  if (edge && (edge->beyond >> ahead & 1)) return Reason::kDuplicate;
+  return {};
+}
+
+void EdgeTable::accept(const Message& message, Time now) {
+  In& edge = find(in_, message.from);
+  edge.beyond |= uint64_t{1} << (message.sequence - edge.contiguous - 1);
+  while (edge.beyond & 1) {
+    edge.beyond >>= 1;
+    ++edge.contiguous;
+  }
+  if (edge.asked > 0 && edge.doubled > 0) --edge.doubled;
+  edge.last_message = now;
+  edge.last_heard = now;
+  edge.asked = 0;
+}
+
+void EdgeTable::heard(NodeId peer, bool nothing_new, Time now) {
+  In& edge = find(in_, peer);
+  edge.last_heard = now;
+  if (nothing_new && edge.doubled < kEdgeDoublings) ++edge.doubled;
+}
+
+void EdgeTable::computed_in(Duration time) {
+  const auto ns = static_cast<double>(time.count());
+  computing_ns_ = computing_ns_ < 0 ? ns : computing_ns_ + kGain * (ns - computing_ns_);
+}
+
+uint64_t EdgeTable::contiguous(NodeId peer) const {
+  const In* edge = find_in(peer);
+  return edge ? edge->contiguous : 0;
+}
+
+Duration EdgeTable::patience() const {
+  if (computing_ns_ < 0) return policy_.initial;
+  const Duration learnt(static_cast<int64_t>(kComputings * computing_ns_));
+  return std::clamp(learnt, policy_.floor, policy_.ceiling);
+}
+
+Duration EdgeTable::patience(NodeId peer) const {
+  const In* edge = find_in(peer);
+  const Duration base = patience();
+  return edge ? std::min(base * (int64_t{1} << edge->doubled), policy_.ceiling) : base;
+}
+
+EdgeTable::Question EdgeTable::question(NodeId peer, Time since, Time now) {
+  In& edge = find(in_, peer);
+  Question question;
+  question.peer = peer;
+  const Duration wait = std::min(
+      patience(peer) * (int64_t{1} << std::min(edge.asked, kQuestionDoublings)), policy_.ceiling);
+  Time due = std::max(since, edge.asked == 0 ? edge.last_message : edge.last_asked) + wait;
+  if (edge.asked > 0) {
+    const Duration quiet = now - std::max(since, edge.last_heard);
+    if (quiet >= policy_.silence) question.silence = quiet;
+  }
+  question.ask = now >= due;
+  if (question.ask) {
+    ++edge.asked;
+    edge.last_asked = now;
+    due = now + wait;
+  }
+  question.again = due - now;
+  return question;
+}
+
+}  // namespace kith

@@ -1,0 +1,99 @@
+// Receiver-driven repair of directed edges, as a pure table: who has sent what to whom, what may
+// have been lost, and whom to ask. No acknowledgements in the good case.
+//
+// Sender side: numbers messages from 1 and keeps the last `depth` of them (shared blocks).
+// Receiver side: remembers which numbers came, refuses duplicates, and asks a peer that keeps its
+// algorithm waiting for longer than that edge deserves. Patience is a multiple of the node's own
+// computing time, doubled for each time that this edge was asked too early and halved for each time
+// that asking brought a lost message. It is not learnt from the gaps between messages: in a
+// lockstep algorithm one loss lengthens everybody's gaps, and patience would grow without bound
+// (tried).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "protocol/event.h"
+#include "protocol/time.h"
+
+namespace kith {
+
+// How a body wants losses handled. depth 0: its links lose nothing, so nothing is kept or watched.
+struct RepairPolicy {
+  size_t depth = 0;                                   // messages kept per outgoing edge
+  Duration initial = std::chrono::milliseconds(500);  // patience until something was computed
+  Duration floor = std::chrono::milliseconds(20);     // shortest patience
+  Duration ceiling = std::chrono::hours(24);          // longest patience between two questions
+  Duration silence = std::chrono::seconds(2);         // unanswered this long: tell the body
+};
+
+class EdgeTable {
+ public:
+  explicit EdgeTable(RepairPolicy policy) : policy_(policy) {}
+
+  const RepairPolicy& policy() const { return policy_; }
+
+  // Gives the message its number and keeps a reference for repair.
+  void sent(Message& message);
+
+  // Copies of what is kept for `to` with a number above `contiguous`, oldest first.
+  void kept_after(NodeId to, uint64_t contiguous, std::vector<Message>& out) const;
+
+  // kDuplicate when this number came before. Does not mark it: see accept.
+  Status check(const Message& message) const;
+
+  // Marks the number as come; after a question, as what it was asked for.
+  void accept(const Message& message, Time now);
+
+  // A sign of life of `peer`. `nothing_new`: the answer to a question that came too early.
+  void heard(NodeId peer, bool nothing_new, Time now);
+
+  // How long this node's last piece of work took.
+  void computed_in(Duration time);
+
+  // Every number up to this one has come from `peer`.
+  uint64_t contiguous(NodeId peer) const;
+
+  struct Question {
+    NodeId peer{};
+    bool ask = false;    // send it a repair request now
+    Duration again{};    // until the next question is due
+    Duration silence{};  // > 0: nothing at all was heard for so long while asked
+  };
+
+  // For a peer that the algorithm waits for since `since` or earlier.
+  Question question(NodeId peer, Time since, Time now);
+
+  // How long `peer` may keep this node waiting before it is asked.
+  Duration patience(NodeId peer) const;
+  // Without the edge's own history.
+  Duration patience() const;
+
+ private:
+  struct Out {
+    NodeId peer{};
+    uint64_t last = 0;
+    std::vector<Message> kept;  // newest last
+  };
+  struct In {
+    NodeId peer{};
+    uint64_t contiguous = 0;
+    uint64_t beyond = 0;  // bit k: number contiguous + 1 + k has come
+    Time last_heard{};
+    Time last_message{};
+    Time last_asked{};
+    uint32_t asked = 0;    // questions since the last message
+    uint32_t doubled = 0;  // how often patience has been doubled for this edge
+  };
+
+  template <class Edge>
+  static Edge& find(std::vector<Edge>& edges, NodeId peer);
+  const In* find_in(NodeId peer) const;
+
+  RepairPolicy policy_;
+  double computing_ns_ = -1;  // moving average; below zero until known
+  std::vector<Out> out_;      // sorted by peer
+  std::vector<In> in_;        // sorted by peer
+};
+
+}  // namespace kith

@@ -1,0 +1,78 @@
+// What a node wants done. Values: an algorithm appends them, Node carries them out in order.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+
+#include "protocol/buffer.h"
+#include "protocol/event.h"
+#include "protocol/time.h"
+#include "topology/types.h"
+
+namespace kith {
+
+struct Send {
+  NodeId to{};
+  uint16_t kind = 0;
+  Round round = 0;
+  double scalar = 0;
+  Payload payload;
+};
+
+// What the learner does with the gradient of each step:
+//   kGradient    returns grad f(x) of one batch at x = `at`; the optimiser is not touched
+//   kLocalSteps  x <- x - lr * opt(grad f(x) + correction + mu (x - anchor)), `steps` times from
+//                `at`, and returns the x that it reached; opt is the node's own local optimiser,
+//                whose state (momentum) stays in the learner
+struct LocalRule {
+  enum class Kind : uint8_t { kGradient, kLocalSteps };
+  Kind kind = Kind::kGradient;
+  float mu = 0;             // weight of the pull to `anchor`
+  SharedBuffer correction;  // empty = none
+  SharedBuffer anchor;      // empty = none
+
+  static LocalRule local_steps() {
+    LocalRule rule;
+    rule.kind = Kind::kLocalSteps;
+    return rule;
+  }
+};
+
+// Step k uses the batch `first_batch + k`, a function of (seed, node, batch index) alone, and the
+// learning rate of that index. Answered by one Computed with the same ticket.
+struct Compute {
+  uint64_t ticket = 0;
+  uint64_t first_batch = 0;
+  uint32_t steps = 1;
+  SharedBuffer at;
+  LocalRule rule;
+};
+
+// No Computed follows for this ticket, if none is under way to the node already.
+struct Cancel {
+  uint64_t ticket = 0;
+};
+
+// TimerFired(id) after `after`; setting a pending id again moves it.
+struct SetTimer {
+  TimerId id = 0;
+  Duration after{};
+};
+
+// A round is complete on this node: what progress, metrics and snapshots are made of.
+struct Report {
+  Round round = 0;          // the round just completed
+  double loss = 0;          // mean training loss of this node's batches in the round
+  SharedBuffer parameters;  // after the round
+};
+
+// The node's work is over. It goes on serving its neighbours until its body stops it.
+struct Finish {
+  enum class Why : uint8_t { kDone, kDiverged };
+  Why why = Why::kDone;
+  Round round = 0;
+};
+
+using Effect = std::variant<Send, Compute, Cancel, SetTimer, Report, Finish>;
+
+}  // namespace kith

@@ -1,0 +1,58 @@
+// What a node is told. The only way in which time, peers and results reach an algorithm.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+
+#include "protocol/buffer.h"
+#include "protocol/status.h"
+#include "protocol/time.h"
+#include "topology/types.h"
+
+namespace kith {
+
+// From one node to another. `kind` is private to the algorithm (below kFirstNodeKind).
+struct Message {
+  NodeId from{};
+  NodeId to{};
+  uint16_t kind = 0;
+  Round round = 0;
+  double scalar = 0;      // one number beside the vector; the algorithm says what it is
+  uint64_t sequence = 0;  // per directed edge, from 1; set by Node
+  Payload payload;
+};
+
+// Kinds from here on belong to Node itself (repair of lost messages).
+inline constexpr uint16_t kFirstNodeKind = 0xff00;
+
+struct Start {};
+
+struct Received {
+  Message message;
+};
+
+// Answer to one Compute effect.
+struct Computed {
+  uint64_t ticket = 0;
+  SharedBuffer result;  // the gradient, or the parameters that the local steps reached; p floats
+  double loss = 0;      // mean over the batches, at the points where the gradients were taken
+  bool finite = true;   // false: result holds NaN or infinity
+};
+
+using TimerId = uint32_t;
+
+struct TimerFired {
+  TimerId id = 0;
+};
+
+struct PeerJoined {
+  NodeId peer{};
+};
+
+struct PeerLeft {
+  NodeId peer{};
+};
+
+using Event = std::variant<Start, Received, Computed, TimerFired, PeerJoined, PeerLeft>;
+
+}  // namespace kith

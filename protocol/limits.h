@@ -1,0 +1,50 @@
+// Every queue, pool, inbox and frame has a limit, and it stands here. Full means back-pressure or a
+// counted drop, never growth.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace kith::limits {
+
+// Nodes of one job.
+inline constexpr uint32_t kNodes = 1u << 20;
+
+// Parameters of one model: 2^31 floats = 8 GiB.
+inline constexpr size_t kParameters = size_t{1} << 31;
+
+// One frame on the wire. Larger payloads travel in chunks: over loopback 0.4 MB messages were the
+// fastest, and one big message would hold back everything behind it.
+inline constexpr size_t kChunkBytes = 512 * 1024;
+inline constexpr size_t kHeaderBytes = 256;
+inline constexpr size_t kControlBytes = 64u << 20;
+inline constexpr size_t kRequestBytes = 4u << 20;  // a client's request: a job and its peers
+inline constexpr size_t kPayloadBytes = kParameters * sizeof(float) + 4096;
+
+// Rounds that a neighbour may be ahead and still be kept. On an undirected graph a neighbour leads
+// by one round at most; on a directed one by the hop distance back to it.
+inline constexpr uint64_t kRoundsAhead = 64;
+
+// Messages per edge that the sender keeps for receiver-driven repair. On an undirected graph a
+// sender runs at most one round ahead of a receiver that misses a message, so two rounds are all
+// that can be asked for; on a directed one it may lead by the hop distance back to it.
+inline constexpr size_t kRepairUndirected = 2;
+inline constexpr size_t kRepairDirected = 16;
+
+// Messages of one peer that wait in a daemon because the peer does not keep up: all that can be
+// asked for again, twice. What goes beyond is dropped and comes again by repair.
+inline constexpr size_t kQueuedMessages = 32;
+
+// Bytes of parameters that a daemon keeps of reported rounds, and reports that it remembers.
+inline constexpr size_t kSnapshotBytes = size_t{256} << 20;
+inline constexpr size_t kReports = 4096;
+
+// Blocks of one size that a pool keeps: three for each of ten thousand simulated nodes.
+inline constexpr size_t kPoolFreeBlocks = 32768;
+
+// Local steps of one Compute.
+inline constexpr uint32_t kLocalSteps = 1u << 20;
+
+static_assert(kChunkBytes % 64 == 0, "a value must not straddle two chunks");
+
+}  // namespace kith::limits

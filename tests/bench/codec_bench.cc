@@ -1,0 +1,124 @@
+// Speed of every codec against memcpy of the same floats in the same run. The runs of one size are
+// interleaved and their medians compared, since a machine's speed drifts.
+//
+//   codec_bench [values]...     default 100000 25000000
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "protocol/codec.h"
+#include "protocol/compressor.h"
+#include "protocol/kernels.h"
+
+namespace {
+
+using kith::Buffer;
+using kith::Codec;
+using kith::NodeId;
+using kith::Pool;
+using kith::Purpose;
+using kith::Rng;
+using kith::SharedBuffer;
+
+struct Timed {
+  std::string name;
+  std::function<void()> run;
+  std::vector<double> seconds = {};
+};
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+double time_once(const std::function<void()>& run, size_t repeats) {
+  const auto start = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < repeats; ++i) run();
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  return taken.count() / static_cast<double>(repeats);
+}
+
+void print(const std::vector<Timed>& timed, size_t count) {
+  const double bytes = static_cast<double>(count) * sizeof(float);
+  const double reference = median(timed.front().seconds);
+  std::printf("\n%zu floats\n%-28s %10s %10s %10s\n", count, "", "us", "GB/s", "x memcpy");
+  for (const Timed& t : timed) {
+    const double taken = median(t.seconds);
+    std::printf("%-28s %10.1f %10.1f %10.2f\n", t.name.c_str(), taken * 1e6, bytes / taken * 1e-9,
+                reference / taken);
+  }
+}
+
+void measure(std::vector<Timed>& timed, size_t count) {
+  const size_t repeats = std::max<size_t>(1, 2'000'000 / count);
+  for (int round = 0; round < 15; ++round) {
+    for (Timed& t : timed) t.seconds.push_back(time_once(t.run, repeats));
+  }
+}
+
+void bench(size_t count) {
+  Pool pool;
+  Rng rng(1, NodeId{0}, Purpose::kTest);
+  std::vector<float> values(count);
+  rng.fill_normal(values);
+  const SharedBuffer x = kith::copy_of(values, pool);
+  std::vector<float> y(count);
+  std::vector<Timed> timed;
+  timed.push_back({"memcpy", [&] {
+                     std::memcpy(y.data(), x.data(), x.size());
+                     benchmark::ClobberMemory();
+                   }});
+  timed.push_back({"axpy", [&] { kith::kernels::axpy(0.5f, x.floats(), y); }});
+  timed.push_back(
+      {"squared norm", [&] { benchmark::DoNotOptimize(kith::kernels::squared_norm(x.floats())); }});
+  std::vector<std::unique_ptr<Codec>> codecs;
+  std::vector<std::unique_ptr<kith::Compressor>> streams;
+  for (const kith::CodecInfo* info : kith::all_codecs()) {
+    codecs.push_back(kith::make_codec(info->example));
+    if (std::string(info->name) == "qsgd") codecs.push_back(kith::make_codec("qsgd:127:4096"));
+  }
+  for (const auto& codec : codecs) {
+    const std::string name = codec->describe();
+    SharedBuffer wire;
+    if (!codec->encode(x, rng, pool, wire).ok()) std::abort();
+    const auto encode = [&, c = codec.get()] {
+      SharedBuffer out;
+      if (!c->encode(x, rng, pool, out).ok()) std::abort();
+    };
+    const auto decode = [&, c = codec.get(), wire] {
+      if (!c->decode_add(wire.bytes(), 0.5f, y).ok()) std::abort();
+    };
+    timed.push_back({name + " encode", encode});
+    timed.push_back({name + " decode_add", decode});
+    if (codec->lossless()) continue;
+    streams.push_back(std::make_unique<kith::Compressor>(*codec, true));
+    timed.push_back({name + " with memory", [&, s = streams.back().get()] {
+                       SharedBuffer out;
+                       if (!s->encode(x, 1.0f, rng, pool, out).ok()) std::abort();
+                     }});
+  }
+  measure(timed, count);
+  print(timed, count);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<size_t> counts;
+  for (int i = 1; i < argc; ++i) counts.push_back(std::strtoull(argv[i], nullptr, 10));
+  if (counts.empty()) counts = {100'000, 25'000'000};
+  for (const size_t count : counts) {
+    if (count == 0) {
+      std::fprintf(stderr, "codec_bench: wants numbers of floats, as in: codec_bench 100000\n");
+      return 2;
+    }
+    bench(count);
+  }
+}

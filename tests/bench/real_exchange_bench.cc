@@ -1,0 +1,211 @@
+// Ring exchange of real daemons' transports: each of N processes sends a float32 vector to both
+// neighbours, receives theirs and averages, x <- (x + x_left + x_right) / 3, as D-PSGD does. Prints
+// the median milliseconds of the slowest process for each size, over Unix sockets and over TCP.
+// tests/bench/pytorch/exchange_gloo.py measures the same exchange over gloo, without averaging.
+#include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <optional>
+#include <vector>
+
+#include "daemon/real/malloc_tuning.h"
+#include "daemon/real/zmq_transport.h"
+#include "protocol/assert.h"
+#include "protocol/codec.h"
+#include "protocol/kernels.h"
+
+namespace {
+
+using namespace kith;
+
+constexpr int kMostProcesses = 64;
+constexpr int kMostExchanges = 2000;
+constexpr uint64_t kJob = 42;
+
+struct Shared {
+  pthread_barrier_t barrier;
+  uint16_t ports[kMostProcesses];
+  double seconds[kMostProcesses][kMostExchanges];
+  double cpu[kMostProcesses];  // s of all exchanges
+};
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+         1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+class Process final : ZmqTransport::Handler {
+ public:
+  Process(uint32_t self, uint32_t processes, bool ipc, Shared& shared)
+      : self_(self),
+        processes_(processes),
+        shared_(shared),
+        transport_({{"127.0.0.1", 0}, ipc}, *this),
+        codec_(make_codec("identity")) {}
+
+  void measure(size_t floats, int exchanges) {
+    meet(floats);
+    Buffer first = pool_.acquire_floats(floats);
+    std::ranges::fill(first.floats(), static_cast<float>(self_));
+    SharedBuffer x = std::move(first).freeze();
+    constexpr int kWarmUp = 3;
+    double cpu = 0;
+    for (int i = -kWarmUp; i < exchanges; ++i) {
+      pthread_barrier_wait(&shared_.barrier);
+      if (i == 0) cpu = cpu_seconds();
+      const double begin = now();
+      x = exchange(x, static_cast<Round>(i + kWarmUp));
+      if (i >= 0) shared_.seconds[self_][i] = now() - begin;
+    }
+    shared_.cpu[self_] = cpu_seconds() - cpu;
+    pthread_barrier_wait(&shared_.barrier);
+    transport_.leave();
+  }
+
+ private:
+  void meet(size_t floats) {
+    shared_.ports[self_] = transport_.listen().port;
+    pthread_barrier_wait(&shared_.barrier);
+    Membership membership{kJob, NodeId{self_}, floats * sizeof(float), {}};
+    for (uint32_t i = 0; i < processes_; ++i) {
+      if (i == self_) continue;
+      membership.peers.push_back({NodeId{i}, "127.0.0.1:" + std::to_string(shared_.ports[i]),
+                                  "127.0.0.1", shared_.ports[i], true});
+    }
+    transport_.join(std::move(membership));
+    pthread_barrier_wait(&shared_.barrier);
+  }
+
+  SharedBuffer exchange(const SharedBuffer& x, Round round) {
+    const uint32_t neighbors[] = {(self_ + processes_ - 1) % processes_, (self_ + 1) % processes_};
+    for (const uint32_t neighbor : neighbors) {
+      Message message;
+      message.from = NodeId{self_};
+      message.to = NodeId{neighbor};
+      message.round = round;
+      message.payload = Payload(x);
+      KITH_ASSERT(transport_.send(message).ok());
+    }
+    Buffer next = pool_.acquire_floats(x.size() / sizeof(float));
+    kernels::scale(1.0f / 3, x.floats(), next.floats());
+    for (const uint32_t neighbor : neighbors) {
+      std::optional<Message>& message = received_[round % 2][neighbor == neighbors[1]];
+      while (!message) wait();
+      KITH_ASSERT(message->round == round);
+      KITH_ASSERT(decode_add(*codec_, message->payload, 1.0f / 3, next.floats(), pool_).ok());
+      message.reset();
+    }
+    return std::move(next).freeze();
+  }
+
+  void wait() {
+    std::vector<pollfd> fds = {{transport_.fd(), POLLIN, 0}};
+    while (const auto blocked = transport_.take_blocked()) blocked_.push_back(*blocked);
+    for (const auto& blocked : blocked_) fds.push_back({blocked.fd, POLLIN, 0});
+    if (transport_.drain()) return;
+    poll(fds.data(), fds.size(), 1000);
+    std::erase_if(blocked_, [this](const auto& b) { return !transport_.flush(b.peer); });
+    transport_.drain();
+  }
+
+  void message(Message&& message) override {
+    const bool right = index_of(message.from) == (self_ + 1) % processes_;
+    received_[message.round % 2][right] = std::move(message);
+  }
+  void stranger(const WireHeader&) override { std::abort(); }
+  void refused(Status) override { std::abort(); }
+  void request(const std::string&, std::span<const std::byte>) override { std::abort(); }
+
+  uint32_t self_;
+  uint32_t processes_;
+  Shared& shared_;
+  Pool pool_;
+  ZmqTransport transport_;
+  std::unique_ptr<Codec> codec_;
+  std::optional<Message> received_[2][2];  // by round parity: a neighbour may be one ahead
+  std::vector<ZmqTransport::Blocked> blocked_;
+};
+
+Shared* make_shared_memory(uint32_t processes) {
+  void* memory =
+      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  KITH_ASSERT(memory != MAP_FAILED);
+  auto* shared = new (memory) Shared;
+  pthread_barrierattr_t attributes;
+  pthread_barrierattr_init(&attributes);
+  pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_barrier_init(&shared->barrier, &attributes, processes);
+  return shared;
+}
+
+void run(uint32_t processes, bool ipc, double megabytes, int exchanges) {
+  Shared* shared = make_shared_memory(processes);
+  const auto floats = static_cast<size_t>(megabytes * 250000);
+  for (uint32_t i = 0; i < processes; ++i) {
+    if (fork() == 0) {
+      keep_freed_memory();
+      Process(i, processes, ipc, *shared).measure(floats, exchanges);
+      std::_Exit(0);
+    }
+  }
+  bool good = true;
+  int status = 0;
+  for (uint32_t i = 0; i < processes; ++i) good &= wait(&status) > 0 && status == 0;
+  if (!good) std::exit(1);
+  std::vector<double> slowest(exchanges, 0.0);
+  for (int k = 0; k < exchanges; ++k) {
+    for (uint32_t i = 0; i < processes; ++i) {
+      slowest[k] = std::max(slowest[k], shared->seconds[i][k]);
+    }
+  }
+  std::ranges::nth_element(slowest, slowest.begin() + exchanges / 2);
+  double cpu = 0;
+  for (uint32_t i = 0; i < processes; ++i) cpu += shared->cpu[i];
+  std::printf("%s %g MB: %.3f ms, CPU %.3f ms a process\n", ipc ? "ipc" : "tcp", megabytes,
+              1e3 * slowest[exchanges / 2], 1e3 * cpu / processes / exchanges);
+  std::fflush(stdout);
+  munmap(shared, sizeof(Shared));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  uint32_t processes = 4;
+  std::vector<double> sizes;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--processes") == 0 && i + 1 < argc) {
+      processes = static_cast<uint32_t>(std::atoi(argv[++i]));
+    } else if (std::atof(argv[i]) > 0) {
+      sizes.push_back(std::atof(argv[i]));
+    } else {
+      std::fprintf(stderr, "usage: real_exchange_bench [--processes N] [MEGABYTES...]\n");
+      return 2;
+    }
+  }
+  if (processes < 3 || processes > kMostProcesses) {
+    std::fprintf(stderr, "real_exchange_bench: a ring has 3 to %d processes.\n", kMostProcesses);
+    return 2;
+  }
+  if (sizes.empty()) sizes = {0.407, 1, 10, 100};
+  for (const double megabytes : sizes) {
+    const int exchanges = std::clamp(static_cast<int>(1000 / megabytes), 10, 500);
+    for (const bool ipc : {true, false}) run(processes, ipc, megabytes, exchanges);
+  }
+}

@@ -1,0 +1,143 @@
+// What every registered model must do, new ones too: derivatives that match finite differences,
+// tensors that cover the parameters, the same start everywhere, no dependence on scratch.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "daemon/learn/model.h"
+#include "topology/error.h"
+
+namespace kith {
+namespace {
+
+constexpr DataShape kShape = {13, 5};
+constexpr size_t kRows = 9;
+
+class ModelConformance : public testing::TestWithParam<const ModelInfo*> {
+ protected:
+  ModelConformance() : info_(*GetParam()), options_("model", info_.options, given()) {
+    model_ = info_.make(kShape, 4, options_);
+    Rng rng(1, NodeId{0}, Purpose::kTest);
+    features_.resize(kRows * kShape.features);
+    rng.fill_normal(features_);
+    for (size_t r = 0; r < kRows; ++r) {
+      labels_.push_back(static_cast<int32_t>(rng.below(kShape.classes)));
+    }
+    if (model_->needs_data()) {
+      batch_.features = features_;
+      batch_.labels = labels_;
+      batch_.rows = kRows;
+    }
+    batch_.node = NodeId{2};
+    x_.resize(model_->parameters());
+    rng.fill_normal(x_);  // not the start: zeros hide mistakes
+    for (float& x : x_) x *= 0.3f;
+  }
+
+  // The smallest values that a kind accepts keep the parameters few.
+  static std::map<std::string, OptionValue> given() {
+    std::map<std::string, OptionValue> values;
+    for (const OptionSpec& spec : GetParam()->options) {
+      if (spec.key == std::string("hidden")) values["hidden"] = std::vector<double>{7, 6};
+      if (spec.key == std::string("replicas")) values["replicas"] = int64_t{11};
+      // Smooth: no kink may lie within a finite difference.
+      if (spec.key == std::string("activation")) values["activation"] = std::string("tanh");
+    }
+    return values;
+  }
+
+  double loss(const std::vector<float>& x) {
+    const Model::Score score = model_->score(x, batch_, workspace_);
+    return score.loss / static_cast<double>(std::max<size_t>(batch_.rows, 1));
+  }
+
+  const ModelInfo& info_;
+  Options options_;
+  std::unique_ptr<Model> model_;
+  std::vector<float> features_;
+  std::vector<int32_t> labels_;
+  Batch batch_;
+  std::vector<float> x_;
+  Workspace workspace_;
+};
+
+TEST_P(ModelConformance, GradientMatchesCentralDifferencesOfTheLoss) {
+  std::vector<float> g(x_.size());
+  const double at_x = model_->gradient(x_, batch_, g, workspace_);
+  EXPECT_NEAR(at_x, loss(x_), 1e-5 * std::max(1.0, at_x));
+  // The replicas of the laboratory are runs of their own side by side: its loss is their mean, its
+  // gradient that of each.
+  const double copies = model_->needs_data() ? 1 : static_cast<double>(x_.size());
+  constexpr float kStep = 1e-2f;
+  for (size_t j = 0; j < x_.size(); ++j) {
+    std::vector<float> up = x_, down = x_;
+    up[j] += kStep;
+    down[j] -= kStep;
+    const double width = static_cast<double>(up[j]) - down[j];
+    const double slope = copies * (loss(up) - loss(down)) / width;
+    // Third derivatives leave about step^2; rounding of the loss about 1e-7 / step.
+    ASSERT_NEAR(g[j], slope, 3e-4 + 1e-3 * std::abs(slope)) << "parameter " << j;
+  }
+}
+
+TEST_P(ModelConformance, TensorsCoverTheParametersUnderDistinctNames) {
+  size_t total = 0;
+  std::vector<std::string> names;
+  for (const TensorSpec& tensor : model_->tensors()) {
+    total += std::accumulate(tensor.shape.begin(), tensor.shape.end(), size_t{1},
+                             std::multiplies<size_t>());
+    names.push_back(tensor.name);
+  }
+  EXPECT_EQ(total, model_->parameters());
+  std::ranges::sort(names);
+  EXPECT_EQ(std::ranges::adjacent_find(names), names.end());
+}
+
+TEST_P(ModelConformance, InitialiseWritesEveryParameterAndIsAFunctionOfTheStream) {
+  std::vector<float> a(x_.size(), NAN), b(x_.size(), 1e9f);
+  Rng one(7, NodeId{0}, Purpose::kInitialise);
+  Rng two(7, NodeId{0}, Purpose::kInitialise);
+  model_->initialise(one, a);
+  model_->initialise(two, b);
+  EXPECT_EQ(a, b);  // NaN would not compare equal
+}
+
+TEST_P(ModelConformance, GradientDependsOnNothingButItsArguments) {
+  std::vector<float> first(x_.size(), NAN), again(x_.size(), 1e9f);
+  const double loss = model_->gradient(x_, batch_, first, workspace_);
+  Workspace dirty;
+  for (size_t slot = 0; slot < 16; ++slot) std::ranges::fill(dirty.take(slot, 5000), NAN);
+  EXPECT_EQ(model_->gradient(x_, batch_, again, dirty), loss);
+  EXPECT_EQ(first, again);
+}
+
+TEST_P(ModelConformance, InfoAgreesWithTheModel) {
+  EXPECT_EQ(info_.needs_data, model_->needs_data());
+  EXPECT_EQ(&model_info(info_.name), &info_);
+  EXPECT_GT(std::string(info_.help).size(), 0u);
+}
+
+TEST_P(ModelConformance, CorrectRowsAreNoMoreThanRows) {
+  EXPECT_LE(model_->score(x_, batch_, workspace_).correct, batch_.rows);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ModelConformance, testing::ValuesIn(all_models()),
+                         [](const auto& info) { return std::string(info.param->name); });
+
+TEST(Models, UnknownNameIsRefusedWithTheKnownOnes) {
+  try {
+    model_info("transformer");
+    FAIL();
+  } catch (const OperatorError& error) {
+    const std::string text = error.what();
+    for (const char* part : {"model.kind", "transformer", "mlp", "quadratic", "softmax"}) {
+      EXPECT_NE(text.find(part), std::string::npos) << part;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kith

@@ -1,0 +1,174 @@
+// What holds for every algorithm, graph and codec. The loops run over the registries: a new one is
+// tested without a line here.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/support/simulate.h"
+#include "topology/registry.h"
+
+namespace kith {
+namespace {
+
+const std::string kJob = R"(
+[job]
+seed = 7
+[model]
+kind = "quadratic"
+replicas = 300
+offsets = "index"
+noise = 0.5
+[train]
+learning_rate = 0.05
+[delays]
+compute = "exponential:0.01"
+latency_ms = 1
+[stop]
+rounds = 25
+)";
+
+struct Setting {
+  std::string algorithm, graph, codec;
+  bool error_feedback;
+
+  std::vector<std::string> overrides() const {
+    return {"algorithm.kind=\"" + algorithm + "\"", "topology.graph=\"" + graph + "\"",
+            "codec.kind=\"" + codec + "\"",
+            std::string("codec.error_feedback=") + (error_feedback ? "true" : "false")};
+  }
+  std::string text() const {
+    return algorithm + " on " + graph + " with " + codec + (error_feedback ? "+ef" : "");
+  }
+};
+
+constexpr uint32_t kNodes = 6;
+
+// Every registered combination that a job may ask for.
+std::vector<Setting> all_settings() {
+  std::vector<Setting> settings;
+  for (const AlgorithmInfo* algorithm : all_algorithms()) {
+    for (const GraphInfo* graph : all_graphs()) {
+      for (const CodecInfo* codec : all_codecs()) {
+        for (const bool error_feedback : {false, true}) {
+          const Setting setting{algorithm->name, graph->name, codec->example, error_feedback};
+          try {
+            validate(parse_job(kJob, setting.overrides()), kNodes);
+          } catch (const OperatorError&) {
+            continue;
+          }
+          settings.push_back(setting);
+        }
+      }
+    }
+  }
+  return settings;
+}
+
+SimulationSettings with_threads(unsigned threads) {
+  SimulationSettings settings;
+  settings.threads = threads;
+  return settings;
+}
+
+SimulationResult run(const Setting& setting, std::vector<std::string> more = {},
+                     unsigned threads = 1) {
+  std::vector<std::string> overrides = setting.overrides();
+  overrides.insert(overrides.end(), more.begin(), more.end());
+  return simulate_text(kJob, kNodes, overrides, with_threads(threads));
+}
+
+TEST(EveryAlgorithm, IsCombinedWithEveryGraphAndCodecThatItCanServe) {
+  // dpsgd on the graphs without options x 5 codecs x 2, sync on the star.
+  EXPECT_GE(all_settings().size(), 60u);
+}
+
+// Synchronous algorithms: timing never reaches the mathematics (ARCHITECTURE 1).
+TEST(EveryAlgorithm, EndsWithTheSameBitsWhateverTheDelaysAndLosses) {
+  for (const Setting& setting : all_settings()) {
+    SCOPED_TRACE(setting.text());
+    const SimulationResult reference = run(setting);
+    EXPECT_TRUE(same_parameters(reference, run(setting)));
+    EXPECT_TRUE(same_parameters(
+        reference, run(setting, {"delays.compute=\"uniform:0.001:0.2\"", "delays.latency_ms=30",
+                                 "delays.bandwidth_mbit=1"})));
+    const SimulationResult lossy = run(setting, {"delays.loss=0.2"});
+    EXPECT_TRUE(same_parameters(reference, lossy));
+    uint64_t resent = 0;
+    for (const NodeCounters& counters : lossy.counters) resent += counters.messages_resent;
+    EXPECT_GT(resent, 0u);
+    EXPECT_GT(lossy.end, reference.end);
+  }
+}
+
+TEST(EveryAlgorithm, AnotherSeedEndsElsewhere) {
+  for (const Setting& setting : all_settings()) {
+    SCOPED_TRACE(setting.text());
+    EXPECT_FALSE(same_parameters(run(setting), run(setting, {"job.seed=8"})));
+  }
+}
+
+// On a quadratic with equal curvature the average of all nodes does not depend on who talks to
+// whom, nor on what a codec throws away: xbar+ = xbar - eta mean g (D-PSGD, ALGORITHMS 2D).
+TEST(Dpsgd, NoGraphAndNoCodecMovesTheAverage) {
+  const std::vector<double> expected = average_of(run({"dpsgd", "complete", "identity", false}));
+  for (const Setting& setting : all_settings()) {
+    if (setting.algorithm != "dpsgd") continue;
+    for (const char* order : {"atc", "cta"}) {
+      SCOPED_TRACE(setting.text() + " " + order);
+      const std::vector<double> average = average_of(
+          run(setting, {std::string("algorithm.order=\"") + order + "\"", "algorithm.gamma=0.3"}));
+      for (size_t j = 0; j < expected.size(); ++j) ASSERT_NEAR(average[j], expected[j], 2e-5);
+    }
+  }
+}
+
+// ALGORITHMS 2D: W = J, adapt then combine, from equal starts, is synchronous SGD.
+TEST(Dpsgd, OnACompleteGraphIsSynchronousSgd) {
+  const SimulationResult gossip = run({"dpsgd", "complete", "identity", false});
+  const SimulationResult star = run({"sync", "star", "identity", false});
+  for (size_t i = 0; i < kNodes; ++i) {
+    for (size_t j = 0; j < 300; ++j) {
+      ASSERT_NEAR(gossip.parameters[i].floats()[j], star.parameters[0].floats()[j], 1e-5);
+    }
+  }
+}
+
+// ALGORITHMS 2A: replicas are equal bit for bit, whatever the codec on the way up.
+TEST(Sync, ReplicasAreBitEqual) {
+  for (const Setting& setting : all_settings()) {
+    if (setting.algorithm != "sync") continue;
+    const SimulationResult result = run(setting);
+    for (const SharedBuffer& x : result.parameters) {
+      EXPECT_TRUE(std::ranges::equal(x.bytes(), result.parameters[0].bytes())) << setting.text();
+    }
+  }
+}
+
+TEST(EveryAlgorithm, RunsAlone) {
+  for (const AlgorithmInfo* algorithm : all_algorithms()) {
+    const char* graph = algorithm->needs.star ? "star" : "ring";
+    const SimulationResult result =
+        simulate_text(kJob, 1,
+                      {std::string("algorithm.kind=\"") + algorithm->name + '"',
+                       std::string("topology.graph=\"") + graph + '"'},
+                      with_threads(1));
+    EXPECT_EQ(result.rounds, 25u) << algorithm->name;
+    EXPECT_EQ(result.counters[0].messages_sent, 0u) << algorithm->name;
+  }
+}
+
+TEST(EveryAlgorithm, SaysWhenItDiverges) {
+  for (const AlgorithmInfo* algorithm : all_algorithms()) {
+    const char* graph = algorithm->needs.star ? "star" : "ring";
+    const SimulationResult result =
+        simulate_text(kJob, 4,
+                      {std::string("algorithm.kind=\"") + algorithm->name + '"',
+                       std::string("topology.graph=\"") + graph + '"', "train.learning_rate=1000",
+                       "stop.rounds=200"},
+                      with_threads(1));
+    EXPECT_TRUE(result.diverged) << algorithm->name;
+  }
+}
+
+}  // namespace
+}  // namespace kith

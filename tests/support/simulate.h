@@ -1,0 +1,43 @@
+// A job text in, a finished simulation out: what the tests of the simulated body share.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/learn/dataset.h"
+#include "daemon/sim/simulator.h"
+
+namespace kith {
+
+// Any model; data is loaded when the model needs it.
+inline SimulationResult simulate_text(const std::string& toml, uint32_t nodes,
+                                      const std::vector<std::string>& overrides = {},
+                                      const SimulationSettings& settings = SimulationSettings()) {
+  const Job job = parse_job(toml, overrides);
+  const ModelInfo& info = model_info(job.model.kind);
+  DataSets data;
+  if (info.needs_data) data = load_data(job.data, job.seed);
+  const std::unique_ptr<Model> model =
+      info.make(data.train ? data.train->shape() : DataShape{}, nodes, job.model.options);
+  return simulate(job, nodes, *model, data.train, settings);
+}
+
+inline bool same_parameters(const SimulationResult& a, const SimulationResult& b) {
+  if (a.parameters.size() != b.parameters.size()) return false;
+  for (size_t i = 0; i < a.parameters.size(); ++i) {
+    if (!std::ranges::equal(a.parameters[i].bytes(), b.parameters[i].bytes())) return false;
+  }
+  return true;
+}
+
+// Mean over the nodes, in double precision.
+inline std::vector<double> average_of(const SimulationResult& result) {
+  std::vector<double> mean(result.parameters.front().size() / sizeof(float));
+  for (const SharedBuffer& x : result.parameters) {
+    for (size_t j = 0; j < mean.size(); ++j) mean[j] += static_cast<double>(x.floats()[j]);
+  }
+  for (double& value : mean) value /= static_cast<double>(result.parameters.size());
+  return mean;
+}
+
+}  // namespace kith

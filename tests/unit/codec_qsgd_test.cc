@@ -1,0 +1,231 @@
+// QSGD (Alistarh et al. 2017): unbiased, and with exactly the variance
+// E||Q(x) - x||^2 = sum over buckets of (||x||^2 / s^2) sum p_i (1 - p_i), p_i = frac(s
+// |x_i|/||x||).
+#include <gtest/gtest.h>
+
+#include <bit>
+
+#include "protocol/codec.h"
+#include "tests/instruction_sets.h"
+#include "tests/vectors.h"
+
+namespace kith {
+namespace {
+
+struct Moments {
+  double variance = 0;  // E||Q(x) - x||^2
+  double spread = 0;    // variance of ||Q(x) - x||^2: the errors of the values are independent
+};
+
+// What the paper says, from x alone.
+Moments predicted(std::span<const float> x, size_t levels, size_t bucket) {
+  Moments moments;
+  for (size_t first = 0; first < x.size(); first += bucket) {
+    const auto part = x.subspan(first, std::min(bucket, x.size() - first));
+    const double norm = std::sqrt(test::squared_norm_of(part));
+    if (norm == 0) continue;
+    const double unit = norm / static_cast<double>(levels);
+    for (const float value : part) {
+      const double v = std::fabs(value) / unit;
+      const double p = v - std::floor(v);
+      // The error is (1 - p) with probability p, -p otherwise; its square has the variance below.
+      moments.variance += unit * unit * p * (1 - p);
+      moments.spread += std::pow(unit, 4) * p * (1 - p) * std::pow(1 - 2 * p, 2);
+    }
+  }
+  return moments;
+}
+
+struct Sample {
+  std::vector<double> mean;  // of Q(x) - x, per value
+  double error = 0;          // mean of ||Q(x) - x||^2
+};
+
+Sample measure(const Codec& codec, const std::vector<float>& x, size_t trials, Rng& rng) {
+  Pool pool;
+  const SharedBuffer shared = copy_of(x, pool);
+  Sample sample{std::vector<double>(x.size()), 0};
+  std::vector<float> y(x.size());
+  for (size_t t = 0; t < trials; ++t) {
+    SharedBuffer wire;
+    EXPECT_TRUE(codec.encode(shared, rng, pool, wire).ok());
+    std::fill(y.begin(), y.end(), 0.0f);
+    EXPECT_TRUE(codec.decode_add(wire.bytes(), 1.0f, y).ok());
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double error = static_cast<double>(y[i]) - x[i];
+      sample.mean[i] += error / static_cast<double>(trials);
+      sample.error += error * error / static_cast<double>(trials);
+    }
+  }
+  return sample;
+}
+
+struct Parameters {
+  const char* spec;
+  size_t levels;
+  size_t bucket;
+};
+
+const Parameters kParameters[] = {
+    {"qsgd:1", 1, 512},       {"qsgd:4:64", 4, 64},   {"qsgd:15", 15, 512},
+    {"qsgd:16:128", 16, 128}, {"qsgd:127", 127, 512}, {"qsgd:15:65536", 15, 65536},
+};
+
+constexpr size_t kTrials = 2000;
+
+// Subnormal values are left to a test of their own: their levels are no floats.
+const test::Shape kStatisticalShapes[] = {test::Shape::kRandom, test::Shape::kSparse,
+                                          test::Shape::kConstant, test::Shape::kHeavyTailed,
+                                          test::Shape::kZero};
+
+TEST(Qsgd, VarianceIsThePapersWithinFourStandardErrors) {
+  uint64_t seed = 100;
+  for (const Parameters& p : kParameters) {
+    for (const test::Shape shape : kStatisticalShapes) {
+      SCOPED_TRACE(std::string(p.spec) + " " + name_of(shape) + " seed " + std::to_string(++seed));
+      const std::vector<float> x = test::make_vector(shape, 1000, seed);
+      Rng rng = test::test_rng(seed + 1000);
+      const Moments expected = predicted(x, p.levels, p.bucket);
+      const Sample sample = measure(*make_codec(p.spec), x, kTrials, rng);
+      const double standard_error = std::sqrt(expected.spread / kTrials);
+      const double rounding = 1e-5 * expected.variance;  // of levels and norms to floats
+      EXPECT_NEAR(expected.variance, sample.error, 4 * standard_error + rounding);
+    }
+  }
+}
+
+// Two statements, since among a thousand means some lie beyond four standard errors by chance: the
+// sum of all values is unbiased, and the means scatter as independent ones do.
+TEST(Qsgd, UnbiasedWithinFourStandardErrors) {
+  uint64_t seed = 300;
+  for (const Parameters& p : kParameters) {
+    for (const test::Shape shape : kStatisticalShapes) {
+      SCOPED_TRACE(std::string(p.spec) + " " + name_of(shape) + " seed " + std::to_string(++seed));
+      const std::vector<float> x = test::make_vector(shape, 1000, seed);
+      Rng rng = test::test_rng(seed + 1000);
+      const double variance = predicted(x, p.levels, p.bucket).variance / kTrials;
+      const Sample sample = measure(*make_codec(p.spec), x, kTrials, rng);
+      double sum = 0;
+      double signed_sum = 0;  // a level that is too high on average shows here
+      double squares = 0;
+      for (size_t i = 0; i < x.size(); ++i) {
+        sum += sample.mean[i];
+        signed_sum += x[i] < 0 ? -sample.mean[i] : sample.mean[i];
+        squares += sample.mean[i] * sample.mean[i];
+      }
+      const double rounding = 1e-6 * std::sqrt(test::squared_norm_of(x));
+      EXPECT_NEAR(0, sum, 4 * std::sqrt(variance) + rounding);
+      EXPECT_NEAR(0, signed_sum, 4 * std::sqrt(variance) + rounding);
+      // Of a sum of squares of independent means: at most as wide as one value carrying it all.
+      EXPECT_LE(squares, variance * (1 + 4 * std::sqrt(2.0)) + rounding * rounding);
+    }
+  }
+}
+
+TEST(Qsgd, SubnormalVectorsKeepTheirErrorBound) {
+  Pool pool;
+  Rng rng = test::test_rng(4);
+  const std::vector<float> x = test::make_vector(test::Shape::kSubnormal, 1000, 4);
+  SharedBuffer wire;
+  const auto codec = make_codec("qsgd:15");
+  ASSERT_TRUE(codec->encode(copy_of(x, pool), rng, pool, wire).ok());
+  std::vector<float> y(x.size());
+  ASSERT_TRUE(codec->decode_add(wire.bytes(), 1.0f, y).ok());
+  for (size_t i = 0; i < x.size(); ++i) {
+    const size_t first = i / 512 * 512;
+    const auto bucket = std::span(x).subspan(first, std::min<size_t>(512, x.size() - first));
+    const double unit = std::sqrt(test::squared_norm_of(bucket)) / 15;
+    EXPECT_LE(std::fabs(static_cast<double>(y[i]) - x[i]), unit * 1.0001) << i;
+  }
+}
+
+TEST(Qsgd, BitsPerValueAreLogOfLevelsAndASign) {
+  Pool pool;
+  Rng rng = test::test_rng(5);
+  const SharedBuffer x = copy_of(test::make_vector(test::Shape::kRandom, 4099, 5), pool);
+  for (const size_t levels : {1, 2, 3, 4, 7, 8, 15, 16, 100, 127, 255, 1000, 32767}) {
+    SharedBuffer wire;
+    ASSERT_TRUE(make_codec("qsgd:" + std::to_string(levels))->encode(x, rng, pool, wire).ok());
+    const auto bits = static_cast<size_t>(std::ceil(std::log2(levels + 1.0))) + 1;
+    EXPECT_EQ(4 + 4 * 9 + (4099 * bits + 7) / 8, wire.size()) << levels;
+  }
+}
+
+// Reads the documented wire bit by bit.
+std::vector<float> decode_slowly(std::span<const std::byte> wire, size_t n, uint32_t levels,
+                                 size_t bucket) {
+  const size_t level_bits = std::bit_width(levels);
+  const std::byte* codes = wire.data() + 4 + (n + bucket - 1) / bucket * 4;
+  const auto bit = [&](size_t at) {
+    return std::to_integer<uint32_t>(codes[at / 8] >> at % 8) & 1;
+  };
+  std::vector<float> y(n);
+  for (size_t i = 0; i < n; ++i) {
+    float norm;
+    std::memcpy(&norm, wire.data() + 4 + i / bucket * 4, sizeof norm);
+    const size_t at = i * (level_bits + 1);
+    uint32_t level = 0;
+    for (size_t b = 0; b < level_bits; ++b) level |= bit(at + b) << b;
+    const auto unit = static_cast<float>(static_cast<double>(norm) / levels);
+    y[i] += (bit(at + level_bits) ? -1.0f : 1.0f) * static_cast<float>(level) * unit;
+  }
+  return y;
+}
+
+TEST(Qsgd, WireIsAsDocumentedForEveryWidthOnEveryInstructionSet) {
+  Pool pool;
+  for (uint32_t levels = 1; levels <= 32767; levels = levels * 2 + 1) {
+    for (const size_t n : {1, 2, 63, 64, 65, 127, 511, 512, 513, 1000, 4097}) {
+      SCOPED_TRACE("levels " + std::to_string(levels) + " n " + std::to_string(n));
+      const auto codec = make_codec("qsgd:" + std::to_string(levels) + ":128");
+      const SharedBuffer x = copy_of(test::make_vector(test::Shape::kRandom, n, n), pool);
+      SharedBuffer first;
+      test::for_each_instruction_set([&] {
+        Rng rng = test::test_rng(n);
+        SharedBuffer wire;
+        ASSERT_TRUE(codec->encode(x, rng, pool, wire).ok());
+        if (!first) first = wire;
+        ASSERT_EQ(first.size(), wire.size());
+        ASSERT_EQ(0, std::memcmp(first.data(), wire.data(), wire.size()));
+        std::vector<float> y(n);
+        ASSERT_TRUE(codec->decode_add(test::Unaligned(wire.bytes()).bytes(), 1.0f, y).ok());
+        ASSERT_EQ(decode_slowly(wire.bytes(), n, levels, 128), y);
+      });
+    }
+  }
+}
+
+TEST(Qsgd, RefusesBadNormsAndStrayBits) {
+  Pool pool;
+  Rng rng = test::test_rng(6);
+  const auto codec = make_codec("qsgd:15");
+  SharedBuffer wire;
+  const SharedBuffer x = copy_of(test::make_vector(test::Shape::kRandom, 9, 6), pool);
+  ASSERT_TRUE(codec->encode(x, rng, pool, wire).ok());
+  const std::vector<std::byte> good(wire.bytes().begin(), wire.bytes().end());
+  const auto with_norm = [&](float norm) {
+    std::vector<std::byte> bytes = good;
+    std::memcpy(bytes.data() + 4, &norm, sizeof norm);
+    return codec->check(bytes, 9).reason();
+  };
+  EXPECT_EQ(Reason::kOk, with_norm(std::numeric_limits<float>::max()));
+  EXPECT_EQ(Reason::kOk, with_norm(0));
+  EXPECT_EQ(Reason::kNotFinite, with_norm(INFINITY));
+  EXPECT_EQ(Reason::kNotFinite, with_norm(NAN));
+  EXPECT_EQ(Reason::kMalformed, with_norm(-1));
+  std::vector<std::byte> stray = good;
+  stray.back() |= std::byte{0x80};  // 9 * 5 bits end within the last byte
+  EXPECT_EQ(Reason::kMalformed, codec->check(stray, 9).reason());
+}
+
+TEST(Qsgd, ANormBeyondTheFloatsIsRefused) {
+  Pool pool;
+  Rng rng = test::test_rng(7);
+  SharedBuffer wire;
+  const std::vector<float> x(100, std::numeric_limits<float>::max());
+  EXPECT_EQ(Reason::kNotFinite,
+            make_codec("qsgd:15")->encode(copy_of(x, pool), rng, pool, wire).reason());
+}
+
+}  // namespace
+}  // namespace kith

@@ -1,0 +1,295 @@
+// The trainer: which rows a batch holds, what its rules compute, that a step allocates nothing, and
+// that no thread changes a bit.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <future>
+#include <map>
+#include <new>
+#include <set>
+
+#include "daemon/learn/dataset_builder.h"
+#include "daemon/learn/permutation.h"
+#include "daemon/learn/trainer.h"
+#include "daemon/learn/workers.h"
+
+namespace {
+std::atomic<uint64_t> allocations{0};
+}
+
+// Counted for the whole executable; every other form of operator new ends here. Not inlined: g++
+// would see free() beside a new expression and warn.
+#define KEEP_APART [[gnu::noinline]]
+KEEP_APART void* operator new(size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+KEEP_APART void* operator new(size_t size, std::align_val_t alignment) {
+  ++allocations;
+  const auto a = static_cast<size_t>(alignment);
+  if (void* memory = std::aligned_alloc(a, (size + a - 1) / a * a)) return memory;
+  throw std::bad_alloc();
+}
+KEEP_APART void operator delete(void* memory) noexcept { std::free(memory); }
+KEEP_APART void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+KEEP_APART void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+KEEP_APART void operator delete(void* memory, size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
+
+namespace kith {
+namespace {
+
+std::shared_ptr<const Dataset> random_data(size_t rows, size_t width, size_t classes) {
+  DatasetBuilder builder(width, classes, true, rows);
+  Rng rng(9, NodeId{0}, Purpose::kTest);
+  std::vector<uint8_t> row(width);
+  for (size_t r = 0; r < rows; ++r) {
+    for (uint8_t& x : row) x = static_cast<uint8_t>(rng.below(256));
+    builder.add(row, static_cast<int32_t>(rng.below(classes)));
+  }
+  builder.set_scale({1.0f / 255}, {0});
+  return std::move(builder).finish();
+}
+
+struct Bench {
+  explicit Bench(const std::string& kind, std::map<std::string, OptionValue> given = {},
+                 std::shared_ptr<const Dataset> data = nullptr)
+      : model(model_info(kind).make(data ? data->shape() : DataShape{}, 1,
+                                    Options("model", model_info(kind).options, given))) {
+    setup.model = model.get();
+    setup.data = std::move(data);
+    setup.seed = 3;
+    setup.node = NodeId{0};
+    setup.total_batches = 100;
+  }
+
+  SharedBuffer at(float value) {
+    return copy_of(std::vector<float>(model->parameters(), value), pool);
+  }
+
+  std::unique_ptr<Model> model;
+  TrainerSetup setup;
+  Pool pool;
+  Workspace workspace;
+};
+
+Compute local_steps(SharedBuffer at, uint64_t first, uint32_t steps) {
+  Compute work;
+  work.at = std::move(at);
+  work.first_batch = first;
+  work.steps = steps;
+  work.rule.kind = LocalRule::Kind::kLocalSteps;
+  return work;
+}
+
+TEST(Permutation, IsABijectionForEverySize) {
+  for (uint32_t n : {1u, 2u, 3u, 4u, 5u, 7u, 10u, 16u, 17u, 99u, 100u, 101u, 1000u, 60000u}) {
+    SCOPED_TRACE(n);
+    Rng rng(1, NodeId{0}, Purpose::kTest, n);
+    const Permutation permutation(n, rng);
+    std::vector<bool> seen(n);
+    for (uint32_t i = 0; i < n; ++i) {
+      const uint32_t image = permutation(i);
+      ASSERT_LT(image, n);
+      ASSERT_FALSE(seen[image]);
+      seen[image] = true;
+    }
+  }
+}
+
+// Where each of 12 elements lands over 24,000 keys: chi-squared with 121 degrees of freedom (the
+// table has fixed row and column sums), mean 121, deviation sqrt(242) = 15.6; six deviations.
+TEST(Permutation, SendsEveryElementEverywhereEquallyOften) {
+  constexpr int kDraws = 24000;
+  std::vector<int> counts(144);
+  for (uint64_t draw = 0; draw < kDraws; ++draw) {
+    Rng rng(2, NodeId{0}, Purpose::kTest, draw);
+    const Permutation permutation(12, rng);
+    for (uint32_t i = 0; i < 12; ++i) ++counts[i * 12 + permutation(i)];
+  }
+  double chi = 0;
+  for (const int count : counts) chi += (count - kDraws / 12.0) * (count - kDraws / 12.0);
+  EXPECT_LT(chi / (kDraws / 12.0), 121 + 6 * 15.6);
+}
+
+TEST(Batches, EveryPassHoldsEveryRowOnceInAnotherOrder) {
+  Bench bench("softmax", {}, random_data(50, 4, 3));
+  for (uint32_t row = 0; row < 50; row += 2) bench.setup.rows.push_back(row);
+  const Trainer trainer(bench.setup);
+  std::vector<uint32_t> stream;  // 25 batches of 8 = 8 passes of 25 rows
+  for (uint64_t index = 0; index < 25; ++index) {
+    std::vector<uint32_t> rows(8);
+    trainer.batch_rows(index, rows);
+    stream.insert(stream.end(), rows.begin(), rows.end());
+  }
+  std::set<std::vector<uint32_t>> orders;
+  for (size_t pass = 0; pass < 8; ++pass) {
+    std::vector<uint32_t> rows(stream.begin() + pass * 25, stream.begin() + (pass + 1) * 25);
+    orders.insert(rows);
+    std::ranges::sort(rows);
+    EXPECT_EQ(rows, bench.setup.rows);
+  }
+  EXPECT_EQ(orders.size(), 8u);
+}
+
+TEST(Batches, DependOnSeedNodeAndIndexAlone) {
+  Bench bench("softmax", {}, random_data(100, 4, 3));
+  const auto rows_of = [&](uint64_t seed, uint32_t node, uint64_t index) {
+    bench.setup.seed = seed;
+    bench.setup.node = NodeId{node};
+    std::vector<uint32_t> rows(10);
+    Trainer(bench.setup).batch_rows(index, rows);
+    return rows;
+  };
+  const std::vector<uint32_t> reference = rows_of(1, 2, 7);
+  EXPECT_EQ(rows_of(1, 2, 7), reference);
+  EXPECT_NE(rows_of(2, 2, 7), reference);
+  EXPECT_NE(rows_of(1, 3, 7), reference);
+  EXPECT_NE(rows_of(1, 2, 17), reference);
+}
+
+// f(x) = 1/2 h (x - b)^2: every number by hand.
+TEST(Trainer, GradientAndLocalStepsOnTheQuadratic) {
+  Bench bench("quadratic", {{"curvature", 2.0}, {"offset", 1.0}, {"replicas", int64_t{3}}});
+  bench.setup.optimizer.learning_rate = 0.25f;
+  Trainer trainer(bench.setup);
+  Compute gradient;
+  gradient.ticket = 9;
+  gradient.at = bench.at(3);
+  const Computed g = trainer.run(gradient, bench.pool, bench.workspace);
+  EXPECT_EQ(g.ticket, 9u);
+  EXPECT_EQ(g.result.floats()[2], 4);  // 2 (3 - 1)
+  EXPECT_EQ(g.loss, 4);                // (3 - 1)^2
+  EXPECT_TRUE(g.finite);
+  // x: 3 -> 3 - 0.25 * 4 = 2 -> 2 - 0.25 * 2 = 1.5; losses 4 and 1.
+  const Computed x = trainer.run(local_steps(bench.at(3), 0, 2), bench.pool, bench.workspace);
+  EXPECT_EQ(x.result.floats()[0], 1.5f);
+  EXPECT_EQ(x.loss, 2.5);
+}
+
+TEST(Trainer, CorrectionAndPullToTheAnchorJoinTheGradient) {
+  Bench bench("quadratic", {{"curvature", 2.0}, {"offset", 1.0}});
+  bench.setup.optimizer.learning_rate = 0.25f;
+  Trainer trainer(bench.setup);
+  Compute work = local_steps(bench.at(3), 0, 1);
+  work.rule.correction = bench.at(-2);
+  work.rule.mu = 0.5f;
+  work.rule.anchor = bench.at(1);
+  // g = 4 - 2 + 0.5 (3 - 1) = 3; x = 3 - 0.75.
+  EXPECT_EQ(trainer.run(work, bench.pool, bench.workspace).result.floats()[0], 2.25f);
+}
+
+TEST(Trainer, MomentumOutlivesTheCallAndRateFollowsTheBatchIndex) {
+  OptimizerSpec spec;
+  spec.momentum = 0.9f;
+  spec.schedule.kind = Schedule::Kind::kCosine;
+  Bench bench("quadratic", {{"noise", 1.0}});
+  bench.setup.optimizer = spec;
+  Trainer together(bench.setup);
+  Trainer apart(bench.setup);
+  const Computed all = together.run(local_steps(bench.at(1), 0, 6), bench.pool, bench.workspace);
+  Computed one;
+  one.result = bench.at(1);
+  for (uint64_t k = 0; k < 6; ++k) {
+    one = apart.run(local_steps(one.result, k, 1), bench.pool, bench.workspace);
+  }
+  EXPECT_EQ(one.result.floats()[0], all.result.floats()[0]);
+}
+
+TEST(Trainer, TellsAResultThatIsNotFinite) {
+  Bench bench("quadratic", {{"curvature", 3e38}, {"offset", -3e38}});
+  Trainer trainer(bench.setup);
+  Compute work;
+  work.at = bench.at(1);
+  EXPECT_FALSE(trainer.run(work, bench.pool, bench.workspace).finite);
+}
+
+TEST(Trainer, StopsEarlyWhenCancelled) {
+  Bench bench("mlp", {}, random_data(64, 100, 3));
+  Trainer trainer(bench.setup);
+  const std::atomic<bool> cancelled = true;
+  // A million steps would take minutes.
+  trainer.run(local_steps(bench.at(0), 0, 1'000'000), bench.pool, bench.workspace, &cancelled);
+}
+
+TEST(Trainer, SmallShardGivesSmallBatches) {
+  Bench bench("softmax", {}, random_data(5, 4, 3));
+  bench.setup.batch = 32;
+  Trainer trainer(bench.setup);
+  Compute work;
+  work.at = bench.at(0);
+  const Computed first = trainer.run(work, bench.pool, bench.workspace);
+  work.first_batch = 1;
+  // Each batch is the whole shard: the same gradient, whatever the order.
+  const Computed second = trainer.run(work, bench.pool, bench.workspace);
+  for (size_t j = 0; j < bench.model->parameters(); ++j) {
+    EXPECT_NEAR(first.result.floats()[j], second.result.floats()[j], 1e-6);
+  }
+}
+
+TEST(Trainer, AllocatesNothingPerStep) {
+  for (const char* kind : {"softmax", "mlp"}) {
+    Bench bench(kind, {}, random_data(200, 784, 10));
+    bench.setup.optimizer.momentum = 0.9f;
+    Trainer trainer(bench.setup);
+    SharedBuffer x = bench.at(0.01f);
+    Compute gradient;
+    gradient.at = x;
+    uint64_t before = 0;
+    for (uint64_t k = 0; k < 12; ++k) {
+      if (k == 4) before = allocations;
+      x = trainer.run(local_steps(x, 3 * k, 3), bench.pool, bench.workspace).result;
+      trainer.run(gradient, bench.pool, bench.workspace);
+    }
+    EXPECT_EQ(allocations - before, 0u) << kind;
+  }
+}
+
+TEST(Workers, AnyThreadAndAnyHistoryGiveTheSameBits) {
+  Bench bench("mlp", {{"hidden", std::vector<double>{33, 17}}}, random_data(200, 50, 7));
+  const SharedBuffer start = bench.at(0.02f);
+  const auto train = [&](Workspace& workspace) {
+    Trainer trainer(bench.setup);
+    return trainer.run(local_steps(start, 0, 20), bench.pool, workspace).result;
+  };
+  Workspace fresh;
+  const SharedBuffer expected = train(fresh);
+  Workers workers(3);
+  EXPECT_EQ(workers.threads(), 3u);
+  std::vector<std::promise<SharedBuffer>> results(24);
+  for (auto& result : results) {
+    workers.submit([&](Workspace& workspace) { result.set_value(train(workspace)); });
+  }
+  for (auto& result : results) {
+    const SharedBuffer x = result.get_future().get();
+    EXPECT_TRUE(std::ranges::equal(x.floats(), expected.floats()));
+  }
+}
+
+TEST(Workers, RunTasksInOrderOfSubmissionAndDropTheRestAtTheEnd) {
+  std::vector<int> order;
+  std::promise<void> started, gate;
+  {
+    Workers workers(1);
+    for (int i = 0; i < 5; ++i) workers.submit([&order, i](Workspace&) { order.push_back(i); });
+    workers.submit([&](Workspace&) {
+      started.set_value();
+      gate.get_future().wait();
+      order.push_back(5);
+    });
+    workers.submit([&](Workspace&) { order.push_back(6); });
+    started.get_future().wait();
+    std::jthread opener([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));  // until the end has begun
+      gate.set_value();
+    });
+    opener.detach();
+  }
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4, 5}));
+}
+
+}  // namespace
+}  // namespace kith

@@ -1,0 +1,117 @@
+// Receiver-driven repair: numbering, duplicates, what is kept, and when to ask (ARCHITECTURE 5).
+#include <gtest/gtest.h>
+
+#include "protocol/edge.h"
+
+namespace kith {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr NodeId kSelf{0};
+constexpr NodeId kPeer{1};
+
+Time at(int64_t ms) { return Time(milliseconds(ms)); }
+
+Message message_to(NodeId to) {
+  Message message;
+  message.from = kSelf;
+  message.to = to;
+  return message;
+}
+
+Message numbered(uint64_t sequence) {
+  Message message;
+  message.from = kPeer;
+  message.to = kSelf;
+  message.sequence = sequence;
+  return message;
+}
+
+TEST(EdgeTable, NumbersEachEdgeForItselfFromOne) {
+  EdgeTable edges({.depth = 2});
+  for (uint64_t expected : {1, 2, 3}) {
+    Message message = message_to(kPeer);
+    edges.sent(message);
+    EXPECT_EQ(message.sequence, expected);
+  }
+  Message other = message_to(NodeId{2});
+  edges.sent(other);
+  EXPECT_EQ(other.sequence, 1u);
+}
+
+TEST(EdgeTable, KeepsTheLastMessagesAndNoMore) {
+  EdgeTable edges({.depth = 2});
+  for (int i = 0; i < 5; ++i) {
+    Message message = message_to(kPeer);
+    edges.sent(message);
+  }
+  std::vector<Message> kept;
+  edges.kept_after(kPeer, 0, kept);
+  ASSERT_EQ(kept.size(), 2u);
+  EXPECT_EQ(kept[0].sequence, 4u);
+  EXPECT_EQ(kept[1].sequence, 5u);
+  kept.clear();
+  edges.kept_after(kPeer, 4, kept);
+  EXPECT_EQ(kept.size(), 1u);
+}
+
+TEST(EdgeTable, RefusesWhatCameBeforeInAnyOrder) {
+  EdgeTable edges({.depth = 2});
+  for (uint64_t sequence : {3, 1, 4}) {
+    EXPECT_TRUE(edges.check(numbered(sequence)).ok());
+    edges.accept(numbered(sequence), at(1));
+    EXPECT_EQ(edges.check(numbered(sequence)).reason(), Reason::kDuplicate);
+  }
+  EXPECT_EQ(edges.contiguous(kPeer), 1u);
+  edges.accept(numbered(2), at(2));
+  EXPECT_EQ(edges.contiguous(kPeer), 4u);
+  EXPECT_EQ(edges.check(numbered(4)).reason(), Reason::kDuplicate);
+  EXPECT_EQ(edges.check(numbered(0)).reason(), Reason::kDuplicate);
+  EXPECT_EQ(edges.check(numbered(5 + 64)).reason(), Reason::kTooEarly);
+}
+
+TEST(EdgeTable, AsksAfterAFewComputingTimesAndThenEverLessOften) {
+  EdgeTable edges({.depth = 2, .floor = milliseconds(1), .ceiling = milliseconds(1000)});
+  edges.computed_in(milliseconds(5));
+  edges.accept(numbered(1), at(195));
+  EXPECT_EQ(edges.patience(kPeer), milliseconds(20));
+  EXPECT_FALSE(edges.question(kPeer, at(200), at(219)).ask);
+  EXPECT_TRUE(edges.question(kPeer, at(200), at(220)).ask);
+  EXPECT_FALSE(edges.question(kPeer, at(200), at(259)).ask);
+  EXPECT_TRUE(edges.question(kPeer, at(200), at(260)).ask);
+  int asked = 0;
+  for (int64_t t = 261; t < 6660; ++t) asked += edges.question(kPeer, at(200), at(t)).ask;
+  EXPECT_GE(asked, 18);
+  EXPECT_LE(asked, 23);  // every 320 ms once it has doubled four times
+}
+
+TEST(EdgeTable, LearnsFromEachEdgeWhetherAskingHelps) {
+  EdgeTable edges({.depth = 2, .floor = milliseconds(1), .ceiling = milliseconds(100000)});
+  edges.computed_in(milliseconds(5));
+  edges.accept(numbered(1), at(0));
+  for (int i = 0; i < 20; ++i) edges.heard(kPeer, true, at(1));  // always too early
+  EXPECT_EQ(edges.patience(kPeer), milliseconds(20 * 64));
+  for (uint64_t number = 2; number < 5; ++number) {
+    const auto t = static_cast<int64_t>(number) * 100000;
+    EXPECT_TRUE(edges.question(kPeer, at(0), at(t)).ask);
+    edges.accept(numbered(number), at(t + 1));  // it had been lost
+  }
+  EXPECT_EQ(edges.patience(kPeer), milliseconds(20 * 8));
+  EXPECT_EQ(edges.patience(), milliseconds(20));  // other edges are their own teachers
+}
+
+TEST(EdgeTable, NamesASilentPeerUntilItIsHeardAgain) {
+  EdgeTable edges({.depth = 2, .ceiling = milliseconds(500)});
+  edges.accept(numbered(1), at(0));
+  Duration silence{};
+  for (int64_t t = 0; t <= 4000; t += 100) {
+    silence = std::max(silence, edges.question(kPeer, at(0), at(t)).silence);
+  }
+  EXPECT_GE(silence, milliseconds(2000));
+  edges.heard(kPeer, true, at(4000));
+  EXPECT_EQ(edges.question(kPeer, at(0), at(4100)).silence, Duration::zero());
+}
+
+}  // namespace
+}  // namespace kith

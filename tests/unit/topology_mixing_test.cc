@@ -1,0 +1,224 @@
+// Mixing matrices: what every W keeps (ALGORITHMS: rows and columns sum to 1, so that the average
+// is unchanged), each rule's weights, and the pairs that are refused.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <thread>
+
+#include "tests/unit/topology_cases.h"
+#include "topology/mixing.h"
+#include "topology/spectral.h"
+
+namespace kith {
+namespace {
+
+using ::testing::HasSubstr;
+
+using Matrix = std::vector<std::vector<double>>;
+
+Matrix dense(const Mixing& mixing) {
+  const uint32_t nodes = mixing.graph().nodes();
+  Matrix w(nodes, std::vector<double>(nodes, 0.0));
+  MixingRow row;
+  for (uint32_t i = 0; i < nodes; ++i) {
+    mixing.row(NodeId{i}, 0, row);
+    w[i][i] = row.self;
+    for (const Neighbor& neighbor : row.neighbors) w[i][index_of(neighbor.peer)] = neighbor.weight;
+  }
+  return w;
+}
+
+bool serves(const std::string& rule, const std::shared_ptr<const Graph>& graph) {
+  return refusal([&] { make_mixing(rule, graph); }).empty();
+}
+
+void for_each_mixing(const std::function<void(const Mixing&)>& visit) {
+  for_each_graph([&](const std::string& label, std::shared_ptr<const Graph> graph) {
+    for (const std::string rule : {"metropolis", "uniform", "best-constant"}) {
+      if (!serves(rule, graph)) continue;
+      SCOPED_TRACE(label + " " + rule);
+      visit(*make_mixing(rule, graph));
+    }
+  });
+}
+
+TEST(EveryMixing, RowsAndColumnsSumToOne) {
+  for_each_mixing([](const Mixing& mixing) {
+    const Matrix w = dense(mixing);
+    for (size_t i = 0; i < w.size(); ++i) {
+      double row = 0;
+      double column = 0;
+      for (size_t j = 0; j < w.size(); ++j) {
+        row += w[i][j];
+        column += w[j][i];
+      }
+      EXPECT_NEAR(row, 1, 6e-8);  // the rounding of w_ii alone
+      EXPECT_NEAR(column, 1, 1e-6);
+    }
+  });
+}
+
+TEST(EveryMixing, IsSymmetricWhereTheGraphIsUndirected) {
+  for_each_mixing([](const Mixing& mixing) {
+    if (!mixing.graph().undirected()) return;
+    const Matrix w = dense(mixing);
+    for (size_t i = 0; i < w.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) EXPECT_EQ(w[i][j], w[j][i]);
+    }
+  });
+}
+
+TEST(EveryMixing, RowNamesExactlyTheInNeighboursWithWeight) {
+  for_each_mixing([](const Mixing& mixing) {
+    MixingRow row;
+    row.neighbors.push_back({NodeId{77}, 1.0f});
+    std::vector<NodeId> in;
+    for (uint32_t i = 0; i < mixing.graph().nodes(); ++i) {
+      mixing.row(NodeId{i}, 0, row);
+      mixing.graph().in(NodeId{i}, 0, in);
+      ASSERT_EQ(row.neighbors.size(), in.size());
+      for (size_t k = 0; k < in.size(); ++k) {
+        EXPECT_EQ(row.neighbors[k].peer, in[k]);
+        EXPECT_GT(row.neighbors[k].weight, 0);
+      }
+    }
+  });
+}
+
+TEST(EveryMixing, Contracts) {
+  for_each_mixing([](const Mixing& mixing) { EXPECT_LT(spectrum(mixing).zeta, 1); });
+}
+
+TEST(DefaultMixing, ServesEveryGraph) {
+  for_each_graph([](const std::string& label, std::shared_ptr<const Graph> graph) {
+    EXPECT_TRUE(serves(default_mixing(*graph), graph)) << label;
+  });
+  EXPECT_EQ(default_mixing(*make_graph("star", 8)), "metropolis");
+  EXPECT_EQ(default_mixing(*make_graph("static-exponential", 8)), "uniform");
+}
+
+// Xiao, Boyd, Lall 2005: w_ij = 1 / (1 + max(d_i, d_j)). A path 0 - 1 - 2 with 3 hanging on 1.
+TEST(Metropolis, WeighsByTheLargerDegree) {
+  const TextFile file("0 1\n1 2\n1 3\n2 4\n");
+  const Matrix w =
+      dense(*make_mixing("metropolis", graph_with("edge-list", 5, {{"file", file.path()}})));
+  EXPECT_FLOAT_EQ(w[0][1], 0.25);
+  EXPECT_FLOAT_EQ(w[1][2], 0.25);
+  EXPECT_FLOAT_EQ(w[2][4], 1.0 / 3);
+  EXPECT_FLOAT_EQ(w[0][0], 0.75);
+  EXPECT_FLOAT_EQ(w[1][1], 0.25);
+  EXPECT_FLOAT_EQ(w[2][2], 1 - 0.25 - 1.0 / 3);
+  EXPECT_EQ(w[0][2], 0);
+}
+
+TEST(Uniform, WeighsAllAlike) {
+  const Matrix w = dense(*make_mixing("uniform", make_graph("static-exponential", 16)));
+  for (const uint32_t j : {0u, 8u, 12u, 14u, 15u}) EXPECT_FLOAT_EQ(w[0][j], 0.2);
+  EXPECT_EQ(w[0][1], 0);
+}
+
+// Xiao, Boyd 2004: a = 2 / (lambda_2 + lambda_N). Star: eigenvalues 1 and N; ring of 8: 2 - sqrt 2
+// and 4; two K4 with a bridge (MATCHA): a from lambda_2 = 0.35425 and lambda_N = 5.64575 is 1/3.
+TEST(BestConstant, TakesTheBestConstant) {
+  const auto weight = [](std::shared_ptr<const Graph> graph) {
+    return dense(*make_mixing("best-constant", std::move(graph)))[0][1];
+  };
+  EXPECT_FLOAT_EQ(weight(make_graph("star", 8)), 2.0 / 9);
+  EXPECT_FLOAT_EQ(weight(make_graph("ring", 8)), 2 / (6 - std::sqrt(2.0)));
+  EXPECT_FLOAT_EQ(weight(make_graph("complete", 8)), 1.0 / 8);
+  const TextFile file("0 1\n0 2\n0 3\n1 2\n1 3\n2 3\n4 5\n4 6\n4 7\n5 6\n5 7\n6 7\n3 4\n");
+  EXPECT_FLOAT_EQ(weight(graph_with("edge-list", 8, {{"file", file.path()}})), 1.0 / 3);
+}
+
+TEST(MakeMixing, RefusesWhatCannotServeAndNamesWhatCan) {
+  const auto refused = [](const std::string& rule, const char* graph) {
+    return refusal([&] { make_mixing(rule, make_graph(graph, 8)); });
+  };
+  EXPECT_THAT(refused("metropolis", "static-exponential"), HasSubstr("use mixing \"uniform\""));
+  EXPECT_THAT(refused("best-constant", "static-exponential"), HasSubstr("use mixing \"uniform\""));
+  EXPECT_THAT(refused("uniform", "star"), HasSubstr("use mixing \"metropolis\""));
+  EXPECT_THAT(refused("average", "ring"), HasSubstr("metropolis, uniform, best-constant"));
+}
+
+// in(0) = {2}, in(1) = {0, 2}, in(2) = {0, 1}: directed, degrees unequal.
+class Lopsided final : public Graph {
+ public:
+  uint32_t nodes() const override { return 3; }
+  bool undirected() const override { return false; }
+  void in(NodeId node, Round, std::vector<NodeId>& out) const override {
+    static const std::vector<std::vector<NodeId>> kIn = {
+        {NodeId{2}}, {NodeId{0}, NodeId{2}}, {NodeId{0}, NodeId{1}}};
+    out = kIn[index_of(node)];
+  }
+  void out(NodeId node, Round, std::vector<NodeId>& out) const override {
+    static const std::vector<std::vector<NodeId>> kOut = {
+        {NodeId{1}, NodeId{2}}, {NodeId{2}}, {NodeId{0}, NodeId{1}}};
+    out = kOut[index_of(node)];
+  }
+};
+
+TEST(MakeMixing, NoRuleServesAnIrregularDirectedGraph) {
+  const auto graph = std::make_shared<Lopsided>();
+  for (const char* rule : {"metropolis", "uniform", "best-constant"}) {
+    EXPECT_THAT(refusal([&] { make_mixing(rule, graph); }), HasSubstr("use a")) << rule;
+  }
+}
+
+// A star in even rounds whose hub moves to node 1 in odd ones.
+class MovingStar final : public Graph {
+ public:
+  uint32_t nodes() const override { return 5; }
+  bool undirected() const override { return true; }
+  Round period() const override { return 2; }
+  void in(NodeId node, Round round, std::vector<NodeId>& out) const override {
+    const NodeId hub{static_cast<uint32_t>(round % 2)};
+    out.clear();
+    if (node != hub) return out.push_back(hub);
+    for (uint32_t i = 0; i < 5; ++i) {
+      if (NodeId{i} != hub) out.push_back(NodeId{i});
+    }
+  }
+  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
+    in(node, round, out);
+  }
+};
+
+TEST(Metropolis, FollowsAGraphThatChanges) {
+  const auto mixing = make_mixing("metropolis", std::make_shared<MovingStar>());
+  MixingRow row;
+  for (const Round round : {Round{0}, Round{1}, Round{2}, Round{1000001}}) {
+    const uint32_t hub = round % 2;
+    mixing->row(NodeId{4}, round, row);
+    ASSERT_EQ(row.neighbors.size(), 1u);
+    EXPECT_EQ(row.neighbors[0].peer, NodeId{hub});
+    EXPECT_FLOAT_EQ(row.neighbors[0].weight, 0.2f);
+  }
+  EXPECT_THAT(refusal([] { make_mixing("best-constant", std::make_shared<MovingStar>()); }),
+              HasSubstr("use mixing \"metropolis\""));
+}
+
+TEST(MixingRow, KeepsItsStorageOnceWarm) {
+  const auto mixing = make_mixing("metropolis", make_graph("star", 50));
+  MixingRow row;
+  mixing->row(NodeId{0}, 0, row);
+  const Neighbor* storage = row.neighbors.data();
+  const NodeId* scratch = row.scratch.data();
+  for (uint32_t i = 0; i < 50; ++i) mixing->row(NodeId{49 - i}, i, row);
+  EXPECT_EQ(row.neighbors.data(), storage);
+  EXPECT_EQ(row.scratch.data(), scratch);
+}
+
+TEST(EveryMixing, AnswersManyThreadsAlike) {
+  const std::shared_ptr<const Graph> graph = make_graph("random-regular", 200, 3);
+  const auto mixing = make_mixing("metropolis", graph);
+  const Matrix expected = dense(*mixing);
+  std::vector<Matrix> found(4);
+  std::vector<std::thread> threads;
+  for (Matrix& w : found) threads.emplace_back([&] { w = dense(*mixing); });
+  for (std::thread& thread : threads) thread.join();
+  for (const Matrix& w : found) EXPECT_EQ(w, expected);
+}
+
+}  // namespace
+}  // namespace kith

@@ -1,0 +1,43 @@
+#include "topology/reach.h"
+
+#include <algorithm>
+
+namespace kith {
+
+void Reach::search(NodeId start, Direction direction) {
+  std::ranges::fill(hops_, kUnreached);
+  queue_.clear();
+  queue_.push_back(start);
+  hops_[index_of(start)] = 0;
+  for (size_t next = 0; next < queue_.size() && queue_.size() < hops_.size(); ++next) {
+    const NodeId node = queue_[next];
+    if (direction == Direction::kOut) {
+      graph_.out(node, 0, peers_);
+    } else {
+      graph_.in(node, 0, peers_);
+    }
+    for (const NodeId peer : peers_) {
+      if (hops_[index_of(peer)] != kUnreached) continue;
+      hops_[index_of(peer)] = hops_[index_of(node)] + 1;
+      queue_.push_back(peer);
+    }
+  }
+}
+
+bool connected(const Graph& graph) {
+  Reach reach(graph);
+  reach.search(NodeId{0}, Direction::kOut);
+  if (reach.reached() != graph.nodes()) return false;
+  if (graph.undirected()) return true;
+  reach.search(NodeId{0}, Direction::kIn);
+  return reach.reached() == graph.nodes();
+}
+
+uint32_t first_unreached(const Graph& graph) {
+  Reach reach(graph);
+  reach.search(NodeId{0}, Direction::kOut);
+  const auto found = std::ranges::find(reach.hops(), Reach::kUnreached);
+  return static_cast<uint32_t>(found - reach.hops().begin());
+}
+
+}  // namespace kith

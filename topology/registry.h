@@ -1,0 +1,46 @@
+// The graphs that a job file may name. To add one: topology/graph/<symbol>.cc and a line in
+// graphs.def.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "topology/graph.h"
+#include "topology/options.h"
+
+namespace kith {
+
+// One line of graphs.def: GRAPH(symbol) names `const GraphInfo symbol_graph` in graph/<symbol>.cc.
+struct GraphInfo {
+  const char* name;          // "random-regular"
+  const char* help;          // one line
+  bool undirected;           // at every N and with every option
+  OptionSpecs (*options)();  // the keys that it takes
+
+  // Throws OperatorError where the graph does not exist for this N, naming what would work.
+  void (*check)(uint32_t nodes, const Options& options);
+
+  // Needs checked arguments. The graph is connected, and a function of the arguments alone. Throws
+  // OperatorError for what only building can show (a file's contents).
+  std::shared_ptr<const Graph> (*make)(uint32_t nodes, uint64_t seed, const Options& options);
+};
+
+#define GRAPH(symbol) extern const GraphInfo symbol##_graph;
+#include "topology/graphs.def"
+#undef GRAPH
+
+std::span<const GraphInfo* const> all_graphs();
+
+// Throws OperatorError with the known names.
+const GraphInfo& find_graph(const std::string& name);
+
+// `options` come from find_graph(name).options(). Throws OperatorError; N = 0 is refused for all.
+std::shared_ptr<const Graph> make_graph(const std::string& name, uint32_t nodes, uint64_t seed,
+                                        const Options& options);
+
+// With the default of every option.
+std::shared_ptr<const Graph> make_graph(const std::string& name, uint32_t nodes, uint64_t seed = 0);
+
+}  // namespace kith
