@@ -1,5 +1,7 @@
 #include "client/cluster.h"
 
+#include <algorithm>
+
 #include "client/command/command.h"
 #include "topology/error.h"
 
@@ -14,9 +16,12 @@ constexpr milliseconds kSlice{50};  // between two looks at Ctrl-C and at dead d
 
 }  // namespace
 
-Cluster::Cluster(const std::vector<std::string>& endpoints, milliseconds patience, Watch watch)
-    : next_report_(endpoints.size()), patience_(patience), watch_(std::move(watch)) {
-  for (const std::string& endpoint : endpoints) members_.emplace_back(network_, endpoint);
+Cluster::Cluster(const std::vector<std::string>& endpoints, Watch watch)
+    : watch_(std::move(watch)) {
+  for (const std::string& endpoint : endpoints) {
+    Member& member = members_.emplace_back(Member{Connection(network_, endpoint), false, {}, {}});
+    member.last.phase = control::Phase::kLoading;
+  }
 }
 
 std::vector<Answer> Cluster::gather(std::optional<milliseconds> patience) {
@@ -25,7 +30,8 @@ std::vector<Answer> Cluster::gather(std::optional<milliseconds> patience) {
   for (size_t i = 0; i < members_.size(); ++i) {
     std::optional<Answer> answer;
     while (!answer) {
-      answer = members_[i].receive(std::min<Deadline>(deadline, steady_clock::now() + kSlice));
+      answer = members_[i].connection.receive(
+          std::min<Deadline>(deadline, steady_clock::now() + kSlice));
       watch_();
       if (answer || !patience || steady_clock::now() < deadline) continue;
       throw RunFailed("node " + std::to_string(i) + " at " + endpoint(i) +
@@ -36,9 +42,9 @@ std::vector<Answer> Cluster::gather(std::optional<milliseconds> patience) {
   return answers;
 }
 
-void Cluster::greet() {
-  for (Connection& member : members_) member.send(control::HelloRequest{});
-  const std::vector<Answer> answers = gather(patience_);
+void Cluster::greet(milliseconds patience) {
+  for (Member& member : members_) member.connection.send(control::HelloRequest{});
+  const std::vector<Answer> answers = gather(patience);
   for (size_t i = 0; i < answers.size(); ++i) {
     const auto* hello = std::get_if<control::HelloReply>(&answers[i].reply);
     if (!hello) throw RunFailed("what listens at " + endpoint(i) + " is not a kithd of this kind");
@@ -58,7 +64,7 @@ void Cluster::start(const std::string& job, uint64_t run) {
   for (uint32_t i = 0; i < members_.size(); ++i) request.peers.push_back({NodeId{i}, endpoint(i)});
   for (uint32_t i = 0; i < members_.size(); ++i) {
     request.node = NodeId{i};
-    members_[i].send(request);
+    members_[i].connection.send(request);
   }
   const std::vector<Answer> answers = gather(std::nullopt);
   for (size_t i = 0; i < answers.size(); ++i) {
@@ -68,23 +74,46 @@ void Cluster::start(const std::string& job, uint64_t run) {
   }
 }
 
+void Cluster::take_progress(size_t node, Answer answer) {
+  auto* reply = std::get_if<control::ProgressReply>(&answer.reply);
+  if (!reply) throw RunFailed("node " + std::to_string(node) + " answered something else");
+  members_[node].asked = false;
+  members_[node].heard = steady_clock::now();
+  members_[node].last = std::move(*reply);
+}
+
 std::vector<control::ProgressReply> Cluster::progress() {
-  for (size_t i = 0; i < members_.size(); ++i) {
-    members_[i].send(control::ProgressRequest{next_report_[i]});
+  const auto start = steady_clock::now();
+  for (Member& member : members_) {
+    if (member.asked) continue;
+    if (member.heard == Deadline{}) member.heard = start;
+    member.connection.send(control::ProgressRequest{member.last.next_report});
+    member.asked = true;
   }
+  constexpr milliseconds kAtOnce{500};
   std::vector<control::ProgressReply> replies;
-  for (Answer& answer : gather(patience_)) {
-    const size_t i = replies.size();
-    auto* reply = std::get_if<control::ProgressReply>(&answer.reply);
-    if (!reply) throw RunFailed("node " + std::to_string(i) + " answered something else");
-    next_report_[i] = reply->next_report;
-    replies.push_back(std::move(*reply));
+  for (size_t i = 0; i < members_.size(); ++i) {
+    Member& member = members_[i];
+    member.last.reports.clear();
+    while (member.asked) {
+      const Deadline slice = std::min<Deadline>(start + kAtOnce, steady_clock::now() + kSlice);
+      if (auto answer = member.connection.receive(slice)) take_progress(i, std::move(*answer));
+      watch_();
+      if (steady_clock::now() >= start + kAtOnce) break;
+    }
+    if (steady_clock::now() - member.heard > kSilenceAllowed) {
+      throw RunFailed("node " + std::to_string(i) + " at " + endpoint(i) +
+                      " has not answered for " + std::to_string(kSilenceAllowed.count()) + " s");
+    }
+    replies.push_back(member.last);
   }
   return replies;
 }
 
+bool Cluster::attentive() const { return std::ranges::none_of(members_, &Member::asked); }
+
 std::optional<std::vector<std::vector<float>>> Cluster::snapshots(std::optional<uint64_t> round) {
-  for (Connection& member : members_) member.send(control::SnapshotRequest{round});
+  for (Member& member : members_) member.connection.send(control::SnapshotRequest{round});
   std::vector<std::vector<float>> vectors;
   bool complete = true;
   for (Answer& answer : gather(std::nullopt)) {
@@ -97,9 +126,9 @@ std::optional<std::vector<std::vector<float>>> Cluster::snapshots(std::optional<
 
 void Cluster::stop_job() {
   constexpr milliseconds kFarewell{500};
-  for (Connection& member : members_) member.send(control::StopJobRequest{});
+  for (Member& member : members_) member.connection.send(control::StopJobRequest{});
   const auto deadline = steady_clock::now() + kFarewell;
-  for (Connection& member : members_) member.receive(deadline);
+  for (Member& member : members_) member.connection.receive(deadline);
 }
 
 }  // namespace kith

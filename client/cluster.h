@@ -16,21 +16,27 @@ using Watch = std::function<void()>;
 
 class Cluster {
  public:
-  // By NodeId. `patience`: silence of a daemon after which it counts as gone.
-  Cluster(const std::vector<std::string>& endpoints, std::chrono::milliseconds patience,
-          Watch watch);
+  // By NodeId.
+  Cluster(const std::vector<std::string>& endpoints, Watch watch);
 
   size_t nodes() const { return members_.size(); }
-  const std::string& endpoint(size_t node) const { return members_[node].endpoint(); }
+  const std::string& endpoint(size_t node) const { return members_[node].connection.endpoint(); }
 
-  // Waits until all answer. Throws OperatorError where one has a job already.
-  void greet();
+  // Waits until all answer, `patience` at the most. Throws OperatorError where one has a job
+  // already.
+  void greet(std::chrono::milliseconds patience);
 
   // `job` is the job file's text. Returns once all have loaded it, however long that takes.
   void start(const std::string& job, uint64_t run);
 
-  // One ProgressReply for each node, with the reports that are new since the last call.
+  // One ProgressReply for each node, with the reports that are new since the last call. A node that
+  // does not answer at once is stood for by what it said last, without reports. Throws RunFailed
+  // where one has said nothing for kSilenceAllowed.
   std::vector<control::ProgressReply> progress();
+  static constexpr std::chrono::seconds kSilenceAllowed{30};
+
+  // True when every node answered the last progress(): others are best left alone.
+  bool attentive() const;
 
   // By NodeId; nothing where a node keeps no such snapshot. Empty round = the final parameters.
   std::optional<std::vector<std::vector<float>>> snapshots(std::optional<uint64_t> round);
@@ -39,13 +45,20 @@ class Cluster {
   void stop_job();
 
  private:
+  // A node as progress() knows it.
+  struct Member {
+    Connection connection;
+    bool asked = false;  // a ProgressRequest is unanswered
+    Deadline heard;      // when it last answered
+    control::ProgressReply last;
+  };
+
   // Answers of all to what was just sent, by NodeId. Without a deadline it waits for ever.
   std::vector<Answer> gather(std::optional<std::chrono::milliseconds> patience);
+  void take_progress(size_t node, Answer answer);
 
   Network network_;
-  std::vector<Connection> members_;
-  std::vector<uint64_t> next_report_;
-  std::chrono::milliseconds patience_;
+  std::vector<Member> members_;
   Watch watch_;
 };
 

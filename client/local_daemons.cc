@@ -46,11 +46,13 @@ std::string find_kithd() {
                       ") nor along PATH: build it, or install it beside kith");
 }
 
-std::string last_line_of(const fs::path& path) {
+// What the daemon complained of last; reports of progress are no complaint.
+std::string last_complaint(const fs::path& path) {
   std::ifstream file(path);
   std::string last;
   for (std::string line; std::getline(file, line);) {
-    if (!line.empty()) last = line;
+    const bool routine = line.find("level=info") != std::string::npos;
+    if (!line.empty() && !routine) last = line;
   }
   return last;
 }
@@ -159,8 +161,8 @@ std::string LocalDaemons::death_of(uint32_t node, pid_t pid, int status) const {
     text += "ended with exit code " + std::to_string(WEXITSTATUS(status));
   }
   const fs::path log = logs_ / (std::to_string(node) + ".log");
-  const std::string last = last_line_of(log);
-  return text + (last.empty() ? "" : "; its last words: " + last);
+  const std::string last = last_complaint(log);
+  return text + (last.empty() ? "" : "; its last complaint: " + last);
 }
 
 std::optional<std::string> LocalDaemons::dead() {

@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "client/command/command.h"
+#include "daemon/job_nearest.h"
 #include "topology/error.h"
 
 namespace {
@@ -20,6 +21,18 @@ int refuse(const CLI::App& program, const CLI::ParseError& error) {
   return fail(std::string(error.what()) + "; see " + command + " --help", kith::kRequestWrong);
 }
 
+// CLI11 would only say that a command is missing.
+void refuse_unknown(const CLI::App& program, const std::string& word) {
+  std::vector<std::string> known;
+  for (const CLI::App* command : program.get_subcommands(nullptr)) {
+    known.push_back(command->get_name());
+    if (word == known.back()) return;
+  }
+  const std::string near = kith::nearest(word, known);
+  throw kith::OperatorError("\"" + word + "\" is not a command" +
+                            (near.empty() ? "; see kith --help" : ": did you mean " + near + "?"));
+}
+
 int run(int argc, char** argv) {
   CLI::App program("Trains one model on many machines with no master.", "kith");
   program.set_version_flag("--version", "kith " KITH_VERSION, "print the version and exit");
@@ -35,6 +48,7 @@ int run(int argc, char** argv) {
   kith::add_stop_command(program, chosen);
   kith::add_topology_command(program, chosen);
   kith::add_job_command(program, chosen);
+  if (argc > 1 && argv[1][0] != '-') refuse_unknown(program, argv[1]);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

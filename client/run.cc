@@ -21,7 +21,7 @@ using std::chrono::steady_clock;
 constexpr milliseconds kPoll{100};
 
 // A local daemon's death is known at once by its process; on a crowded machine it may be slow.
-constexpr milliseconds kLocalPatience{15000};
+constexpr milliseconds kLocalPatience{15000};  // for its first answer
 
 constexpr double kSilenceTold = 3;  // s
 
@@ -79,14 +79,14 @@ void Run::watch() {
 void Run::begin() {
   std::vector<std::string> endpoints = options_.hosts;
   if (endpoints.empty()) {
-    view_.say(fmt::format("Starting {} daemons on this machine.", options_.nodes));
+    view_.say(fmt::format("Starting {} daemon{} on this machine.", options_.nodes,
+                          options_.nodes == 1 ? "" : "s"));
     daemons_.emplace(LocalDaemonsSetup{options_.nodes, options_.threads, folder_->logs(),
                                        interrupt_.outer_mask()});
     endpoints = daemons_->endpoints();
   }
-  const milliseconds patience = daemons_ ? kLocalPatience : kPatience;
-  cluster_.emplace(endpoints, patience, [this] { watch(); });
-  cluster_->greet();
+  cluster_.emplace(endpoints, [this] { watch(); });
+  cluster_->greet(daemons_ ? kLocalPatience : kPatience);
   evaluator_.emplace(job_, options_.nodes);  // loads while the daemons do
   view_.say(fmt::format("Each loads its own part of the data for job {}.", job_.name));
   cluster_->start(job_.text, fresh_token());
@@ -116,7 +116,7 @@ void Run::take_judgement() {
 
 // Fetching the models costs the daemons time: a tenth of it at the most goes to that.
 void Run::judge_latest() {
-  if (!judgeable_ || judging_ || !evaluator_->idle()) return;
+  if (!judgeable_ || judging_ || !cluster_->attentive() || !evaluator_->idle()) return;
   const auto now = steady_clock::now();
   if (now < next_judgement_) return;
   const Round round = *std::exchange(judgeable_, std::nullopt);

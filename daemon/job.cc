@@ -7,8 +7,8 @@
 #include <iterator>
 
 #include "daemon/job_check.h"
+#include "daemon/job_nearest.h"
 #include "daemon/job_text.h"
-#include "daemon/nearest.h"
 #include "topology/error.h"
 #include "topology/registry.h"
 

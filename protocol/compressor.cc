@@ -17,6 +17,14 @@ SharedBuffer with_memory(const SharedBuffer& x, const SharedBuffer& memory, floa
   return std::move(sum).freeze();
 }
 
+// What is encoded in place of u: see the header on contractions.
+SharedBuffer shrunk(const SharedBuffer& u, double variance_bound, Pool& pool) {
+  if (variance_bound == 0) return u;
+  Buffer small = pool.acquire(u.size());
+  kernels::scale(static_cast<float>(1 / (1 + variance_bound)), u.floats(), small.floats());
+  return std::move(small).freeze();
+}
+
 // The block back as a writer; the caller holds its only reference.
 Buffer thaw(SharedBuffer&& shared) {
   Block* block = shared.release();
@@ -33,7 +41,9 @@ Status Compressor::encode(const SharedBuffer& x, float memory_scale, Rng& rng, P
                           SharedBuffer& wire) {
   if (!error_feedback_) return codec_->encode(x, rng, pool, wire);
   SharedBuffer sum = with_memory(x, memory_, memory_scale, pool);
-  if (Status status = codec_->encode(sum, rng, pool, wire); !status.ok()) return status;
+  const Status status =
+      codec_->encode(shrunk(sum, codec_->variance_bound(), pool), rng, pool, wire);
+  if (!status.ok()) return status;
   Buffer rest = thaw(std::move(sum));
   const Status decoded = codec_->decode_add(wire.bytes(), -1.0f, rest.floats());
   KITH_ASSERT(decoded.ok());  // a codec must understand what it wrote

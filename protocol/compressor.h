@@ -3,6 +3,9 @@
 // With error feedback (Seide et al. 2014; Stich, Cordonnier, Jaggi 2018; Karimireddy et al. 2019):
 //   u = x + s*e    q = C(u)    e = u - decode(q)
 // so that the sum of what was sent plus what remains equals the sum of what was given, to rounding.
+// Error feedback needs a contraction: an unbiased codec with variance bound w is used as
+// C(u) = Q(u / (1 + w)), which is one with delta = 1 / (1 + w) (Beznosikov et al. 2020); without
+// this the memory of a coarse quantiser grows without bound.
 // `s` rescales the memory where x carries a factor that changes between calls (a learning rate
 // taken out of a gradient: s = lr_before / lr_now); 1 otherwise.
 #pragma once

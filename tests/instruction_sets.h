@@ -9,7 +9,9 @@ namespace kith::test {
 
 template <class Check>
 void for_each_instruction_set(Check check) {
-  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+  const auto targets = hwy::SupportedAndGeneratedTargets();
+  ASSERT_FALSE(targets.empty());
+  for (const int64_t target : targets) {
     SCOPED_TRACE(hwy::TargetName(target));
     hwy::SetSupportedTargetsForTest(target);
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());

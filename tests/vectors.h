@@ -1,6 +1,7 @@
 // Vectors on which vector code goes wrong: odd sizes, and each shape that a codec treats apart.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>

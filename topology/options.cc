@@ -101,7 +101,9 @@ Options::Options(const std::string& where, const OptionSpecs& specs,
     KITH_ASSERT(spec.fallback.index() == static_cast<size_t>(spec.type));
     values_[spec.key] = spec.fallback;
   }
-  for (const auto& [key, value] : given) {
+  for (const auto& given_value : given) {
+    const std::string& key = given_value.first;
+    const OptionValue& value = given_value.second;
     const auto spec =
         std::ranges::find_if(specs, [&](const OptionSpec& s) { return key == s.key; });
     const std::string name = where + "." + key;

@@ -8,7 +8,6 @@
 #include "client/training.h"
 #include "client/view/progress.h"
 #include "client/view/summary.h"
-#include "daemon/plan.h"
 #include "daemon/sim/simulator.h"
 #include "daemon/store/result.h"
 #include "daemon/store/run_folder.h"
@@ -41,7 +40,7 @@ class Simulation {
     validate(job_, options.nodes);
     training_ = load_training(job_, options.nodes, true);
     const double rows = training_.train ? static_cast<double>(training_.train->rows()) : 0;
-    rounds_ = make_plan(job_, options.nodes, *training_.model, rows / options.nodes).rounds;
+    rounds_ = rounds_of(job_, rows / options.nodes);
     folder_.emplace(options.out, job_, options.nodes);
   }
 

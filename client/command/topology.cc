@@ -7,8 +7,8 @@
 
 #include "client/command/command.h"
 #include "client/view/units.h"
+#include "daemon/job_nearest.h"
 #include "daemon/job_text.h"
-#include "daemon/nearest.h"
 #include "topology/error.h"
 #include "topology/properties.h"
 #include "topology/registry.h"

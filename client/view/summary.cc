@@ -25,13 +25,17 @@ std::string accuracy_lines(const RunResult& result) {
 }
 
 std::string laboratory_lines(const LaboratoryResult& lab) {
-  const auto estimate = [](const Estimate& e) {
-    return fmt::format("{:.6g} +- {:.2g}", e.value, e.standard_error);
+  const auto figure = [&](const char* name, const Estimate& e, double LaboratoryMoments::*moment) {
+    std::string text = fmt::format("{:<10} {:.6g} +- {:.2g}", name, e.value, e.standard_error);
+    if (lab.predicted) text += fmt::format("   theory {:.6g}", (*lab.predicted).*moment);
+    return text;
   };
-  return line("average",
-              fmt::format("mean {}, variance {}  over {} replicas", estimate(lab.mean_of_average),
-                          estimate(lab.variance_of_average), count_text(lab.replicas))) +
-         line("consensus", estimate(lab.consensus) + "  squared distance of a node to the average");
+  return line("average", figure("mean", lab.mean_of_average, &LaboratoryMoments::mean_of_average) +
+                             fmt::format("   ({} replicas)", count_text(lab.replicas))) +
+         line("", figure("variance", lab.variance_of_average,
+                         &LaboratoryMoments::variance_of_average)) +
+         line("consensus", figure("distance", lab.consensus, &LaboratoryMoments::consensus) +
+                               "   (squared, of a node to the average)");
 }
 
 std::string time_line(const RunResult& result) {

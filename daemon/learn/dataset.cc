@@ -6,6 +6,7 @@
 #include "daemon/learn/layers.h"
 #include "protocol/kernels.h"
 #include "topology/assert.h"
+#include "topology/error.h"
 
 namespace kith {
 
@@ -52,11 +53,18 @@ DatasetBuilder::DatasetBuilder(size_t width, size_t classes, bool bytes, size_t 
   data_->classes_ = classes;
   data_->scale_ = {1};
   data_->shift_ = {0};
-  data_->labels_.reserve(rows);
-  if (bytes) {
-    data_->bytes_.reserve(rows * width);
-  } else {
-    data_->floats_.reserve(rows * width);
+  try {
+    data_->labels_.reserve(rows);
+    if (bytes) {
+      data_->bytes_.reserve(rows * width);
+    } else {
+      data_->floats_.reserve(rows * width);
+    }
+  } catch (const std::exception&) {  // bad_alloc or length_error
+    throw OperatorError("the data set has " + std::to_string(rows) + " rows of " +
+                        std::to_string(width) +
+                        " features, more than the memory holds: use more "
+                        "nodes or less data");
   }
 }
 

@@ -17,9 +17,9 @@ namespace kith::HWY_NAMESPACE {
 
 // A tile of the result stays in registers: 32 of them with AVX-512 and on arm64, 16 before.
 constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON;
-constexpr size_t kDotRows = kManyRegisters ? 4 : 2;
+constexpr size_t kDotRows = kManyRegisters ? 4 : 3;
 constexpr size_t kDotColumns = 4;
-constexpr size_t kOuterRows = kManyRegisters ? 5 : 3;
+constexpr size_t kOuterRows = kManyRegisters ? 5 : 4;
 constexpr size_t kOuterVectors = kManyRegisters ? 5 : 3;
 // Floats of k at a time: the rows of one tile of A and of B then fill the L1 cache, no more.
 constexpr size_t kDotBlock = 1024;
@@ -82,20 +82,20 @@ void dot_tile(const DotTile& t) {
   }
   size_t p = 0;
   for (; p + kLanes <= t.k; p += kLanes) {
-    V b[kColumns];
-    for (size_t j = 0; j < kColumns; ++j) b[j] = hn::LoadU(kTag, t.b + j * t.b_stride + p);
-    for (size_t i = 0; i < kRows; ++i) {
-      const V a = hn::LoadU(kTag, t.a + i * t.a_stride + p);
-      for (size_t j = 0; j < kColumns; ++j) sums[i][j] = hn::MulAdd(a, b[j], sums[i][j]);
+    V a[kRows];
+    for (size_t i = 0; i < kRows; ++i) a[i] = hn::LoadU(kTag, t.a + i * t.a_stride + p);
+    for (size_t j = 0; j < kColumns; ++j) {
+      const V b = hn::LoadU(kTag, t.b + j * t.b_stride + p);
+      for (size_t i = 0; i < kRows; ++i) sums[i][j] = hn::MulAdd(a[i], b, sums[i][j]);
     }
   }
   if (p < t.k) {
     const size_t rest = t.k - p;
-    V b[kColumns];
-    for (size_t j = 0; j < kColumns; ++j) b[j] = load_first(t.b + j * t.b_stride + p, rest);
-    for (size_t i = 0; i < kRows; ++i) {
-      const V a = load_first(t.a + i * t.a_stride + p, rest);
-      for (size_t j = 0; j < kColumns; ++j) sums[i][j] = hn::MulAdd(a, b[j], sums[i][j]);
+    V a[kRows];
+    for (size_t i = 0; i < kRows; ++i) a[i] = load_first(t.a + i * t.a_stride + p, rest);
+    for (size_t j = 0; j < kColumns; ++j) {
+      const V b = load_first(t.b + j * t.b_stride + p, rest);
+      for (size_t i = 0; i < kRows; ++i) sums[i][j] = hn::MulAdd(a[i], b, sums[i][j]);
     }
   }
   for (size_t i = 0; i < kRows; ++i) {
@@ -155,6 +155,8 @@ HWY_INLINE void outer_tile(const OuterTile& t) {
   };
   for (size_t i = 0; i < kRows; ++i) {
     for (size_t v = 0; v < kVectors; ++v) {
+      // C may be far away: its lines come while the tile is computed.
+      if (kLanes >= 8) __builtin_prefetch(t.c + i * t.c_stride + v * kLanes, 1);
       sums[i][v] = t.add ? load(t.c + i * t.c_stride, v) : hn::Zero(kTag);
     }
   }

@@ -9,6 +9,7 @@
 #include "daemon/learn/dataset.h"
 #include "daemon/learn/dataset_builder.h"
 #include "daemon/learn/table.h"
+#include "protocol/kernels.h"
 #include "topology/assert.h"
 #include "topology/error.h"
 
@@ -108,6 +109,13 @@ struct Scaling {
   std::vector<float> shift = {0};
 };
 
+// Row `index` of the file `path`.
+void check_finite(const std::string& path, size_t index, const RowView& row) {
+  if (kernels::all_finite(row.floats)) return;
+  throw OperatorError(path + " has NaN or infinity in row " + std::to_string(index) +
+                      ": clean or drop such rows");
+}
+
 void add(DatasetBuilder& to, const RowView& row, int32_t label) {
   if (row.bytes.empty()) {
     to.add(row.floats, label);
@@ -139,13 +147,14 @@ struct Loader {
  private:
   // Reads the training table once: the picked rows into `shard`, the split-off test rows, if any
   // are wanted, into `test`, all training rows into the moments where the scale needs them.
-  void read_train(const Shard& picked, const std::vector<bool>& in_test, DatasetBuilder& shard,
-                  DatasetBuilder& test);
+  void read_train(const std::string& path, const Shard& picked, const std::vector<bool>& in_test,
+                  DatasetBuilder& shard, DatasetBuilder& test);
   std::shared_ptr<const Dataset> read_test(const TableFiles& files);
 };
 
-void Loader::read_train(const Shard& picked, const std::vector<bool>& in_test,
-                        DatasetBuilder& shard, DatasetBuilder& test) {
+void Loader::read_train(const std::string& path, const Shard& picked,
+                        const std::vector<bool>& in_test, DatasetBuilder& shard,
+                        DatasetBuilder& test) {
   const bool standard = spec.scale == "standard";
   Moments moments(standard ? train->width() : 0);
   size_t next = 0;         // in `picked`
@@ -158,6 +167,7 @@ void Loader::read_train(const Shard& picked, const std::vector<bool>& in_test,
     return is_picked || standard;
   };
   train->read(wants, [&](size_t row, const RowView& features) {
+    check_finite(path, row, features);
     if (in_test[row]) {
       add(test, features, train->labels()[row]);
       return;
@@ -189,8 +199,11 @@ std::shared_ptr<const Dataset> Loader::read_test(const TableFiles& files) {
         ", but the labels of the training set end at " + std::to_string(classes - 1));
   }
   DatasetBuilder test(table->width(), classes, table->bytes(), table->rows());
-  table->read([](size_t) { return true; },
-              [&](size_t row, const RowView& x) { add(test, x, table->labels()[row]); });
+  const auto all = [](size_t) { return true; };
+  table->read(all, [&](size_t row, const RowView& features) {
+    check_finite(files.features, row, features);
+    add(test, features, table->labels()[row]);
+  });
   test.set_scale(scaling.scale, scaling.shift);
   return std::move(test).finish();
 }
@@ -213,7 +226,7 @@ LocalData Loader::load(const Pick& pick) {
   const size_t test_rows = with_test ? train->rows() - labels.size() : 0;
   DatasetBuilder shard(train->width(), classes, train->bytes(), picked.size());
   DatasetBuilder test(train->width(), classes, train->bytes(), test_rows);
-  read_train(picked, in_test, shard, test);
+  read_train(files.train.features, picked, in_test, shard, test);
   shard.set_scale(scaling.scale, scaling.shift);
   LocalData local;
   local.total_rows = labels.size();

@@ -5,10 +5,11 @@
 
 namespace kith::slots {
 
-inline constexpr size_t kFeatures = 0;  // of the batch
-inline constexpr size_t kLabels = 1;    // int32, as wide as a float
-inline constexpr size_t kRows = 2;      // uint32, as wide as a float
-inline constexpr size_t kGradient = 3;  // of a local step
-inline constexpr size_t kModel = 4;     // this and all above belong to the model
+inline constexpr size_t kFeatures = 0;    // of the batch
+inline constexpr size_t kLabels = 1;      // int32, as wide as a float
+inline constexpr size_t kRows = 2;        // uint32, as wide as a float
+inline constexpr size_t kGradient = 3;    // of a local step
+inline constexpr size_t kDifference = 4;  // from the anchor of a local step
+inline constexpr size_t kModel = 5;       // this and all above belong to the model
 
 }  // namespace kith::slots

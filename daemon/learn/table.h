@@ -10,6 +10,10 @@
 
 namespace kith {
 
+// Features of a row that a header may declare: one row is held in memory before the file has shown
+// that it is so long.
+inline constexpr size_t kMaximumWidth = size_t{1} << 24;
+
 // One row of features: one of the two is empty.
 struct RowView {
   std::span<const uint8_t> bytes;

@@ -55,7 +55,7 @@ Header read_header(InputFile& file) {
       header.rows = dimension;
     } else {
       header.width *= dimension;
-      if (header.width > (size_t{1} << 31)) file.fail("declares rows of more than 2^31 features");
+      if (header.width > kMaximumWidth) file.fail("declares rows of more than 2^24 features");
     }
   }
   if (header.rows == 0 || header.width == 0) file.fail("holds no rows");

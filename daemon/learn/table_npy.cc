@@ -34,7 +34,9 @@ std::string value_of(const InputFile& file, const std::string& header, const std
   const size_t at = header.find("'" + key + "'");
   const size_t colon = at == std::string::npos ? at : header.find(':', at);
   if (colon == std::string::npos) file.fail("has no '" + key + "' in its .npy header");
-  return header.substr(header.find_first_not_of(' ', colon + 1));
+  const size_t begin = header.find_first_not_of(' ', colon + 1);
+  if (begin == std::string::npos) file.fail("has a damaged .npy header");
+  return header.substr(begin);
 }
 
 Kind read_kind(const InputFile& file, const std::string& header) {
@@ -66,7 +68,7 @@ void read_shape(const InputFile& file, const std::string& header, Header& out) {
     (first ? out.rows : out.width) *= first ? 1 : value;
     if (first) out.rows = value;
     first = false;
-    if (out.width > (size_t{1} << 31)) file.fail("declares rows of more than 2^31 features");
+    if (out.width > kMaximumWidth) file.fail("declares rows of more than 2^24 features");
   }
   if (out.rows == 0 || out.width == 0) file.fail("holds no rows");
 }

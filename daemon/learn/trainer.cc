@@ -21,12 +21,14 @@ std::span<T> take_as(Workspace& workspace, size_t slot, size_t count) {
   return {reinterpret_cast<T*>(workspace.take(slot, count).data()), count};
 }
 
-// g += correction + mu (x - anchor)
-void apply_rule(const LocalRule& rule, std::span<const float> x, std::span<float> g) {
+// g += correction + mu (x - anchor); the difference first, since the two are close.
+void apply_rule(const LocalRule& rule, std::span<const float> x, std::span<float> g,
+                Workspace& workspace) {
   if (rule.correction) kernels::axpy(1.0f, rule.correction.floats(), g);
   if (rule.mu != 0 && rule.anchor) {
-    kernels::axpy(rule.mu, x, g);
-    kernels::axpy(-rule.mu, rule.anchor.floats(), g);
+    const std::span<float> difference = workspace.take(slots::kDifference, x.size());
+    kernels::subtract(x, rule.anchor.floats(), difference);
+    kernels::axpy(rule.mu, difference, g);
   }
 }
 
@@ -102,7 +104,7 @@ Computed Trainer::run(const Compute& work, Pool& pool, Workspace& workspace,
     for (uint64_t k = 0; k < work.steps && !is_set(cancelled); ++k) {
       const uint64_t index = work.first_batch + k;
       computed.loss += model.gradient(x, load_batch(index, workspace), g, workspace);
-      apply_rule(work.rule, x, g);
+      apply_rule(work.rule, x, g, workspace);
       optimizer_.step(setup_.optimizer.rate_at(index, setup_.total_batches), x, g, y);
       x = y;
     }

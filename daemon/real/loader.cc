@@ -25,7 +25,7 @@ std::vector<NodeId> neighbors_of(const Graph& graph, NodeId self) {
     graph.out(self, round, some);
     all.insert(all.end(), some.begin(), some.end());
     std::ranges::sort(all);
-    all.erase(std::ranges::unique(all).begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
   }
   return all;
 }

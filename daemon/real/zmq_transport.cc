@@ -253,10 +253,17 @@ bool ZmqTransport::Impl::send_chunk(Link& link, const Message& message, uint32_t
   return true;
 }
 
-// Returns the first chunk that was not taken.
+// Returns the first chunk that was not taken. A socket that refuses may have unread news from its
+// I/O thread, of which its descriptor will not speak again: only an empty ZMQ_EVENTS is final.
 uint32_t ZmqTransport::Impl::send_chunks(Link& link, const Message& message, uint32_t first) {
   const uint32_t count = chunk_count(message.payload.size());
-  while (first < count && send_chunk(link, message, first)) ++first;
+  while (first < count) {
+    if (send_chunk(link, message, first)) {
+      ++first;
+    } else if ((link.dealer.get(zmq::sockopt::events) & ZMQ_POLLOUT) == 0) {
+      break;
+    }
+  }
   return first;
 }
 
@@ -326,11 +333,7 @@ bool ZmqTransport::flush(NodeId peer) {
   while (!link.waiting.empty()) {
     const Message& message = link.waiting.front();
     link.next_chunk = impl_->send_chunks(link, message, link.next_chunk);
-    if (link.next_chunk < chunk_count(message.payload.size())) {
-      // As for the ROUTER: the descriptor speaks again only after an empty ZMQ_EVENTS.
-      if ((link.dealer.get(zmq::sockopt::events) & ZMQ_POLLOUT) == 0) return true;
-      continue;
-    }
+    if (link.next_chunk < chunk_count(message.payload.size())) return true;
     link.next_chunk = 0;
     link.waiting_bytes -= message.payload.size();
     link.waiting.pop_front();

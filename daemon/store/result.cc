@@ -72,34 +72,6 @@ void add_accuracy(RunResult& result, const Model& model, const Dataset& test,
   result.evaluated_nodes = static_cast<uint32_t>(sample.size());
 }
 
-LaboratoryResult laboratory_of(const Vectors& vectors) {
-  const size_t replicas = vectors[0].size();
-  const auto r = static_cast<double>(replicas);
-  const auto n = static_cast<double>(vectors.size());
-  std::vector<double> averages(replicas);
-  std::vector<double> spreads(replicas);  // mean over the nodes of the squared distance
-  for (size_t k = 0; k < replicas; ++k) {
-    for (const auto& x : vectors) averages[k] += x[k] / n;
-    for (const auto& x : vectors) spreads[k] += (x[k] - averages[k]) * (x[k] - averages[k]) / n;
-  }
-  const auto estimate = [r](const std::vector<double>& values) {
-    double mean = 0;
-    for (double v : values) mean += v / r;
-    double variance = 0;
-    for (double v : values) variance += (v - mean) * (v - mean);
-    variance = values.size() > 1 ? variance / (r - 1) : 0;
-    return Estimate{mean, std::sqrt(variance / r)};
-  };
-  LaboratoryResult lab;
-  lab.replicas = replicas;
-  lab.mean_of_average = estimate(averages);
-  const double variance =
-      lab.mean_of_average.standard_error * lab.mean_of_average.standard_error * r;
-  lab.variance_of_average = {variance, variance * std::sqrt(2 / r)};
-  lab.consensus = estimate(spreads);
-  return lab;
-}
-
 void describe_job(RunResult& result, const Job& job, const Model& model) {
   result.job = job.name;
   result.algorithm = job.algorithm.kind;
@@ -170,7 +142,10 @@ RunResult summarise(const Job& job, const Model& model, const Dataset* test,
     result.per_node.back().outcome.parameters = {};
   }
   if (test) add_accuracy(result, model, *test, vectors, average, threads);
-  if (!model.needs_data()) result.laboratory = laboratory_of(vectors);
+  if (!model.needs_data()) {
+    result.laboratory = measure_laboratory(vectors);
+    result.laboratory->predicted = predict_laboratory(job, result.nodes, result.rounds);
+  }
   return result;
 }
 

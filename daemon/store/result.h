@@ -9,6 +9,7 @@
 #include "daemon/job.h"
 #include "daemon/learn/dataset.h"
 #include "daemon/learn/model.h"
+#include "daemon/store/laboratory.h"
 
 namespace kith {
 
@@ -38,21 +39,6 @@ struct Accuracy {
   double mean = 0;
   double min = 0;
   double max = 0;
-};
-
-// A figure estimated from R independent replicas, with its standard error.
-struct Estimate {
-  double value = 0;
-  double standard_error = 0;
-};
-
-// The quadratic laboratory, whose floats are independent replicas of one scalar problem: statistics
-// over replicas of the average of the nodes.
-struct LaboratoryResult {
-  size_t replicas = 0;
-  Estimate mean_of_average;      // standard error sqrt(variance / R)
-  Estimate variance_of_average;  // normal: relative standard error sqrt(2 / R)
-  Estimate consensus;  // mean over nodes and replicas of the squared distance to the average
 };
 
 struct RunResult {
@@ -109,10 +95,10 @@ std::string to_json(const RunResult& result, int indent = 2);
 // One line of metrics.jsonl.
 struct MetricsPoint {
   Round round = 0;
-  double seconds = 0;              // virtual in a simulation
-  double loss = 0;                 // mean over the nodes of the round's training loss
-  std::optional<double> accuracy;  // of the average model
-  std::optional<double> consensus_distance;
+  double seconds = 0;                   // virtual in a simulation
+  double loss = 0;                      // mean over the nodes of the round's training loss
+  std::optional<double> accuracy = {};  // of the average model
+  std::optional<double> consensus_distance = {};
   double bytes_sent_per_node = 0;
 };
 std::string to_json(const MetricsPoint& point);

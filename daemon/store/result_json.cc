@@ -30,10 +30,16 @@ ordered_json of(const Estimate& estimate) {
 }
 
 ordered_json of(const LaboratoryResult& lab) {
+  const auto figure = [&](const Estimate& estimate, double LaboratoryMoments::*moment) {
+    ordered_json json = of(estimate);
+    if (lab.predicted) json["predicted"] = number((*lab.predicted).*moment);
+    return json;
+  };
   return {{"replicas", lab.replicas},
-          {"mean_of_average", of(lab.mean_of_average)},
-          {"variance_of_average", of(lab.variance_of_average)},
-          {"consensus", of(lab.consensus)}};
+          {"mean_of_average", figure(lab.mean_of_average, &LaboratoryMoments::mean_of_average)},
+          {"variance_of_average",
+           figure(lab.variance_of_average, &LaboratoryMoments::variance_of_average)},
+          {"consensus", figure(lab.consensus, &LaboratoryMoments::consensus)}};
 }
 
 ordered_json of(const NodeResult& node, size_t id) {

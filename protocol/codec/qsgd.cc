@@ -14,12 +14,11 @@
 // The random bits come from 16 xoshiro128+ generators (Blackman, Vigna 2021), seeded from the
 // caller's stream at each call: value i uses generator i % 16, whatever the vector width. A
 // probability has 24 bits.
-#include <array>
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "protocol/assert.h"
 #include "protocol/codec.h"
@@ -311,6 +310,11 @@ class Qsgd final : public Codec {
       : levels_(levels),
         level_bits_(static_cast<uint32_t>(std::bit_width(levels))),
         bucket_(bucket) {}
+
+  double variance_bound() const override {
+    const auto d = static_cast<double>(bucket_);
+    return std::min(d / levels_ / levels_, std::sqrt(d) / levels_);
+  }
 
   Status encode(const SharedBuffer& x, Rng& rng, Pool& pool, SharedBuffer& wire) const override {
     wire.reset();

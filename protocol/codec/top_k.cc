@@ -16,7 +16,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "protocol/assert.h"
 #include "protocol/codec.h"

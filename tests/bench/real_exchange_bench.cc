@@ -38,10 +38,17 @@ struct Shared {
   uint16_t ports[kMostProcesses];
   double seconds[kMostProcesses][kMostExchanges];
   double cpu[kMostProcesses];  // s of all exchanges
+  double faults[kMostProcesses];
 };
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double page_faults() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_minflt);
 }
 
 double cpu_seconds() {
@@ -67,14 +74,19 @@ class Process final : ZmqTransport::Handler {
     SharedBuffer x = std::move(first).freeze();
     constexpr int kWarmUp = 3;
     double cpu = 0;
+    double faults = 0;
     for (int i = -kWarmUp; i < exchanges; ++i) {
       pthread_barrier_wait(&shared_.barrier);
-      if (i == 0) cpu = cpu_seconds();
+      if (i == 0) {
+        cpu = cpu_seconds();
+        faults = page_faults();
+      }
       const double begin = now();
       x = exchange(x, static_cast<Round>(i + kWarmUp));
       if (i >= 0) shared_.seconds[self_][i] = now() - begin;
     }
     shared_.cpu[self_] = cpu_seconds() - cpu;
+    shared_.faults[self_] = page_faults() - faults;
     pthread_barrier_wait(&shared_.barrier);
     transport_.leave();
   }
@@ -119,8 +131,9 @@ class Process final : ZmqTransport::Handler {
     std::vector<pollfd> fds = {{transport_.fd(), POLLIN, 0}};
     while (const auto blocked = transport_.take_blocked()) blocked_.push_back(*blocked);
     for (const auto& blocked : blocked_) fds.push_back({blocked.fd, POLLIN, 0});
-    if (transport_.drain()) return;
-    poll(fds.data(), fds.size(), 1000);
+    const uint64_t before = count_;
+    if (transport_.drain() || count_ > before) return;
+    poll(fds.data(), fds.size(), -1);
     std::erase_if(blocked_, [this](const auto& b) { return !transport_.flush(b.peer); });
     transport_.drain();
   }
@@ -128,6 +141,7 @@ class Process final : ZmqTransport::Handler {
   void message(Message&& message) override {
     const bool right = index_of(message.from) == (self_ + 1) % processes_;
     received_[message.round % 2][right] = std::move(message);
+    ++count_;
   }
   void stranger(const WireHeader&) override { std::abort(); }
   void refused(Status) override { std::abort(); }
@@ -135,6 +149,7 @@ class Process final : ZmqTransport::Handler {
 
   uint32_t self_;
   uint32_t processes_;
+  uint64_t count_ = 0;  // messages received
   Shared& shared_;
   Pool pool_;
   ZmqTransport transport_;
@@ -177,9 +192,14 @@ void run(uint32_t processes, bool ipc, double megabytes, int exchanges) {
   }
   std::ranges::nth_element(slowest, slowest.begin() + exchanges / 2);
   double cpu = 0;
-  for (uint32_t i = 0; i < processes; ++i) cpu += shared->cpu[i];
-  std::printf("%s %g MB: %.3f ms, CPU %.3f ms a process\n", ipc ? "ipc" : "tcp", megabytes,
-              1e3 * slowest[exchanges / 2], 1e3 * cpu / processes / exchanges);
+  double faults = 0;
+  for (uint32_t i = 0; i < processes; ++i) {
+    cpu += shared->cpu[i];
+    faults += shared->faults[i];
+  }
+  std::printf("%s %g MB: %.3f ms; CPU %.3f ms, page faults %.0f a process and exchange\n",
+              ipc ? "ipc" : "tcp", megabytes, 1e3 * slowest[exchanges / 2],
+              1e3 * cpu / processes / exchanges, faults / processes / exchanges);
   std::fflush(stdout);
   munmap(shared, sizeof(Shared));
 }
@@ -205,7 +225,7 @@ int main(int argc, char** argv) {
   }
   if (sizes.empty()) sizes = {0.407, 1, 10, 100};
   for (const double megabytes : sizes) {
-    const int exchanges = std::clamp(static_cast<int>(1000 / megabytes), 10, 500);
+    const int exchanges = std::clamp(static_cast<int>(300 / megabytes), 8, 300);
     for (const bool ipc : {true, false}) run(processes, ipc, megabytes, exchanges);
   }
 }

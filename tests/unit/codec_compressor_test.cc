@@ -38,6 +38,27 @@ TEST(Compressor, SumSentAndMemoryAreTheSumGiven) {
   }
 }
 
+// Error feedback diverges on an unbiased codec of variance above 1 unless it is made a contraction
+// (Beznosikov et al. 2020): |e|^2 stays below 4 (1 + w)^2 max |x|^2.
+TEST(Compressor, MemoryStaysBoundedForTheCoarsestCodecs) {
+  for (const char* spec : {"qsgd:1:512", "qsgd:2:4096", "top-k:1"}) {
+    constexpr size_t kSize = 4096;
+    Pool pool;
+    Rng rng = test::test_rng(3);
+    const auto codec = make_codec(spec);
+    Compressor stream(*codec, true);
+    SharedBuffer wire;
+    const SharedBuffer x = copy_of(std::vector<float>(kSize, 1.0f), pool);
+    for (int step = 0; step < 3000; ++step) {
+      ASSERT_TRUE(stream.encode(x, 1, rng, pool, wire).ok()) << spec;
+    }
+    double squares = 0;
+    for (const float e : stream.memory().floats()) squares += static_cast<double>(e) * e;
+    const double w = codec->variance_bound() > 0 ? codec->variance_bound() : kSize - 1;
+    EXPECT_LT(squares, 4 * (1 + w) * (1 + w) * kSize) << spec;
+  }
+}
+
 TEST(Compressor, MemoryIsRescaledBeforeItIsAdded) {
   Pool pool;
   Rng rng = test::test_rng(1);

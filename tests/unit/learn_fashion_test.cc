@@ -82,6 +82,37 @@ TEST_F(Fashion, MlpReaches84PercentInTwoPasses) {
   EXPECT_LT(result.test.loss, 0.45);
 }
 
+// Goldens of this implementation: a change of the start, the batches or the scale shows here.
+TEST_F(Fashion, FirstLossesAndFirstRowsStayTheSame) {
+  const auto golden = [](const std::string& activation, const std::vector<double>& losses) {
+    const ModelInfo& info = model_info("mlp");
+    const auto model = info.make(data_->train->shape(), 1,
+                                 Options("model", info.options, {{"activation", activation}}));
+    TrainerSetup setup;
+    setup.model = model.get();
+    setup.data = data_->train;
+    setup.seed = 1;
+    Trainer trainer(setup);
+    Pool pool;
+    Workspace workspace;
+    Buffer start = pool.acquire_floats(model->parameters());
+    Rng rng(1, NodeId{0}, Purpose::kInitialise);
+    model->initialise(rng, start.floats());
+    Compute work;
+    work.at = std::move(start).freeze();
+    for (const double loss : losses) {
+      EXPECT_NEAR(trainer.run(work, pool, workspace).loss, loss, 1e-5);
+      ++work.first_batch;
+    }
+    std::vector<uint32_t> rows(8);
+    trainer.batch_rows(0, rows);
+    EXPECT_EQ(rows,
+              (std::vector<uint32_t>{56888, 11437, 25307, 52694, 39762, 33742, 23321, 33213}));
+  };
+  golden("relu", {2.475210, 2.569574, 2.500339});
+  golden("tanh", {2.438843, 2.510622, 2.461771});
+}
+
 TEST_F(Fashion, ANodeHoldsItsShareOnly) {
   const LocalData local = load_local_data(fashion(), 1, NodeId{3}, 100, false);
   EXPECT_EQ(local.shard->rows(), 600u);

@@ -172,6 +172,14 @@ TEST(Load, SeparateTestSetIsCheckedAgainstTheTrainingSet) {
   expect_operator_error([&] { load_data(spec, 1); }, {spec.test, "label 9", "end at 3"});
 }
 
+TEST(Load, RefusesValuesThatAreNotFinite) {
+  TestFolder folder;
+  DataSpec spec;
+  spec.source = folder.write("nan.csv", "1,0\n2,1\nnan,0\n");
+  spec.test_fraction = 0;
+  expect_operator_error([&] { load_data(spec, 1); }, {spec.source, "NaN", "row 2"});
+}
+
 TEST(Load, RefusesWithTheKey) {
   TestFolder folder;
   DataSpec spec = csv_spec(folder, 10);

@@ -1,5 +1,6 @@
 // Readers of IDX, CSV and .npy: what they accept, and one clear sentence for what they do not.
 #include "daemon/learn/table.h"
+#include "protocol/rng.h"
 #include "tests/unit/learn_files.h"
 
 namespace kith {
@@ -69,7 +70,7 @@ TEST(Idx, RefusesWhatItCannotRead) {
   const std::string negative = folder.write("neg", idx(0x09, {3}, std::string("\x01\xff\x02", 3)));
   expect_operator_error(open(good, negative), {negative, "label -1", "row 1"});
   const std::string huge = folder.write("huge", idx(8, {0xffffffff, 0xffffffff, 9}, kBytes));
-  expect_operator_error(open(huge, labels), {huge, "2^31"});
+  expect_operator_error(open(huge, labels), {huge, "2^24"});
   const std::string many = folder.write("many", idx(8, {0xffffffff}, "ab"));
   expect_operator_error(open(good, many), {many, "truncated"});
   expect_operator_error(open(good, ""), {good, "data.labels"});
@@ -185,6 +186,38 @@ TEST(Csv, RefusesWhatItCannotRead) {
   expect("a,y\n1,0\n", "2", {"\"2\"", "from 0 to 1"});
   expect("1,-3\n", "", {"label -3"});
   expect("1,\"0\n", "", {"quote"});
+}
+
+// Whatever stands in a file: rows, or an OperatorError; never another exception or a crash.
+TEST(AnyFormat, DamagedFilesAreReadOrRefused) {
+  TestFolder folder;
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"f", idx(8, {3, 2}, kBytes)},
+      {"f.npy", npy("<f4", "(3, 2)", little_endian<float>({1, 2, 3, 4, 5, 6}))},
+      {"f.csv", "a,\"b\",y\n1,2,0\n3,\"4\",1\n5,6,2\n"}};
+  const std::string labels = folder.write("l", idx(8, {3}, std::string("\x01\x00\x02", 3)));
+  const std::string npy_labels =
+      folder.write("l.npy", npy("|u1", "(3,)", std::string("\x01\x00\x02", 3)));
+  size_t refused = 0;
+  for (uint64_t seed = 0; seed < 900; ++seed) {
+    SCOPED_TRACE(seed);
+    Rng rng(seed, NodeId{0}, Purpose::kTest);
+    auto [name, contents] = files[seed % 3];
+    const uint64_t changes = 1 + rng.below(3);
+    for (uint64_t i = 0; i < changes; ++i) {
+      contents[rng.below(contents.size())] = static_cast<char>(rng.below(256));
+    }
+    if (rng.below(3) == 0) contents.resize(rng.below(contents.size() + 1));
+    const std::string path = folder.write(name, contents);
+    try {
+      rows_of(*open_table({path, name == "f" ? labels : npy_labels, ""}));
+    } catch (const OperatorError& error) {
+      EXPECT_EQ(std::string(error.what()).find(path), 0u);
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 150u);
+  EXPECT_LT(refused, 850u);
 }
 
 }  // namespace

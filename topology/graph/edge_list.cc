@@ -66,8 +66,7 @@ std::vector<Edge> read_edges(const std::string& path, uint32_t nodes) {
   }
   if (file.bad()) throw OperatorError("edge-list: reading file \"" + path + "\" failed");
   std::ranges::sort(edges);
-  const auto repeated = std::ranges::unique(edges);
-  edges.erase(repeated.begin(), repeated.end());
+  edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
   return edges;
 }
 

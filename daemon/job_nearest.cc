@@ -1,4 +1,4 @@
-#include "daemon/nearest.h"
+#include "daemon/job_nearest.h"
 
 #include <algorithm>
 

@@ -1,0 +1,95 @@
+#include "daemon/store/laboratory.h"
+
+#include <cmath>
+
+#include "topology/mixing.h"
+
+namespace kith {
+
+namespace {
+
+// N^3 times rounds; a second or so.
+constexpr double kMostWork = 1e9;
+
+Estimate mean_of(const std::vector<double>& values) {
+  const auto count = static_cast<double>(values.size());
+  double mean = 0;
+  for (double v : values) mean += v / count;
+  double squares = 0;
+  for (double v : values) squares += (v - mean) * (v - mean);
+  return {mean, count > 1 ? std::sqrt(squares / (count - 1) / count) : 0};
+}
+
+Estimate variance_of(const std::vector<double>& values) {
+  const auto count = static_cast<double>(values.size());
+  const double mean = mean_of(values).value;
+  double second = 0;
+  double fourth = 0;
+  for (double v : values) {
+    const double square = (v - mean) * (v - mean);
+    second += square / count;
+    fourth += square * square / count;
+  }
+  if (count < 2) return {};
+  return {second * count / (count - 1), std::sqrt(std::max(0.0, fourth - second * second) / count)};
+}
+
+std::vector<double> per_node(const Job& job, const char* key, uint32_t nodes) {
+  std::vector<double> values = job.model.options.numbers(key);
+  if (values.size() == 1) values.resize(nodes, values[0]);
+  return values;
+}
+
+bool linear(const Job& job) {
+  const OptimizerSpec& optimizer = job.train.optimizer;
+  return make_codec(job.codec)->lossless() && optimizer.momentum == 0 &&
+         optimizer.weight_decay == 0 && optimizer.schedule.kind == Schedule::Kind::kConstant &&
+         optimizer.schedule.warm_up_steps == 0;
+}
+
+}  // namespace
+
+LaboratoryResult measure_laboratory(std::span<const std::span<const float>> nodes) {
+  const size_t replicas = nodes[0].size();
+  const auto n = static_cast<double>(nodes.size());
+  std::vector<double> averages(replicas);
+  std::vector<double> spreads(replicas);  // mean over the nodes of the squared distance
+  for (size_t k = 0; k < replicas; ++k) {
+    for (const auto& x : nodes) averages[k] += static_cast<double>(x[k]) / n;
+    for (const auto& x : nodes) {
+      const double distance = static_cast<double>(x[k]) - averages[k];
+      spreads[k] += distance * distance / n;
+    }
+  }
+  LaboratoryResult result;
+  result.replicas = replicas;
+  result.mean_of_average = mean_of(averages);
+  result.variance_of_average = variance_of(averages);
+  result.consensus = mean_of(spreads);
+  return result;
+}
+
+std::optional<LaboratoryMoments> predict_laboratory(const Job& job, uint32_t nodes, Round rounds) {
+  const double work = std::pow(nodes, 3) * static_cast<double>(rounds);
+  if (job.model.kind != "quadratic" || !linear(job) || work > kMostWork) return std::nullopt;
+  const Options& model = job.model.options;
+  Laboratory lab;
+  lab.curvature = per_node(job, "curvature", nodes);
+  lab.offset = per_node(job, "offset", nodes);
+  for (uint32_t i = 0; model.text("offsets") == "index" && i < nodes; ++i) lab.offset[i] += i;
+  lab.sigma = model.number("noise");
+  lab.slope_noise = model.number("slope_noise");
+  lab.start = model.number("start");
+  lab.rate = static_cast<double>(job.train.optimizer.learning_rate);
+  if (job.algorithm.kind == "sync") return predict_synchronous(lab, rounds);
+  if (job.algorithm.kind != "dpsgd" || job.algorithm.options.number("gamma") != 1) {
+    return std::nullopt;
+  }
+  lab.adapt_first = job.algorithm.options.text("order") == "atc";
+  lab.local_steps = static_cast<uint32_t>(job.algorithm.options.integer("local_steps"));
+  const std::shared_ptr<const Graph> graph = make_graph(job, nodes);
+  return predict(
+      lab, *make_mixing(job.weights.empty() ? default_mixing(*graph) : job.weights, graph), rounds);
+}
+
+}  // namespace kith
