@@ -19,7 +19,6 @@ Interrupt::Interrupt() {
 }
 
 Interrupt::~Interrupt() {
-  requested();  // takes what is pending: the caller has dealt with it
   ::close(file_);
   pthread_sigmask(SIG_SETMASK, &outer_, nullptr);
 }

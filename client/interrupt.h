@@ -6,7 +6,8 @@
 namespace kith {
 
 // While one lives, these signals are held back on the calling thread and on those that it starts.
-// Make it before any thread. Not for two threads at once.
+// Make it before any thread. Not for two threads at once. A signal that nobody asked about takes
+// its usual effect when the object goes.
 class Interrupt {
  public:
   Interrupt();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <random>
 #include <thread>
 
@@ -69,7 +70,7 @@ Run::Run(const RunOptions& options)
 }
 
 void Run::watch() {
-  if (interrupt_.requested()) throw Interrupted{};
+  if (interrupt_ && interrupt_->requested()) throw Interrupted{};
   if (!daemons_) return;
   if (const auto death = daemons_->dead()) {
     throw RunFailed(*death + "; all others have been stopped");
@@ -77,12 +78,13 @@ void Run::watch() {
 }
 
 void Run::begin() {
+  interrupt_.emplace();
   std::vector<std::string> endpoints = options_.hosts;
   if (endpoints.empty()) {
     view_.say(fmt::format("Starting {} daemon{} on this machine.", options_.nodes,
                           options_.nodes == 1 ? "" : "s"));
     daemons_.emplace(LocalDaemonsSetup{options_.nodes, options_.threads, folder_->logs(),
-                                       interrupt_.outer_mask()});
+                                       interrupt_->outer_mask()});
     endpoints = daemons_->endpoints();
   }
   cluster_.emplace(endpoints, [this] { watch(); });
@@ -128,8 +130,34 @@ void Run::judge_latest() {
   judging_ = round;
 }
 
+// The reports that there was no time for, before the daemons forget them.
+void Run::judge_rest() {
+  for (size_t i = 0; i < points_.size(); ++i) {
+    if (points_[i].point.consensus_distance || !points_[i].snapshots) continue;
+    const Round round = points_[i].round;
+    std::optional<Parameters> parameters = cluster_->snapshots(round);
+    if (!parameters) continue;
+    evaluator_->training();  // waits until it can judge
+    evaluator_->judge(round, std::move(*parameters), job_.report.evaluate);
+    judging_ = round;
+    await_judgement();
+  }
+}
+
+void Run::await_judgement() {
+  for (; judging_; take_judgement()) {
+    watch();
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+}
+
 // In order; those from the one that is being judged on wait for the judgement.
 void Run::flush_points() {
+  if (options_.judge_all) return;
+  write_points();
+}
+
+void Run::write_points() {
   while (!points_.empty() && !(judging_ && points_.front().round >= *judging_)) {
     folder_->add(points_.front().point);
     points_.pop_front();
@@ -201,8 +229,10 @@ int Run::conclude(const Replies& replies) {
                              : "not all nodes handed over their final model");
   }
   record(replies);
+  await_judgement();
+  if (options_.judge_all) judge_rest();
   stop();
-  for (; judging_; take_judgement()) std::this_thread::sleep_for(milliseconds(1));
+  interrupt_.reset();  // from here on Ctrl-C may end us as it is
 
   std::vector<NodeOutcome> outcomes;
   std::vector<std::span<const float>> vectors;
@@ -228,7 +258,7 @@ void Run::save(const RunResult& result, const std::vector<std::span<const float>
     last.consensus_distance = result.consensus_distance;
     if (result.accuracy) last.accuracy = result.accuracy->average_model;
   }
-  flush_points();
+  write_points();
   folder_->write(result);
   folder_->write_model("model", model, average_of(vectors), result);
   for (size_t i = 0; options_.save_nodes && i < vectors.size(); ++i) {
@@ -254,7 +284,9 @@ int Run::run() {
     const std::string what = daemons_ ? "all daemons are stopped" : "the daemons dropped the job";
     std::fprintf(stderr, "kith: interrupted: %s; what there is lies in %s\n", what.c_str(),
                  folder_->path().c_str());
-    return kInterrupted;
+    // The thread that loads or judges may take long to come to an end, and nobody waits for it.
+    std::fflush(nullptr);
+    std::_Exit(kInterrupted);
   } catch (...) {
     view_.clear();
     stop();

@@ -27,6 +27,7 @@ struct RunOptions {
   std::vector<std::string> set;
   bool json = false;
   bool save_nodes = false;
+  bool judge_all = false;  // accuracy at every report, after the training where not during it
 };
 
 class Run {
@@ -47,7 +48,10 @@ class Run {
   void record(const Replies& replies);
   void take_judgement();
   void flush_points();
+  void write_points();
   void judge_latest();
+  void judge_rest();
+  void await_judgement();
   void show(const Replies& replies);
   void warn_of_silence(const Replies& replies);
   int conclude(const Replies& replies);
@@ -57,7 +61,7 @@ class Run {
   RunOptions options_;
   Job job_;
   ProgressView view_;
-  Interrupt interrupt_;
+  std::optional<Interrupt> interrupt_;  // while daemons are at work
   std::optional<RunFolder> folder_;
   std::optional<LocalDaemons> daemons_;
   std::optional<Evaluator> evaluator_;

@@ -24,7 +24,7 @@ build=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libeigen3-dev libspectra-dev libasio-dev
   libcli11-dev libtomlplusplus-dev libfmt-dev nlohmann-json3-dev zlib1g-dev libhwy-dev
-  libxxhash-dev libdnnl-dev librandom123-dev
+  libxxhash-dev librandom123-dev
   dataset-fashion-mnist
 )
 tests=(
@@ -40,11 +40,11 @@ release=$(. /etc/os-release && echo "${ID:-unknown} ${VERSION_ID:-unknown}")
 case "$release" in
   'debian 12')
     tests+=(libclang-rt-14-dev)
-    runtime+=(libdnnl2 libhwy1 libtomlplusplus3)
+    runtime+=(libhwy1 libtomlplusplus3)
     ;;
   'ubuntu 24.04')
     tests+=(libclang-rt-18-dev)
-    runtime+=(libdnnl3 libhwy1t64 libtomlplusplus3t64)
+    runtime+=(libhwy1t64 libtomlplusplus3t64)
     ;;
   *)
     echo "dependencies.sh: this is '$release', but the package names are known for" \

@@ -13,15 +13,17 @@ void add_run_command(CLI::App& program, Action& chosen) {
   command->add_option("JOB", options->path, "the job file")->required();
   command->add_option("-n,--nodes", options->nodes, "number of nodes, each a daemon of its own");
   command->add_option("--hosts", options->hosts, "running daemons to use instead of starting any")
-      ->type_name("HOST:PORT,...")
+      ->type_name("HOST:PORT,HOST:PORT")
       ->delimiter(',');
   command->add_option("--threads", options->threads, "workers of each daemon started here (1)")
-      ->check(CLI::Range(1u, 1024u));
+      ->check(CLI::Range(1u, 1024u).description(""));
   command->add_option("--set", options->set, kSetHelp)
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   command->add_option("--out", options->out, "folder for the results (runs/<job>-<n>nodes-<k>)");
   command->add_flag("--save-nodes", options->save_nodes, "keep every node's model, too");
+  command->add_flag("--judge-all", options->judge_all,
+                    "accuracy at every report in metrics.jsonl, at the price of time at the end");
   command->add_flag("--json", options->json, "print the result as one JSON object");
   command->footer(
       "Examples: kith run examples/ring.toml -n 8\n"

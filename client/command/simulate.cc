@@ -45,15 +45,8 @@ class Simulation {
   }
 
   int run() {
-    Interrupt interrupt;
     started_ = steady_clock::now();
-    SimulationSettings settings;
-    settings.threads = options_.threads;
-    settings.average_in_reports = evaluates();
-    settings.on_report = [this](const SimulationReport& report) { show(report); };
-    settings.cancelled = [&] { return interrupt.requested(); };
-    const SimulationResult result =
-        simulate(job_, options_.nodes, *training_.model, training_.train, settings);
+    const SimulationResult result = simulate_nodes();
     const double wall = seconds_since(started_);
     view_.clear();
     if (result.cancelled) {
@@ -66,6 +59,16 @@ class Simulation {
 
  private:
   bool evaluates() const { return job_.report.evaluate && training_.test; }
+
+  SimulationResult simulate_nodes() {
+    Interrupt interrupt;
+    SimulationSettings settings;
+    settings.threads = options_.threads;
+    settings.average_in_reports = evaluates();
+    settings.on_report = [this](const SimulationReport& report) { show(report); };
+    settings.cancelled = [&] { return interrupt.requested(); };
+    return simulate(job_, options_.nodes, *training_.model, training_.train, settings);
+  }
 
   void show(const SimulationReport& report) {
     MetricsPoint point{report.round + 1, seconds(report.time),      report.loss,

@@ -7,10 +7,11 @@
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "daemon/learn/layers.cc"
-#include "hwy/foreach_target.h"
+#include <hwy/foreach_target.h>
 // After foreach_target.h.
-#include "daemon/learn/vector-inl.h"
-#include "hwy/contrib/math/math-inl.h"
+#include <hwy/contrib/math/math-inl.h>
+
+#include "daemon/learn/vector.inc"
 
 HWY_BEFORE_NAMESPACE();
 namespace kith::HWY_NAMESPACE {

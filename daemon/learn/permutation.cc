@@ -22,19 +22,20 @@ uint32_t add_modulo(uint32_t x, uint32_t y, uint32_t n) {
 
 }  // namespace
 
-Permutation::Permutation(uint32_t n, Rng& rng) : n_(n) {
+Permutation::Permutation(uint32_t n, Rng& rng)
+    : n_(n), rounds_(n < kLarge ? kSmallRounds : kLargeRounds) {
   KITH_ASSERT(n > 0);
   a_ = static_cast<uint32_t>(std::ceil(std::sqrt(static_cast<double>(n))));
   b_ = static_cast<uint32_t>((uint64_t{n} + a_ - 1) / a_);
-  for (uint64_t& key : keys_) key = rng.next();
+  for (uint32_t round = 0; round < rounds_; ++round) keys_[round] = rng.next();
 }
 
 uint32_t Permutation::shuffle_grid(uint32_t i) const {
   uint32_t left = i / b_;
   uint32_t right = i % b_;
-  for (int round = 0; round < kRounds; round += 2) {
-    left = add_modulo(left, mix(right, keys_[static_cast<size_t>(round)], a_), a_);
-    right = add_modulo(right, mix(left, keys_[static_cast<size_t>(round) + 1], b_), b_);
+  for (uint32_t round = 0; round < rounds_; round += 2) {
+    left = add_modulo(left, mix(right, keys_[round], a_), a_);
+    right = add_modulo(right, mix(left, keys_[round + 1], b_), b_);
   }
   return left * b_ + right;
 }

@@ -22,16 +22,20 @@ class Permutation {
   }
 
  private:
-  // Each needs its predecessors' output: more than the four rounds of Luby and Rackoff, since small
-  // grids mix less a round.
-  static constexpr int kRounds = 8;
+  // Two elements that share a column of the grid keep their distance through two rounds with
+  // probability 1/b, so a small grid needs more rounds than the four of Luby and Rackoff: with 24
+  // and b = 3 the bias is 3^-12, with 8 and b = 32 it is 32^-4.
+  static constexpr uint32_t kLargeRounds = 8;
+  static constexpr uint32_t kSmallRounds = 24;
+  static constexpr uint32_t kLarge = 1024;
 
   uint32_t shuffle_grid(uint32_t i) const;
 
   uint32_t n_;
   uint32_t a_;
   uint32_t b_;
-  std::array<uint64_t, kRounds> keys_;
+  uint32_t rounds_;
+  std::array<uint64_t, kSmallRounds> keys_;  // `rounds_` of them in use
 };
 
 }  // namespace kith

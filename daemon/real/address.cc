@@ -4,9 +4,13 @@
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
+#include <cstring>
 #include <memory>
 
 #include "topology/error.h"
@@ -20,6 +24,10 @@ std::string dotted_of(const sockaddr* address) {
   const auto* v4 = reinterpret_cast<const sockaddr_in*>(address);
   inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
   return text;
+}
+
+std::string abstract_name(const std::string& dotted, uint16_t port) {
+  return "kith-" + dotted + "-" + std::to_string(port);
 }
 
 }  // namespace
@@ -74,7 +82,21 @@ bool is_local(const std::string& dotted) {
 }
 
 std::string ipc_endpoint(const std::string& dotted, uint16_t port) {
-  return "ipc://@kith-" + dotted + "-" + std::to_string(port);
+  return "ipc://@" + abstract_name(dotted, port);
+}
+
+bool ipc_answers(const std::string& dotted, uint16_t port) {
+  const std::string name = abstract_name(dotted, port);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  // An abstract name begins with a zero byte, which stands already.
+  std::memcpy(address.sun_path + 1, name.data(), name.size());
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return false;
+  const bool answers = connect(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0;
+  close(fd);
+  return answers;
 }
 
 std::string tcp_endpoint(const std::string& dotted, uint16_t port) {

@@ -30,6 +30,10 @@ bool is_local(const std::string& dotted);
 // ZeroMQ endpoint of the daemon that listens on this dotted address of this machine: a Unix socket
 // in the abstract namespace, so that nothing is left behind in the file system.
 std::string ipc_endpoint(const std::string& dotted, uint16_t port);
+
+// Whether a process of this machine listens there right now.
+bool ipc_answers(const std::string& dotted, uint16_t port);
+
 std::string tcp_endpoint(const std::string& dotted, uint16_t port);
 
 }  // namespace kith

@@ -1,5 +1,6 @@
 // kithd: one node of Kith on this machine. See --help.
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -28,6 +29,14 @@ constexpr unsigned kMostThreads = 1024;
 
 // A daemon ends within a second of the request, even from the middle of a long gradient.
 constexpr auto kPatience = std::chrono::milliseconds(600);
+
+// Each neighbour takes two descriptors; the default of 1024 would end at a hub of 500.
+void allow_many_descriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 void die_with(int parent) {
   const pid_t before = parent > 0 ? parent : getppid();
@@ -85,6 +94,7 @@ void define(CLI::App& app, Arguments& arguments) {
 
 int main(int argc, char** argv) {
   kith::keep_freed_memory();
+  allow_many_descriptors();
   Arguments arguments;
   CLI::App app("One node of a Kith training run: keeps its data, trains with its neighbours.",
                "kithd");

@@ -88,7 +88,8 @@ struct ZmqTransport::Impl {
   bool read_one();
   void take_message(const zmq::message_t& head, zmq::message_t&& body, bool has_body);
   Status accept(const WireHeader& header) const;
-  Link* link_to(NodeId peer);
+  Status link_to(NodeId peer, Link*& link);
+  void connect(Link& link, const PeerEndpoint& endpoint);
   bool send_chunk(Link& link, const Message& message, uint32_t chunk);
   uint32_t send_chunks(Link& link, const Message& message, uint32_t first);
 
@@ -210,13 +211,32 @@ void ZmqTransport::Impl::take_message(const zmq::message_t& head, zmq::message_t
   if (complete) handler.message(std::move(*complete));
 }
 
-Link* ZmqTransport::Impl::link_to(NodeId peer) {
-  if (const auto found = links.find(peer); found != links.end()) return &found->second;
-  if (!membership) return nullptr;
-  const auto endpoint = std::ranges::lower_bound(membership->peers, peer, {}, &PeerEndpoint::node);
-  if (endpoint == membership->peers.end() || endpoint->node != peer) return nullptr;
-  Link& link = links[peer];
-  link.ipc = options.use_ipc && endpoint->local;
+// kUnknownPeer, or kBackPressure when the process has no more sockets.
+Status ZmqTransport::Impl::link_to(NodeId peer, Link*& link) {
+  const auto [found, fresh] = links.try_emplace(peer);
+  link = &found->second;
+  if (!fresh) return {};
+  Reason reason = Reason::kUnknownPeer;
+  if (membership) {
+    const auto endpoint =
+        std::ranges::lower_bound(membership->peers, peer, {}, &PeerEndpoint::node);
+    if (endpoint != membership->peers.end() && endpoint->node == peer) {
+      try {
+        connect(*link, *endpoint);
+        return {};
+      } catch (const zmq::error_t&) {
+        reason = Reason::kBackPressure;
+      }
+    }
+  }
+  links.erase(found);
+  return reason;
+}
+
+void ZmqTransport::Impl::connect(Link& link, const PeerEndpoint& endpoint) {
+  // An address of this machine may lead elsewhere, to a container: then nobody listens on the
+  // Unix socket, and TCP finds the way.
+  link.ipc = options.use_ipc && endpoint.local && ipc_answers(endpoint.dotted, endpoint.port);
   link.dealer = zmq::socket_t(context, zmq::socket_type::dealer);
   link.dealer.set(zmq::sockopt::linger, kLinger);
   link.dealer.set(zmq::sockopt::sndhwm, kSendHighWater);
@@ -227,12 +247,11 @@ Link* ZmqTransport::Impl::link_to(NodeId peer) {
   link.dealer.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(limits::kHeaderBytes));
   if (link.ipc) {
     link.dealer.set(zmq::sockopt::sndbuf, kIpcBuffer);
-    link.dealer.connect(ipc_endpoint(endpoint->dotted, endpoint->port));
+    link.dealer.connect(ipc_endpoint(endpoint.dotted, endpoint.port));
   } else {
     keep_alive(link.dealer);
-    link.dealer.connect(tcp_endpoint(endpoint->dotted, endpoint->port));
+    link.dealer.connect(tcp_endpoint(endpoint.dotted, endpoint.port));
   }
-  return &link;
 }
 
 // False = the high-water mark is reached and nothing was sent.
@@ -303,8 +322,8 @@ void ZmqTransport::leave() {
 }
 
 Status ZmqTransport::send(const Message& message) {
-  Link* link = impl_->link_to(message.to);
-  if (link == nullptr) return Reason::kUnknownPeer;
+  Link* link = nullptr;
+  if (const Status status = impl_->link_to(message.to, link); !status.ok()) return status;
   uint32_t sent = 0;
   if (!link->blocked) {
     sent = impl_->send_chunks(*link, message, 0);

@@ -161,6 +161,7 @@ TEST(TidyRules, HeadersAreGuardedAndWorkIsFinished) {
   EXPECT_EQ(check_marks("daemon/a.h", "int a;\n").size(), 1u);
   EXPECT_EQ(check_marks("daemon/a.h", "// #pragma once\n").size(), 1u);
   EXPECT_TRUE(check_marks("daemon/a.h", "// A.\n#pragma once\n").empty());
+  EXPECT_TRUE(check_marks("daemon/a-inl.h", "// Once for each target.\n").empty());
   EXPECT_TRUE(check_marks("daemon/a.cc", "int a;\n").empty());
   for (const char* word : {"TODO", "FIXME", "XXX", "HACK"}) {
     EXPECT_EQ(check_marks("daemon/a.cc", std::string("// ") + word + ": later\n").size(), 1u);

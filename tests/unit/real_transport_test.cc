@@ -111,6 +111,7 @@ TEST_P(Transport, PayloadsOfEverySizeArriveBitForBit) {
     sent.push_back(sizes[i] == 0 ? SharedBuffer() : random_bytes(sizes[i], i, pool));
     ASSERT_TRUE(pair.a.transport.send(pair.to_b(sent.back(), i + 1)).ok());
   }
+  EXPECT_EQ(pair.a.transport.links()[0].ipc, GetParam());
   ASSERT_TRUE(pair.b.wait([&] { return pair.b.messages.size() == sizes.size(); }));
   for (size_t i = 0; i < sizes.size(); ++i) {
     const Message& got = pair.b.messages[i];
@@ -209,6 +210,25 @@ TEST_P(Transport, BackPressureIsBoundedAndFlushes) {
   EXPECT_EQ(late.refusals, 0);
   EXPECT_FALSE(still_blocked);
   EXPECT_EQ(a.transport.links()[0].queued_bytes, 0u);
+}
+
+// A local address behind which no Unix socket listens, as with a container's published port.
+TEST(TransportRules, FallsBackToTcpWhereNoUnixSocketListens) {
+  Pool pool;
+  End a(true);
+  End b(false);
+  a.transport.join({kJob, NodeId{0}, kMaxPayload, {b.endpoint(NodeId{1})}});
+  b.transport.join({kJob, NodeId{1}, kMaxPayload, {a.endpoint(NodeId{0})}});
+  Message message;
+  message.from = NodeId{0};
+  message.to = NodeId{1};
+  message.payload = Payload(random_bytes(1000, 1, pool));
+  ASSERT_TRUE(a.transport.send(message).ok());
+  EXPECT_FALSE(a.transport.links()[0].ipc);
+  ASSERT_TRUE(b.wait([&] { return b.messages.size() == 1; }));
+  std::swap(message.from, message.to);
+  ASSERT_TRUE(b.transport.send(message).ok());
+  ASSERT_TRUE(a.wait([&] { return a.messages.size() == 1; }));
 }
 
 TEST(TransportRules, UnknownPeersAndOtherRunsAreKeptOut) {
