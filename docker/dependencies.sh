@@ -31,7 +31,7 @@ tests=(
   libgtest-dev libgmock-dev libbenchmark-dev clang clang-format python3 python3-numpy
 )
 runtime=(
-  ca-certificates libstdc++6 libgomp1 libzmq5 zlib1g libxxhash0 libfmt9
+  ca-certificates libstdc++6 libzmq5 zlib1g libxxhash0 libfmt9
   dataset-fashion-mnist
 )
 
@@ -48,7 +48,7 @@ case "$release" in
     ;;
   *)
     echo "dependencies.sh: this is '$release', but the package names are known for" \
-      "'debian 12' and 'ubuntu 24.04' only; use one of these, or the Dockerfile." >&2
+      "'debian 12' and 'ubuntu 24.04' only; use one of these." >&2
     exit 2
     ;;
 esac

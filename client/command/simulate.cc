@@ -47,7 +47,7 @@ class Simulation {
   int run() {
     started_ = steady_clock::now();
     const SimulationResult result = simulate_nodes();
-    const double wall = seconds_since(started_);
+    const double wall = seconds_since(started_) - judging_seconds_;
     view_.clear();
     if (result.cancelled) {
       std::fprintf(stderr, "kith: stopped as asked after %llu rounds; what there is lies in %s\n",
@@ -74,8 +74,10 @@ class Simulation {
     MetricsPoint point{report.round + 1, seconds(report.time),      report.loss,
                        std::nullopt,     report.consensus_distance, report.bytes_sent_per_node};
     if (evaluates()) {
+      const auto begun = steady_clock::now();
       point.accuracy =
           evaluate(*training_.model, *training_.test, report.average, workspace_).accuracy;
+      judging_seconds_ += seconds_since(begun);
     }
     folder_->add(point);
     view_.update({point.round, rounds_, seconds_since(started_), point.loss, point.accuracy,
@@ -127,6 +129,7 @@ class Simulation {
   std::optional<RunFolder> folder_;
   Workspace workspace_;
   steady_clock::time_point started_;
+  double judging_seconds_ = 0;  // no part of the simulation
 };
 
 }  // namespace

@@ -95,6 +95,7 @@ void define(CLI::App& app, Arguments& arguments) {
 int main(int argc, char** argv) {
   kith::keep_freed_memory();
   allow_many_descriptors();
+  std::signal(SIGPIPE, SIG_IGN);  // whoever reads the log may end first
   Arguments arguments;
   CLI::App app("One node of a Kith training run: keeps its data, trains with its neighbours.",
                "kithd");

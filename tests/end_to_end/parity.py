@@ -1,4 +1,4 @@
-"""The same job and seed on real daemons and in the simulator: the same bits (ARCHITECTURE, section 1)."""
+"""The same job and seed on real daemons and in the simulator: the same bits."""
 
 import json
 import os
