@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "daemon/store/result.h"
-#include "protocol/assert.h"
+#include "topology/assert.h"
 
 namespace kith {
 

@@ -5,7 +5,7 @@
 
 #include <initializer_list>
 
-#include "protocol/assert.h"
+#include "topology/assert.h"
 
 namespace kith {
 

@@ -8,8 +8,8 @@
 
 #include "protocol/algorithm.h"
 #include "protocol/optimizer.h"
-#include "protocol/options.h"
 #include "topology/mixing.h"
+#include "topology/options.h"
 
 namespace kith {
 

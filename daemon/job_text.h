@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "protocol/options.h"
+#include "topology/options.h"
 
 namespace kith {
 

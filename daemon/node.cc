@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "protocol/assert.h"
 #include "protocol/wire.h"
+#include "topology/assert.h"
 
 namespace kith {
 

@@ -10,8 +10,8 @@
 #include "protocol/effect.h"
 #include "protocol/event.h"
 #include "protocol/optimizer.h"
-#include "protocol/options.h"
 #include "topology/mixing.h"
+#include "topology/options.h"
 
 namespace kith {
 

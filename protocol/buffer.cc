@@ -5,8 +5,8 @@
 #include <map>
 #include <new>
 
-#include "protocol/assert.h"
 #include "protocol/limits.h"
+#include "topology/assert.h"
 
 namespace kith {
 

@@ -8,9 +8,9 @@
 #include <string>
 
 #include "protocol/buffer.h"
-#include "protocol/options.h"
-#include "protocol/rng.h"
 #include "protocol/status.h"
+#include "topology/options.h"
+#include "topology/rng.h"
 
 namespace kith {
 

@@ -1,7 +1,7 @@
 #include "protocol/compressor.h"
 
-#include "protocol/assert.h"
 #include "protocol/kernels.h"
+#include "topology/assert.h"
 
 namespace kith {
 

@@ -13,9 +13,10 @@ inline constexpr uint32_t kNodes = 1u << 20;
 // Parameters of one model: 2^31 floats = 8 GiB.
 inline constexpr size_t kParameters = size_t{1} << 31;
 
-// One frame on the wire. Larger payloads travel in chunks: over loopback 0.4 MB messages were the
-// fastest, and one big message would hold back everything behind it.
-inline constexpr size_t kChunkBytes = 512 * 1024;
+// One frame on the wire. Larger payloads travel in chunks: in ring exchanges over loopback chunks
+// of 1 MiB were 10 to 20 % faster than of 512 kiB, and one big message would hold back everything
+// behind it.
+inline constexpr size_t kChunkBytes = 1024 * 1024;
 inline constexpr size_t kHeaderBytes = 256;
 inline constexpr size_t kControlBytes = 64u << 20;
 inline constexpr size_t kRequestBytes = 4u << 20;  // a client's request: a job and its peers
@@ -36,7 +37,7 @@ inline constexpr size_t kRepairDirected = 16;
 inline constexpr size_t kQueuedMessages = 32;
 
 // Bytes of parameters that a daemon keeps of reported rounds, and reports that it remembers.
-inline constexpr size_t kSnapshotBytes = size_t{256} << 20;
+inline constexpr size_t kSnapshotBytes = size_t{16} << 20;
 inline constexpr size_t kReports = 4096;
 
 // Blocks of one size that a pool keeps: three for each of ten thousand simulated nodes.

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "protocol/assert.h"
+#include "topology/assert.h"
 
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #undef HWY_TARGET_INCLUDE

@@ -1,6 +1,6 @@
 #include "protocol/status.h"
 
-#include "protocol/assert.h"
+#include "topology/assert.h"
 
 namespace kith {
 

@@ -16,7 +16,7 @@
 #include <bit>
 #include <cstring>
 
-#include "protocol/assert.h"
+#include "topology/assert.h"
 
 namespace kith {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "protocol/buffer.h"
-#include "protocol/rng.h"
+#include "topology/rng.h"
 
 namespace kith::test {
 

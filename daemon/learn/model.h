@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "protocol/options.h"
-#include "protocol/rng.h"
+#include "topology/options.h"
+#include "topology/rng.h"
 #include "topology/types.h"
 
 namespace kith {

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdint>
 
-#include "protocol/rng.h"
+#include "topology/rng.h"
 
 namespace kith {
 

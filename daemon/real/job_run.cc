@@ -23,7 +23,7 @@ RepairPolicy repair_policy(const Plan& plan) {
   RepairPolicy policy;
   policy.depth = plan.repair_depth();
   policy.floor = std::chrono::milliseconds(100);  // a busy machine is late, not lossy
-  policy.ceiling = std::chrono::seconds(1);  // so that a silent peer is named within seconds
+  policy.ceiling = std::chrono::seconds(1);       // so that a silent peer is named within seconds
   return policy;
 }
 

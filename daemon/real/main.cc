@@ -93,7 +93,7 @@ void define(CLI::App& app, Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  kith::keep_freed_memory();
+  kith::tune_malloc(argv);
   allow_many_descriptors();
   std::signal(SIGPIPE, SIG_IGN);  // whoever reads the log may end first
   Arguments arguments;

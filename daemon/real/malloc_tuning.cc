@@ -1,15 +1,33 @@
 #include "daemon/real/malloc_tuning.h"
 
 #include <malloc.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 namespace kith {
 
-void keep_freed_memory() {
-  // The arenas of other threads (ZeroMQ's receives) hand whole heaps back whatever the threshold.
-  mallopt(M_ARENA_MAX, 1);
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that glibc takes
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  mallopt(M_TOP_PAD, 1 << 20);
+namespace {
+
+constexpr const char* kVariable = "GLIBC_TUNABLES";
+
+// The arenas of other threads (ZeroMQ's receives) hand whole heaps back whatever the threshold: one
+// arena. 32 MiB is the largest threshold that glibc takes.
+constexpr const char* kSettings =
+    "glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=33554432:"
+    "glibc.malloc.trim_threshold=1073741824:glibc.malloc.top_pad=1048576:glibc.malloc.hugetlb=1";
+
+}  // namespace
+
+void tune_malloc(char** argv) {
+  if (std::getenv(kVariable) != nullptr) return;
+  // The link itself would do, but would name the process "exe".
+  char path[4096];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
+  if (size <= 0) return;
+  path[size] = 0;
+  setenv(kVariable, kSettings, 0);
+  execv(path, argv);
 }
 
 void give_back_memory() { malloc_trim(0); }

@@ -2,11 +2,15 @@
 
 namespace kith {
 
-// Tells glibc to keep freed memory: received frames come and go by the half megabyte, and from
-// fresh pages each would cost a page fault per 4 kB. Call before the first allocation of note.
-void keep_freed_memory();
+// Makes glibc keep freed memory and ask for huge pages: received frames come and go by the
+// megabyte, from fresh pages each would cost a page fault per 4 kB, and the kernel copies a fifth
+// faster into large pages. glibc takes some of these settings from the environment alone, so that
+// this sets GLIBC_TUNABLES and executes the program again, with the same process id. Call it first
+// in main(). Does nothing when the variable is set already; if it cannot be done, the program is
+// only slower.
+void tune_malloc(char** argv);
 
-// Gives it back to the system; after a job.
+// Gives freed memory back to the system; after a job.
 void give_back_memory();
 
 }  // namespace kith

@@ -6,17 +6,17 @@
 #include <map>
 #include <zmq.hpp>
 
-#include "protocol/assert.h"
 #include "protocol/control.h"
+#include "topology/assert.h"
 #include "topology/error.h"
 
 namespace kith {
 
 namespace {
 
-// Chunks that ZeroMQ holds per connection, on each side. References to blocks: no copies.
-constexpr int kSendHighWater = 64;
-constexpr int kReceiveHighWater = 64;
+// Chunks that ZeroMQ holds per connection. On the sending side by reference, without copies.
+constexpr int kSendHighWater = 32;
+constexpr int kReceiveHighWater = 32;
 // ms. What was sent just before the end still leaves; a daemon ends within a second.
 constexpr int kLinger = 300;
 // ms between attempts to connect, doubling from the first to the second.

@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "protocol/assert.h"
 #include "protocol/event.h"
 #include "protocol/time.h"
+#include "topology/assert.h"
 
 namespace kith {
 

@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
-#include "protocol/rng.h"
 #include "protocol/time.h"
+#include "topology/rng.h"
 
 namespace kith {
 

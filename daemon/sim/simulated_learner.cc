@@ -1,6 +1,6 @@
 #include "daemon/sim/simulated_learner.h"
 
-#include "protocol/assert.h"
+#include "topology/assert.h"
 
 namespace kith {
 

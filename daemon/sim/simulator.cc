@@ -9,9 +9,9 @@
 #include "daemon/sim/event_queue.h"
 #include "daemon/sim/network.h"
 #include "daemon/sim/simulated_learner.h"
-#include "protocol/assert.h"
 #include "protocol/theory/delay.h"
 #include "protocol/wire.h"
+#include "topology/assert.h"
 
 namespace kith {
 

@@ -5,7 +5,7 @@
 #include <bit>
 #include <memory>
 
-#include "protocol/assert.h"
+#include "topology/assert.h"
 
 namespace kith {
 

@@ -7,7 +7,7 @@
 #include "daemon/learn/trainer.h"
 #include "daemon/learn/workers.h"
 #include "daemon/store/hash.h"
-#include "protocol/assert.h"
+#include "topology/assert.h"
 
 namespace kith {
 

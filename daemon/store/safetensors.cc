@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/store/file.h"
-#include "protocol/assert.h"
+#include "topology/assert.h"
 #include "topology/error.h"
 
 namespace kith {

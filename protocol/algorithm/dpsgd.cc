@@ -17,10 +17,10 @@
 // Invariants: the average of x is moved by steps alone; equal nodes without steps stay equal.
 #include "protocol/algorithm.h"
 #include "protocol/algorithm/text.h"
-#include "protocol/assert.h"
 #include "protocol/compressor.h"
 #include "protocol/inbox.h"
-#include "protocol/kernels.h"
+#include "protocol/weighted_sum.h"
+#include "topology/assert.h"
 
 namespace kith {
 
@@ -115,14 +115,10 @@ class Dpsgd final : public Algorithm {
   }
 
   void combine(NodeState& state, std::vector<Effect>& out) {
+    const Payload own = own_;
+    collect_terms(state, own);
     Buffer next = state.pool->acquire_floats(state.dimension);
-    const std::span<float> y = next.floats();
-    start_sum(state, y);
-    const std::span<const Message> messages = inbox_.at(state.round);
-    for (size_t i = 0; i < messages.size(); ++i) {
-      KITH_ASSERT(messages[i].from == row_.neighbors[i].peer);
-      add(state, messages[i].payload, gamma_ * row_.neighbors[i].weight, y);
-    }
+    weighted_sum(*state.codec, terms_, next.floats(), *state.pool);
     inbox_.drop_through(state.round);
     state.parameters = std::move(next).freeze();
     adapted_.reset();
@@ -131,24 +127,24 @@ class Dpsgd final : public Algorithm {
     begin_round(state, out);
   }
 
-  // y = what this node itself brings to the sum.
-  void start_sum(const NodeState& state, std::span<float> y) {
-    const std::span<const float> v = adapted_.floats();
+  // What this node itself brings to the sum, then its neighbours in NodeId order.
+  void collect_terms(const NodeState& state, const Payload& own) {
     const float leaves = gamma_ * (1.0f - row_.self);
+    terms_.clear();
     if (!state.codec->lossless()) {
-      kernels::scale(1.0f, v, y);
-      add(state, own_, -leaves, y);
+      terms_.push_back({1.0f, adapted_.floats(), nullptr});
+      terms_.push_back({-leaves, {}, &own});
     } else if (adapt_first_) {
-      kernels::scale(1.0f - leaves, v, y);
+      terms_.push_back({1.0f - leaves, adapted_.floats(), nullptr});
     } else {
-      kernels::scale(-leaves, state.parameters.floats(), y);
-      kernels::axpy(1.0f, v, y);
+      terms_.push_back({-leaves, state.parameters.floats(), nullptr});
+      terms_.push_back({1.0f, adapted_.floats(), nullptr});
     }
-  }
-
-  void add(const NodeState& state, const Payload& payload, float scale, std::span<float> y) {
-    const Status status = decode_add(*state.codec, payload, scale, y, *state.pool);
-    KITH_ASSERT(status.ok());  // checked when it was received
+    const std::span<const Message> messages = inbox_.at(state.round);
+    for (size_t i = 0; i < messages.size(); ++i) {
+      KITH_ASSERT(messages[i].from == row_.neighbors[i].peer);
+      terms_.push_back({gamma_ * row_.neighbors[i].weight, {}, &messages[i].payload});
+    }
   }
 
   void diverge(NodeState& state, std::vector<Effect>& out) {
@@ -166,7 +162,8 @@ class Dpsgd final : public Algorithm {
   SharedBuffer own_;      // q of the round under way
   double loss_ = 0;
   bool over_ = false;
-  std::vector<NodeId> peers_;  // scratch
+  std::vector<NodeId> peers_;  // scratch, kept for their capacity
+  std::vector<Term> terms_;
 };
 
 }  // namespace

@@ -10,10 +10,10 @@
 // Invariants: replicas bit-equal; one step equals one node with a batch N times as large.
 #include "protocol/algorithm.h"
 #include "protocol/algorithm/text.h"
-#include "protocol/assert.h"
 #include "protocol/compressor.h"
 #include "protocol/inbox.h"
-#include "protocol/kernels.h"
+#include "protocol/weighted_sum.h"
+#include "topology/assert.h"
 
 namespace kith {
 
@@ -117,12 +117,15 @@ class Sync final : public Algorithm {
 
   // Hub: the mean in NodeId order, its own gradient first, then one optimiser step.
   void update(NodeState& state) {
+    const float share = 1.0f / static_cast<float>(state.nodes);
+    const Payload own = own_;
+    terms_.assign(1, {share, {}, &own});
+    for (const Message& message : inbox_.at(state.round)) {
+      terms_.push_back({share, {}, &message.payload});
+    }
     Buffer mean = state.pool->acquire_floats(state.dimension);
     const std::span<float> g = mean.floats();
-    std::ranges::fill(g, 0.0f);
-    const float share = 1.0f / static_cast<float>(state.nodes);
-    add(state, own_, share, g);
-    for (const Message& message : inbox_.at(state.round)) add(state, message.payload, share, g);
+    weighted_sum(*state.codec, terms_, g, *state.pool);
     Buffer next = state.pool->acquire_floats(state.dimension);
     optimizer_.step(rate(state, state.round), state.parameters.floats(), g, next.floats());
     state.parameters = std::move(next).freeze();
@@ -147,11 +150,6 @@ class Sync final : public Algorithm {
     begin_round(state, out);
   }
 
-  void add(const NodeState& state, const Payload& payload, float scale, std::span<float> y) {
-    const Status status = decode_add(*state.codec, payload, scale, y, *state.pool);
-    KITH_ASSERT(status.ok());  // checked when it was received
-  }
-
   Compressor compressor_;
   Optimizer optimizer_;            // moves at the hub only
   std::vector<Neighbor> senders_;  // whom this node hears from each round, sorted
@@ -159,6 +157,7 @@ class Sync final : public Algorithm {
   SharedBuffer own_;  // q of the round under way; empty while it is computed
   double loss_ = 0;
   bool over_ = false;
+  std::vector<Term> terms_;  // scratch, kept for its capacity
 };
 
 }  // namespace

@@ -20,10 +20,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "protocol/assert.h"
 #include "protocol/codec.h"
 #include "protocol/kernels.h"
 #include "protocol/limits.h"
+#include "topology/assert.h"
 
 // Vectors of unknown width are left out, as in kernels.cc.
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)

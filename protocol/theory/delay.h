@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "protocol/rng.h"
 #include "protocol/time.h"
+#include "topology/rng.h"
 
 namespace kith {
 

@@ -3,7 +3,7 @@
 #include <Eigen/Dense>
 #include <functional>
 
-#include "protocol/assert.h"
+#include "topology/assert.h"
 
 namespace kith {
 

@@ -2,7 +2,6 @@
 // neighbours, receives theirs and averages, x <- (x + x_left + x_right) / 3, as D-PSGD does. Prints
 // the median milliseconds of the slowest process for each size, over Unix sockets and over TCP.
 // tests/bench/pytorch/exchange_gloo.py measures the same exchange over gloo, without averaging.
-#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -21,9 +20,9 @@
 
 #include "daemon/real/malloc_tuning.h"
 #include "daemon/real/zmq_transport.h"
-#include "protocol/assert.h"
 #include "protocol/codec.h"
 #include "protocol/kernels.h"
+#include "topology/assert.h"
 
 namespace {
 
@@ -175,7 +174,6 @@ void run(uint32_t processes, bool ipc, double megabytes, int exchanges) {
   const auto floats = static_cast<size_t>(megabytes * 250000);
   for (uint32_t i = 0; i < processes; ++i) {
     if (fork() == 0) {
-      keep_freed_memory();
       Process(i, processes, ipc, *shared).measure(floats, exchanges);
       std::_Exit(0);
     }
@@ -207,6 +205,7 @@ void run(uint32_t processes, bool ipc, double megabytes, int exchanges) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  tune_malloc(argv);
   uint32_t processes = 4;
   std::vector<double> sizes;
   for (int i = 1; i < argc; ++i) {

@@ -111,7 +111,7 @@ class FakePeer:
 
 def insider():
     """A neighbour that knows the run and breaks every rule of the wire."""
-    chunk = 512 * 1024
+    chunk = 1 << 20
     peer = FakePeer()
     job = LABORATORY.replace('kind = "quadratic"', 'kind = "quadratic"\nreplicas = 1000000') % (
         "complete", 100)
@@ -123,7 +123,7 @@ def insider():
         dealer = Dealer(daemon.port)
         dealer.send(header(run, 1, 0, kind=READY_KIND, scalar=1.0))
         wait_for(daemon, "running")
-        size, chunks = 4000000, 8
+        size, chunks = 4000000, 4
         part = bytes(chunk)
         frame = lambda c, **k: header(run, 1, 0, size=size, chunk=c, chunks=chunks, **k)
         dealer.send(frame(3), part)                                    # not the first chunk
@@ -133,7 +133,7 @@ def insider():
         dealer.send(frame(2), part)                                    # one was left out
         dealer.send(frame(1, sequence=9), part)                        # another message's
         dealer.send(header(run, 1, 0, size=size, chunks=9), part)      # wrong count
-        dealer.send(header(run, 1, 0, size=1 << 40, chunks=1 << 21), part)
+        dealer.send(header(run, 1, 0, size=1 << 40, chunks=1 << 20), part)
         dealer.send(header(run, 5, 0))                                 # no such node
         dealer.send(header(run, 0, 0))                                 # itself
         dealer.send(header(run + 1, 1, 0))                             # another run

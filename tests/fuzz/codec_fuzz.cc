@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
-#include "protocol/assert.h"
 #include "protocol/codec.h"
+#include "topology/assert.h"
 
 namespace {
 

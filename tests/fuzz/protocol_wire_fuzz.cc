@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <cstring>
 
-#include "protocol/assert.h"
 #include "protocol/control.h"
 #include "protocol/wire.h"
+#include "topology/assert.h"
 
 namespace {
 

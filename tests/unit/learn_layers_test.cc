@@ -9,7 +9,7 @@
 
 #include "daemon/learn/gemm.h"
 #include "daemon/learn/layers.h"
-#include "protocol/rng.h"
+#include "topology/rng.h"
 
 namespace kith {
 namespace {

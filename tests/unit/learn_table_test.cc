@@ -1,7 +1,7 @@
 // Readers of IDX, CSV and .npy: what they accept, and one clear sentence for what they do not.
 #include "daemon/learn/table.h"
-#include "protocol/rng.h"
 #include "tests/unit/learn_files.h"
+#include "topology/rng.h"
 
 namespace kith {
 namespace {

@@ -11,8 +11,8 @@
 #include "daemon/store/result.h"
 #include "daemon/store/run_folder.h"
 #include "daemon/store/safetensors.h"
-#include "protocol/rng.h"
 #include "topology/error.h"
+#include "topology/rng.h"
 
 namespace kith {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "protocol/control.h"
 #include "protocol/limits.h"
-#include "protocol/rng.h"
+#include "topology/rng.h"
 
 namespace kith::control {
 namespace {

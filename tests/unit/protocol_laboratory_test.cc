@@ -5,9 +5,9 @@
 #include <cmath>
 #include <complex>
 
-#include "protocol/rng.h"
 #include "protocol/theory/laboratory.h"
 #include "topology/registry.h"
+#include "topology/rng.h"
 #include "topology/spectral.h"
 
 namespace kith {

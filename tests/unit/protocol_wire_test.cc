@@ -6,8 +6,8 @@
 #include <limits>
 #include <numeric>
 
-#include "protocol/rng.h"
 #include "protocol/wire.h"
+#include "topology/rng.h"
 
 namespace kith {
 namespace {

@@ -11,8 +11,8 @@
 #include "daemon/real/zmq_transport.h"
 #include "protocol/control.h"
 #include "protocol/limits.h"
-#include "protocol/rng.h"
 #include "topology/error.h"
+#include "topology/rng.h"
 
 namespace kith {
 namespace {
@@ -179,7 +179,7 @@ TEST_P(Transport, BackPressureIsBoundedAndFlushes) {
     taken += status.ok();
   }
   EXPECT_EQ(status.reason(), Reason::kBackPressure);
-  EXPECT_LE(taken, 64 / 3 + 1 + limits::kQueuedMessages);
+  EXPECT_LE(taken, 32 / 3 + 1 + limits::kQueuedMessages);
   EXPECT_EQ(a.transport.links()[0].queued_bytes, limits::kQueuedMessages * block.size());
   const auto blocked = a.transport.take_blocked();
   ASSERT_TRUE(blocked.has_value());

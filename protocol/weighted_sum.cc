@@ -1,0 +1,85 @@
+#include "protocol/weighted_sum.h"
+
+#include <algorithm>
+
+#include "topology/assert.h"
+#include "protocol/kernels.h"
+#include "protocol/limits.h"
+
+namespace kith {
+
+namespace {
+
+// Values summed at a time: 16 kB of y, which stay in the first cache. A power of two, so that a
+// block never straddles two chunks of a payload that came over the wire.
+constexpr size_t kBlock = 4096;
+static_assert(limits::kChunkBytes % (kBlock * sizeof(float)) == 0);
+
+// True when bytes [i * block, (i + 1) * block) of the payload always lie in one chunk.
+bool divides(const Payload& payload, size_t block_bytes) {
+  for (size_t i = 0; i + 1 < payload.chunks(); ++i) {
+    if (payload.chunk(i).size() % block_bytes != 0) return false;
+  }
+  return true;
+}
+
+bool by_blocks(const Codec& codec, std::span<const Term> terms) {
+  if (codec.bytes_per_value() == 0) return false;
+  return std::ranges::all_of(terms, [&](const Term& term) {
+    return !term.payload || divides(*term.payload, kBlock * codec.bytes_per_value());
+  });
+}
+
+std::span<const std::byte> bytes_at(const Payload& payload, size_t offset, size_t size) {
+  size_t chunk = 0;
+  while (offset >= payload.chunk(chunk).size()) offset -= payload.chunk(chunk++).size();
+  return payload.chunk(chunk).bytes().subspan(offset, size);
+}
+
+void begin(const Term& term, size_t first, std::span<float> y) {
+  if (term.values.empty()) {
+    std::ranges::fill(y, 0.0f);
+  } else {
+    kernels::scale(term.scale, term.values.subspan(first, y.size()), y);
+  }
+}
+
+void sum_block(const Codec& codec, std::span<const Term> terms, size_t first, std::span<float> y) {
+  const size_t width = codec.bytes_per_value();
+  begin(terms.front(), first, y);
+  for (const Term& term : terms) {
+    if (!term.values.empty()) {
+      if (&term != &terms.front()) {
+        kernels::axpy(term.scale, term.values.subspan(first, y.size()), y);
+      }
+      continue;
+    }
+    const Status status =
+        codec.decode_add(bytes_at(*term.payload, first * width, y.size() * width), term.scale, y);
+    KITH_ASSERT(status.ok());
+  }
+}
+
+}  // namespace
+
+void weighted_sum(const Codec& codec, std::span<const Term> terms, std::span<float> y, Pool& pool) {
+  KITH_ASSERT(!terms.empty());
+  if (y.empty()) return;
+  if (by_blocks(codec, terms)) {
+    for (size_t first = 0; first < y.size(); first += kBlock) {
+      sum_block(codec, terms, first, y.subspan(first, std::min(kBlock, y.size() - first)));
+    }
+    return;
+  }
+  begin(terms.front(), 0, y);
+  for (const Term& term : terms) {
+    if (!term.values.empty()) {
+      if (&term != &terms.front()) kernels::axpy(term.scale, term.values, y);
+      continue;
+    }
+    const Status status = decode_add(codec, *term.payload, term.scale, y, pool);
+    KITH_ASSERT(status.ok());
+  }
+}
+
+}  // namespace kith
