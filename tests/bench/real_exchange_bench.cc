@@ -1,7 +1,7 @@
 // Ring exchange of real daemons' transports: each of N processes sends a float32 vector to both
-// neighbours, receives theirs and averages, x <- (x + x_left + x_right) / 3, as D-PSGD does. Prints
-// the median milliseconds of the slowest process for each size, over Unix sockets and over TCP.
-// tests/bench/pytorch/exchange_gloo.py measures the same exchange over gloo, without averaging.
+// neighbours and receives theirs; then it averages, x <- (x + x_left + x_right) / 3, as D-PSGD
+// does, or not. Prints the median milliseconds of the slowest process for each size, over Unix
+// sockets and over TCP. tests/bench/pytorch/exchange_gloo.py measures the exchange alone over gloo.
 #include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -21,7 +22,7 @@
 #include "daemon/real/malloc_tuning.h"
 #include "daemon/real/zmq_transport.h"
 #include "protocol/codec.h"
-#include "protocol/kernels.h"
+#include "protocol/weighted_sum.h"
 #include "topology/assert.h"
 
 namespace {
@@ -59,9 +60,10 @@ double cpu_seconds() {
 
 class Process final : ZmqTransport::Handler {
  public:
-  Process(uint32_t self, uint32_t processes, bool ipc, Shared& shared)
+  Process(uint32_t self, uint32_t processes, bool ipc, bool averaging, Shared& shared)
       : self_(self),
         processes_(processes),
+        averaging_(averaging),
         shared_(shared),
         transport_({{"127.0.0.1", 0}, ipc}, *this),
         codec_(make_codec("identity")) {}
@@ -114,15 +116,23 @@ class Process final : ZmqTransport::Handler {
       message.payload = Payload(x);
       KITH_ASSERT(transport_.send(message).ok());
     }
-    Buffer next = pool_.acquire_floats(x.size() / sizeof(float));
-    kernels::scale(1.0f / 3, x.floats(), next.floats());
-    for (const uint32_t neighbor : neighbors) {
-      std::optional<Message>& message = received_[round % 2][neighbor == neighbors[1]];
+    std::array<std::optional<Message>, 2>& messages = received_[round % 2];
+    for (std::optional<Message>& message : messages) {
       while (!message) wait();
-      KITH_ASSERT(message->round == round);
-      KITH_ASSERT(decode_add(*codec_, message->payload, 1.0f / 3, next.floats(), pool_).ok());
-      message.reset();
+      KITH_ASSERT(message->round == round && message->payload.size() == x.size());
     }
+    SharedBuffer result = averaging_ ? average(x, messages) : x;
+    for (std::optional<Message>& message : messages) message.reset();
+    return result;
+  }
+
+  SharedBuffer average(const SharedBuffer& x, std::span<const std::optional<Message>> messages) {
+    constexpr float kThird = 1.0f / 3;
+    const Term terms[] = {{kThird, x.floats(), nullptr},
+                          {kThird, {}, &messages[0]->payload},
+                          {kThird, {}, &messages[1]->payload}};
+    Buffer next = pool_.acquire(x.size());
+    weighted_sum(*codec_, terms, next.floats(), pool_);
     return std::move(next).freeze();
   }
 
@@ -148,12 +158,14 @@ class Process final : ZmqTransport::Handler {
 
   uint32_t self_;
   uint32_t processes_;
+  bool averaging_;
   uint64_t count_ = 0;  // messages received
   Shared& shared_;
   Pool pool_;
   ZmqTransport transport_;
   std::unique_ptr<Codec> codec_;
-  std::optional<Message> received_[2][2];  // by round parity: a neighbour may be one ahead
+  // By round parity: a neighbour may be one ahead.
+  std::array<std::optional<Message>, 2> received_[2];
   std::vector<ZmqTransport::Blocked> blocked_;
 };
 
@@ -169,12 +181,12 @@ Shared* make_shared_memory(uint32_t processes) {
   return shared;
 }
 
-void run(uint32_t processes, bool ipc, double megabytes, int exchanges) {
+void run(uint32_t processes, bool ipc, bool averaging, double megabytes, int exchanges) {
   Shared* shared = make_shared_memory(processes);
   const auto floats = static_cast<size_t>(megabytes * 250000);
   for (uint32_t i = 0; i < processes; ++i) {
     if (fork() == 0) {
-      Process(i, processes, ipc, *shared).measure(floats, exchanges);
+      Process(i, processes, ipc, averaging, *shared).measure(floats, exchanges);
       std::_Exit(0);
     }
   }
@@ -195,9 +207,10 @@ void run(uint32_t processes, bool ipc, double megabytes, int exchanges) {
     cpu += shared->cpu[i];
     faults += shared->faults[i];
   }
-  std::printf("%s %g MB: %.3f ms; CPU %.3f ms, page faults %.0f a process and exchange\n",
-              ipc ? "ipc" : "tcp", megabytes, 1e3 * slowest[exchanges / 2],
-              1e3 * cpu / processes / exchanges, faults / processes / exchanges);
+  std::printf("%s %g MB, %s: %.3f ms; CPU %.3f ms, page faults %.0f a process and exchange\n",
+              ipc ? "ipc" : "tcp", megabytes, averaging ? "averaged" : "exchange alone",
+              1e3 * slowest[exchanges / 2], 1e3 * cpu / processes / exchanges,
+              faults / processes / exchanges);
   std::fflush(stdout);
   munmap(shared, sizeof(Shared));
 }
@@ -225,6 +238,10 @@ int main(int argc, char** argv) {
   if (sizes.empty()) sizes = {0.407, 1, 10, 100};
   for (const double megabytes : sizes) {
     const int exchanges = std::clamp(static_cast<int>(300 / megabytes), 8, 300);
-    for (const bool ipc : {true, false}) run(processes, ipc, megabytes, exchanges);
+    for (const bool ipc : {true, false}) {
+      for (const bool averaging : {false, true}) {
+        run(processes, ipc, averaging, megabytes, exchanges);
+      }
+    }
   }
 }

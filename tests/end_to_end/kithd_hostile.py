@@ -111,9 +111,9 @@ class FakePeer:
 
 def insider():
     """A neighbour that knows the run and breaks every rule of the wire."""
-    chunk = 1 << 20
+    chunk = 4 << 20
     peer = FakePeer()
-    job = LABORATORY.replace('kind = "quadratic"', 'kind = "quadratic"\nreplicas = 1000000') % (
+    job = LABORATORY.replace('kind = "quadratic"', 'kind = "quadratic"\nreplicas = 4000000') % (
         "complete", 100)
     with Daemon("--transport", "tcp") as daemon:
         peers = [{"node": 1, "endpoint": peer.endpoint}]
@@ -123,7 +123,7 @@ def insider():
         dealer = Dealer(daemon.port)
         dealer.send(header(run, 1, 0, kind=READY_KIND, scalar=1.0))
         wait_for(daemon, "running")
-        size, chunks = 4000000, 4
+        size, chunks = 16000000, 4
         part = bytes(chunk)
         frame = lambda c, **k: header(run, 1, 0, size=size, chunk=c, chunks=chunks, **k)
         dealer.send(frame(3), part)                                    # not the first chunk

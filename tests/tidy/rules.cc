@@ -116,7 +116,7 @@ struct Ban {
 
 const std::vector<Ban>& bans() {
   static const std::string kTime = "take the time from the event";
-  static const std::string kRandom = "draw from protocol/rng.h";
+  static const std::string kRandom = "draw from topology/rng.h";
   static const std::string kHash = "use std::map, std::set or a sorted vector: its order is fixed";
   static const std::string kThread = "leave threads to daemon/: a step runs on its node's loop";
   static const std::vector<Ban> kBans = {
@@ -141,7 +141,7 @@ const std::vector<Ban>& bans() {
 
 const std::map<std::string, std::string>& banned_headers() {
   static const std::map<std::string, std::string> kHeaders = {
-      {"random", "draw from protocol/rng.h: its distributions are ours and the same everywhere"},
+      {"random", "draw from topology/rng.h: its distributions are ours and the same everywhere"},
       {"unordered_map", "use std::map or a sorted vector: its order is fixed"},
       {"unordered_set", "use std::set or a sorted vector: its order is fixed"},
       {"thread", "leave threads to daemon/"},

@@ -23,7 +23,7 @@ Payload in_chunks(const SharedBuffer& whole, size_t chunk_bytes, Pool& pool) {
 
 TEST(WeightedSum, EqualsTheSumTermByTerm) {
   for (const CodecInfo* info : all_codecs()) {
-    for (const size_t n : {size_t{1}, size_t{4095}, size_t{4096}, size_t{4097}, size_t{600001}}) {
+    for (const size_t n : {size_t{1}, size_t{4095}, size_t{4096}, size_t{4097}, size_t{1100001}}) {
       for (const size_t chunk_bytes : {size_t{64}, limits::kChunkBytes}) {
         if (chunk_bytes == 64 && n > 5000) continue;
         SCOPED_TRACE(std::string(info->example) + " n " + std::to_string(n));

@@ -18,7 +18,7 @@ namespace kith {
 namespace {
 
 constexpr uint64_t kJob = 0xfeedfacecafebeef;
-constexpr size_t kMaxPayload = 16 << 20;
+constexpr size_t kMaxPayload = 6 * limits::kChunkBytes;
 constexpr int kPatienceMs = 10000;
 
 SharedBuffer random_bytes(size_t size, uint64_t seed, Pool& pool) {
