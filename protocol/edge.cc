@@ -21,24 +21,24 @@ constexpr uint32_t kQuestionDoublings = 4;
 }  // namespace
 
 template <class Edge>
-Edge& EdgeTable::find(std::vector<Edge>& edges, NodeId peer) {
-  auto place = std::lower_bound(edges.begin(), edges.end(), peer,
-                                [](const Edge& edge, NodeId id) { return edge.peer < id; });
-  if (place == edges.end() || place->peer != peer) {
-    place = edges.insert(place, Edge{});
-    place->peer = peer;
-  }
-  return *place;
+const Edge* EdgeTable::Edges<Edge>::find(NodeId peer) const {
+  const auto place = std::ranges::lower_bound(peers, peer);
+  return place != peers.end() && *place == peer ? &edges[place - peers.begin()] : nullptr;
 }
 
-const EdgeTable::In* EdgeTable::find_in(NodeId peer) const {
-  const auto place = std::lower_bound(in_.begin(), in_.end(), peer,
-                                      [](const In& edge, NodeId id) { return edge.peer < id; });
-  return place != in_.end() && place->peer == peer ? &*place : nullptr;
+template <class Edge>
+Edge& EdgeTable::Edges<Edge>::at(NodeId peer) {
+  const auto place = std::ranges::lower_bound(peers, peer);
+  const auto index = place - peers.begin();
+  if (place == peers.end() || *place != peer) {
+    peers.insert(place, peer);
+    edges.emplace(edges.begin() + index);
+  }
+  return edges[index];
 }
 
 void EdgeTable::sent(Message& message) {
-  Out& edge = find(out_, message.to);
+  Out& edge = out_.at(message.to);
   message.sequence = ++edge.last;
   if (policy_.depth == 0) return;
   if (edge.kept.size() == policy_.depth) edge.kept.erase(edge.kept.begin());
@@ -46,16 +46,15 @@ void EdgeTable::sent(Message& message) {
 }
 
 void EdgeTable::kept_after(NodeId to, uint64_t contiguous, std::vector<Message>& out) const {
-  for (const Out& edge : out_) {
-    if (edge.peer != to) continue;
-    for (const Message& message : edge.kept) {
-      if (message.sequence > contiguous) out.push_back(message);
-    }
+  const Out* edge = out_.find(to);
+  if (edge == nullptr) return;
+  for (const Message& message : edge->kept) {
+    if (message.sequence > contiguous) out.push_back(message);
   }
 }
 
 Status EdgeTable::check(const Message& message) const {
-  const In* edge = find_in(message.from);
+  const In* edge = in_.find(message.from);
   const uint64_t contiguous = edge ? edge->contiguous : 0;
   if (message.sequence <= contiguous) return Reason::kDuplicate;
   const uint64_t ahead = message.sequence - contiguous - 1;
@@ -65,7 +64,7 @@ Status EdgeTable::check(const Message& message) const {
 }
 
 void EdgeTable::accept(const Message& message, Time now) {
-  In& edge = find(in_, message.from);
+  In& edge = in_.at(message.from);
   edge.beyond |= uint64_t{1} << (message.sequence - edge.contiguous - 1);
   while (edge.beyond & 1) {
     edge.beyond >>= 1;
@@ -78,7 +77,7 @@ void EdgeTable::accept(const Message& message, Time now) {
 }
 
 void EdgeTable::heard(NodeId peer, bool nothing_new, Time now) {
-  In& edge = find(in_, peer);
+  In& edge = in_.at(peer);
   edge.last_heard = now;
   if (nothing_new && edge.doubled < kEdgeDoublings) ++edge.doubled;
 }
@@ -89,7 +88,7 @@ void EdgeTable::computed_in(Duration time) {
 }
 
 uint64_t EdgeTable::contiguous(NodeId peer) const {
-  const In* edge = find_in(peer);
+  const In* edge = in_.find(peer);
   return edge ? edge->contiguous : 0;
 }
 
@@ -100,13 +99,13 @@ Duration EdgeTable::patience() const {
 }
 
 Duration EdgeTable::patience(NodeId peer) const {
-  const In* edge = find_in(peer);
+  const In* edge = in_.find(peer);
   const Duration base = patience();
   return edge ? std::min(base * (int64_t{1} << edge->doubled), policy_.ceiling) : base;
 }
 
 EdgeTable::Question EdgeTable::question(NodeId peer, Time since, Time now) {
-  In& edge = find(in_, peer);
+  In& edge = in_.at(peer);
   Question question;
   question.peer = peer;
   const Duration wait = std::min(

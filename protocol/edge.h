@@ -71,12 +71,10 @@ class EdgeTable {
 
  private:
   struct Out {
-    NodeId peer{};
     uint64_t last = 0;
     std::vector<Message> kept;  // newest last
   };
   struct In {
-    NodeId peer{};
     uint64_t contiguous = 0;
     uint64_t beyond = 0;  // bit k: number contiguous + 1 + k has come
     Time last_heard{};
@@ -86,14 +84,20 @@ class EdgeTable {
     uint32_t doubled = 0;  // how often patience has been doubled for this edge
   };
 
+  // Edges by peer. The peers stand apart, so that a search among a few touches one cache line.
   template <class Edge>
-  static Edge& find(std::vector<Edge>& edges, NodeId peer);
-  const In* find_in(NodeId peer) const;
+  struct Edges {
+    std::vector<NodeId> peers;  // sorted
+    std::vector<Edge> edges;
+
+    const Edge* find(NodeId peer) const;
+    Edge& at(NodeId peer);  // made when new
+  };
 
   RepairPolicy policy_;
   double computing_ns_ = -1;  // moving average; below zero until known
-  std::vector<Out> out_;      // sorted by peer
-  std::vector<In> in_;        // sorted by peer
+  Edges<Out> out_;
+  Edges<In> in_;
 };
 
 }  // namespace kith

@@ -79,13 +79,22 @@ class Dpsgd final : public Algorithm {
 
   Status receive(const NodeState& state, Message&& message) {
     if (message.kind != kModel) return Reason::kMalformed;
-    state.mixing->graph().in(state.self, message.round, peers_);
-    if (!std::ranges::binary_search(peers_, message.from)) return Reason::kUnknownPeer;
+    if (!hears(state, message)) return Reason::kUnknownPeer;
     if (const Status status = check(*state.codec, message.payload, state.dimension, *state.pool);
         !status.ok()) {
       return status;
     }
     return inbox_.put(std::move(message), state.round);
+  }
+
+  // The row of W at hand serves for its own round, and for all of a graph that never changes.
+  bool hears(const NodeState& state, const Message& message) {
+    const Graph& graph = state.mixing->graph();
+    if (message.round == state.round || graph.period() == 1) {
+      return std::ranges::binary_search(row_.neighbors, message.from, {}, &Neighbor::peer);
+    }
+    graph.in(state.self, message.round, peers_);
+    return std::ranges::binary_search(peers_, message.from);
   }
 
   void adapted(NodeState& state, Computed&& computed, std::vector<Effect>& out) {
