@@ -71,8 +71,10 @@ Status Node::receive(Message& message) {
                          .sequence = message.sequence,
                          .payload = {}};
   const Status status = step(Received{std::move(message)});
-  // Whatever may still be wanted later keeps its number open, so that it can be asked for again.
-  if (status.reason() != Reason::kTooEarly) edges_.accept(envelope, state_.now);
+  // Only what has served its purpose uses its number up: after a forged or early one the honest
+  // message can still come, or be asked for again.
+  const bool over = status.reason() == Reason::kStale || status.reason() == Reason::kDuplicate;
+  if (status.ok() || over) edges_.accept(envelope, state_.now);
   return status;
 }
 

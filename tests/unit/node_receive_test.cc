@@ -1,0 +1,121 @@
+// What a node makes of messages that are not what they should be: counted, dropped, and never in
+// the way of the honest one.
+#include <gtest/gtest.h>
+
+#include "daemon/node.h"
+#include "daemon/plan.h"
+
+namespace kith {
+namespace {
+
+struct Silent final : Body {
+  std::vector<Message> sent;
+  uint64_t ticket = 0;
+  Round reported = 0;
+  void send(Message&& message) override { sent.push_back(std::move(message)); }
+  void compute(NodeId, Compute&& work) override { ticket = work.ticket; }
+  void cancel(NodeId, uint64_t) override {}
+  void set_timer(NodeId, TimerId, Duration) override {}
+  void report(NodeId, Report&& report) override { reported = report.round + 1; }
+  void finish(NodeId, Finish) override {}
+  void peer_silent(NodeId, NodeId, Duration) override {}
+};
+
+// Node 0 of two, which has computed and waits for its neighbour.
+struct Waiting {
+  Waiting()
+      : job(parse_job("[model]\nkind = \"quadratic\"\nreplicas = 2\n[stop]\nrounds = 3\n")),
+        model(model_info("quadratic").make({}, 2, job.model.options)),
+        plan(make_plan(job, 2, *model, 0)),
+        node(plan.node_state(NodeId{0}, initial_parameters(job, *model, pool), pool),
+             *plan.algorithm, job.algorithm.options, RepairPolicy{.depth = 2}, body) {
+    node.handle(Start{}, Time{});
+    Computed computed;
+    computed.ticket = body.ticket;
+    computed.result = values(1);
+    node.handle(std::move(computed), Time{});
+  }
+
+  SharedBuffer values(float value) { return copy_of(std::vector<float>{value, value}, pool); }
+
+  Message message(uint64_t sequence, Round round = 0) {
+    Message m;
+    m.from = NodeId{1};
+    m.to = NodeId{0};
+    m.kind = 1;
+    m.round = round;
+    m.sequence = sequence;
+    m.payload = values(3);
+    return m;
+  }
+
+  void receive(Message&& m) { node.handle(Received{std::move(m)}, Time{}); }
+  uint64_t refused(Reason reason) const {
+    return node.counters().refused[static_cast<size_t>(reason)];
+  }
+
+  Job job;
+  std::unique_ptr<Model> model;
+  Plan plan;
+  Pool pool;
+  Silent body;
+  Node node;
+};
+
+TEST(NodeReceive, TheHonestMessageEndsTheRound) {
+  Waiting w;
+  w.receive(w.message(1));
+  EXPECT_EQ(w.body.reported, 1u);
+  EXPECT_FLOAT_EQ(w.node.state().parameters.floats()[0], 2);
+}
+
+TEST(NodeReceive, AForgedOneBeforeItIsCountedAndDoesNotUseItsNumberUp) {
+  Waiting w;
+  Message wrong_size = w.message(1);
+  wrong_size.payload = copy_of(std::vector<float>{1, 2, 3}, w.pool);
+  w.receive(std::move(wrong_size));
+  Message wrong_kind = w.message(1);
+  wrong_kind.kind = 77;
+  w.receive(std::move(wrong_kind));
+  EXPECT_EQ(w.refused(Reason::kOversized), 1u);
+  EXPECT_EQ(w.refused(Reason::kMalformed), 1u);
+  EXPECT_EQ(w.body.reported, 0u);
+  w.receive(w.message(1));
+  EXPECT_EQ(w.body.reported, 1u);
+}
+
+TEST(NodeReceive, ReplaysAndStrangersAreCounted) {
+  Waiting w;
+  w.receive(w.message(1));
+  w.receive(w.message(1));
+  EXPECT_EQ(w.refused(Reason::kDuplicate), 1u);
+  w.receive(w.message(2, 0));  // a number not seen, a round that is over
+  EXPECT_EQ(w.refused(Reason::kStale), 1u);
+  Message stranger = w.message(1);
+  stranger.from = NodeId{9};
+  w.receive(std::move(stranger));
+  Message to_another = w.message(3, 1);
+  to_another.to = NodeId{1};
+  w.receive(std::move(to_another));
+  EXPECT_EQ(w.refused(Reason::kUnknownPeer), 2u);
+  w.receive(w.message(3, 1000));
+  EXPECT_EQ(w.refused(Reason::kTooEarly), 1u);
+  EXPECT_EQ(w.body.reported, 1u);
+}
+
+// ARCHITECTURE 5: a receiver that misses a message is sent it again.
+TEST(NodeReceive, ARepairRequestBringsTheKeptMessageAgain) {
+  Waiting w;
+  ASSERT_EQ(w.body.sent.size(), 1u);
+  Message request = w.message(0);
+  request.kind = kFirstNodeKind;
+  request.payload = {};
+  w.receive(std::move(request));
+  ASSERT_EQ(w.body.sent.size(), 2u);
+  EXPECT_EQ(w.body.sent[1].sequence, w.body.sent[0].sequence);
+  EXPECT_EQ(w.body.sent[1].payload.size(), w.body.sent[0].payload.size());
+  EXPECT_EQ(w.node.counters().messages_resent, 1u);
+}
+
+}  // namespace
+}  // namespace kith
