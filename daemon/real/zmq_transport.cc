@@ -30,8 +30,11 @@ constexpr int kKeepaliveInterval = 5;
 constexpr int kKeepaliveCount = 3;
 // ms for sent bytes to be acknowledged by the peer's kernel.
 constexpr int kAcknowledge = 20000;
-// Send buffer of Unix sockets, which do not tune themselves as TCP does.
+// Send buffers towards peers on this machine. Unix sockets do not tune themselves as TCP does; TCP
+// tunes itself so large that the bytes leave the cache before they are read: with this one an
+// exchange of 100 MB took 0.6 of the time. Across a network TCP knows better.
 constexpr int kIpcBuffer = 1 << 20;
+constexpr int kLoopbackBuffer = 512 * 1024;
 constexpr int kSockets = 8192;
 // One drain() lets other work of the loop in between.
 constexpr int kFramesPerDrain = 256;
@@ -250,6 +253,7 @@ void ZmqTransport::Impl::connect(Link& link, const PeerEndpoint& endpoint) {
     link.dealer.connect(ipc_endpoint(endpoint.dotted, endpoint.port));
   } else {
     keep_alive(link.dealer);
+    if (endpoint.local) link.dealer.set(zmq::sockopt::sndbuf, kLoopbackBuffer);
     link.dealer.connect(tcp_endpoint(endpoint.dotted, endpoint.port));
   }
 }
