@@ -31,6 +31,9 @@ struct LocalRule {
   SharedBuffer correction;  // empty = none
   SharedBuffer anchor;      // empty = none
 
+  // The gradient is changed on its way to the optimiser.
+  bool bends() const { return correction || (mu != 0 && anchor); }
+
   static LocalRule local_steps() {
     LocalRule rule;
     rule.kind = Kind::kLocalSteps;

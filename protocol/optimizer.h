@@ -41,6 +41,9 @@ class Optimizer {
   // y = x - rate * direction(g, x), where momentum is advanced. `y` may be `x`. One pass.
   void step(float rate, std::span<const float> x, std::span<const float> g, std::span<float> y);
 
+  // step() is y = x - rate g and keeps nothing.
+  bool plain() const { return spec_.momentum == 0 && spec_.weight_decay == 0; }
+
   const OptimizerSpec& spec() const { return spec_; }
   std::span<const float> velocity() const { return velocity_; }
 

@@ -5,6 +5,7 @@
 
 #include "daemon/learn/gemm.h"
 #include "daemon/learn/slots.h"
+#include "protocol/kernels.h"
 #include "topology/assert.h"
 
 namespace kith {
@@ -79,27 +80,54 @@ std::span<float> DenseNetwork::forward(std::span<const float> x, const Batch& ba
   return output;
 }
 
-double DenseNetwork::gradient(std::span<const float> x, const Batch& batch,
-                              std::span<float> gradient, Workspace& workspace) const {
-  KITH_ASSERT(x.size() == parameters() && gradient.size() == parameters() && batch.rows > 0);
+template <class Use>
+double DenseNetwork::backward(std::span<const float> x, const Batch& batch, Workspace& workspace,
+                              const Use& use) const {
+  KITH_ASSERT(x.size() == parameters() && batch.rows > 0);
   const size_t top = layer_count() - 1;
   std::span<float> delta = forward(x, batch, workspace);
   const double loss = layers::softmax_cross_entropy(bias(x, top), batch.labels, delta);
-  for (size_t l = top;; --l) {
+  for (size_t l = top; l > 0; --l) {
     const size_t in = widths_[l];
     const size_t out = widths_[l + 1];
     const std::span<const float> h = input(l, batch, workspace);
-    gemm_tn(out, in, batch.rows, {delta.data(), out}, {h.data(), in}, gradient.data() + offsets_[l],
-            in);
-    layers::column_sums(delta, gradient.subspan(offsets_[l] + weights(l), out));
-    if (l == 0) break;
     const std::span<float> below = workspace.take(gradient_slot(l - 1), batch.rows * in);
     gemm_nn(batch.rows, in, out, {delta.data(), out}, {x.data() + offsets_[l], in}, below.data(),
             in);
+    use(l, delta, h);
     layers::activation_backward(activation_, h, below);
     delta = below;
   }
+  use(0, delta, input(0, batch, workspace));
   return loss / static_cast<double>(batch.rows);
+}
+
+double DenseNetwork::gradient(std::span<const float> x, const Batch& batch,
+                              std::span<float> gradient, Workspace& workspace) const {
+  KITH_ASSERT(gradient.size() == parameters());
+  return backward(x, batch, workspace,
+                  [&](size_t l, std::span<const float> delta, std::span<const float> h) {
+                    const size_t in = widths_[l];
+                    const size_t out = widths_[l + 1];
+                    gemm_tn(out, in, batch.rows, {delta.data(), out}, {h.data(), in},
+                            gradient.data() + offsets_[l], in);
+                    layers::column_sums(delta, gradient.subspan(offsets_[l] + weights(l), out));
+                  });
+}
+
+double DenseNetwork::descend(float rate, std::span<const float> x, const Batch& batch,
+                             std::span<float> y, Workspace& workspace) const {
+  KITH_ASSERT(y.size() == parameters());
+  return backward(
+      x, batch, workspace, [&](size_t l, std::span<const float> delta, std::span<const float> h) {
+        const size_t in = widths_[l];
+        const size_t out = widths_[l + 1];
+        gemm_tn_step(out, in, batch.rows, {delta.data(), out}, {h.data(), in}, rate,
+                     x.data() + offsets_[l], y.data() + offsets_[l]);
+        const std::span<float> sums = workspace.take(slots::kGradient, out);
+        layers::column_sums(delta, sums);
+        kernels::add_scaled(bias(x, l), -rate, sums, y.subspan(offsets_[l] + weights(l), out));
+      });
 }
 
 Model::Score DenseNetwork::score(std::span<const float> x, const Batch& batch,

@@ -28,6 +28,8 @@ class DenseNetwork : public Model {
   void initialise(Rng& rng, std::span<float> x) const override;
   double gradient(std::span<const float> x, const Batch& batch, std::span<float> gradient,
                   Workspace& workspace) const override;
+  double descend(float rate, std::span<const float> x, const Batch& batch, std::span<float> y,
+                 Workspace& workspace) const override;
   Score score(std::span<const float> x, const Batch& batch, Workspace& workspace) const override;
 
  private:
@@ -40,6 +42,11 @@ class DenseNetwork : public Model {
   // Runs all layers; returns the logits without their bias.
   std::span<float> forward(std::span<const float> x, const Batch& batch,
                            Workspace& workspace) const;
+  // Forward and back; hands each layer, from the top, to use(layer, dL/dZ, input) once nothing
+  // below needs its weights any more. Returns the mean loss.
+  template <class Use>
+  double backward(std::span<const float> x, const Batch& batch, Workspace& workspace,
+                  const Use& use) const;
 
   std::vector<size_t> widths_;
   std::vector<size_t> offsets_;  // of the weights of each layer, then the end

@@ -142,8 +142,10 @@ struct OuterTile {
   size_t k;
   float* c;
   size_t c_stride;
-  size_t last;  // lanes in use of the last vector
-  bool add;     // to what C holds of the blocks before
+  size_t last;     // lanes in use of the last vector
+  bool add;        // to what C holds of the blocks before
+  const float* x;  // C's place in X when C = x - rate * product; else null
+  float rate;
 };
 
 template <size_t kRows, size_t kVectors, bool kWhole>
@@ -168,6 +170,15 @@ HWY_INLINE void outer_tile(const OuterTile& t) {
     for (size_t i = 0; i < kRows; ++i) {
       const V entry = hn::Set(kTag, a[i * t.a_row]);
       for (size_t v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(entry, row[v], sums[i][v]);
+    }
+  }
+  if (t.x != nullptr) {
+    const V rate = hn::Set(kTag, t.rate);
+    for (size_t i = 0; i < kRows; ++i) {
+      for (size_t v = 0; v < kVectors; ++v) {
+        // Rounded apart, as Optimizer::step does.
+        sums[i][v] = hn::Sub(load(t.x + i * t.c_stride, v), hn::Mul(rate, sums[i][v]));
+      }
     }
   }
   for (size_t i = 0; i < kRows; ++i) {
@@ -201,6 +212,9 @@ constexpr auto outer_table(std::index_sequence<kTiles...>) {
 
 struct OuterShape {
   size_t m, n, k, a_row, a_k;
+  size_t block;              // rows of B at a time
+  const float* x = nullptr;  // see OuterTile; then `block` is k
+  float rate = 0;
 };
 
 // Tiles along the rows of C, so that it is written in order: C is what does not fit the cache.
@@ -210,8 +224,8 @@ void GemmOuter(const OuterShape& s, const float* a, MatrixView b, float* c, size
   const size_t vectors = hwy::DivCeil(s.n, kLanes);
   const size_t column_parts = hwy::DivCeil(vectors, kOuterVectors);
   const size_t row_parts = hwy::DivCeil(s.m, kOuterRows);
-  for (size_t p = 0; p < s.k; p += kOuterBlock) {
-    const size_t k = std::min(kOuterBlock, s.k - p);
+  for (size_t p = 0; p < s.k; p += s.block) {
+    const size_t k = std::min(s.block, s.k - p);
     for (size_t row_part = 0; row_part < row_parts; ++row_part) {
       const size_t i = part_begin(s.m, row_parts, row_part);
       const size_t rows = part_begin(s.m, row_parts, row_part + 1) - i;
@@ -219,20 +233,28 @@ void GemmOuter(const OuterShape& s, const float* a, MatrixView b, float* c, size
         const size_t begin = part_begin(vectors, column_parts, part);
         const size_t end = part_begin(vectors, column_parts, part + 1);
         const size_t j = begin * kLanes;
+        const float* x = s.x == nullptr ? nullptr : s.x + i * stride + j;
         kTable[(rows - 1) * kOuterVectors + end - begin - 1](
             {a + i * s.a_row + p * s.a_k, s.a_row, s.a_k, b.data + p * b.stride + j, b.stride, k,
-             c + i * stride + j, stride, std::min(kLanes, s.n - (end - 1) * kLanes), p > 0});
+             c + i * stride + j, stride, std::min(kLanes, s.n - (end - 1) * kLanes), p > 0, x,
+             s.rate});
       }
     }
   }
 }
 
 void GemmTn(size_t m, size_t n, size_t k, MatrixView a, MatrixView b, float* c, size_t stride) {
-  GemmOuter({m, n, k, 1, a.stride}, a.data, b, c, stride);
+  GemmOuter({m, n, k, 1, a.stride, kOuterBlock}, a.data, b, c, stride);
 }
 
 void GemmNn(size_t m, size_t n, size_t k, MatrixView a, MatrixView b, float* c, size_t stride) {
-  GemmOuter({m, n, k, a.stride, 1}, a.data, b, c, stride);
+  GemmOuter({m, n, k, a.stride, 1, kOuterBlock}, a.data, b, c, stride);
+}
+
+// In one block: between blocks Y would have to hold partial sums, and it may be X.
+void GemmTnStep(size_t m, size_t n, size_t k, MatrixView a, MatrixView b, float rate,
+                const float* x, float* y) {
+  GemmOuter({m, n, k, 1, a.stride, k, x, rate}, a.data, b, y, n);
 }
 
 }  // namespace kith::HWY_NAMESPACE
@@ -244,6 +266,7 @@ namespace kith {
 HWY_EXPORT(GemmNt);
 HWY_EXPORT(GemmTn);
 HWY_EXPORT(GemmNn);
+HWY_EXPORT(GemmTnStep);
 
 void gemm_nt(size_t m, size_t n, size_t k, MatrixView a, MatrixView b, float* c, size_t stride) {
   HWY_DYNAMIC_DISPATCH(GemmNt)(m, n, k, a, b, c, stride);
@@ -255,6 +278,11 @@ void gemm_tn(size_t m, size_t n, size_t k, MatrixView a, MatrixView b, float* c,
 
 void gemm_nn(size_t m, size_t n, size_t k, MatrixView a, MatrixView b, float* c, size_t stride) {
   HWY_DYNAMIC_DISPATCH(GemmNn)(m, n, k, a, b, c, stride);
+}
+
+void gemm_tn_step(size_t m, size_t n, size_t k, MatrixView a, MatrixView b, float rate,
+                  const float* x, float* y) {
+  HWY_DYNAMIC_DISPATCH(GemmTnStep)(m, n, k, a, b, rate, x, y);
 }
 
 }  // namespace kith

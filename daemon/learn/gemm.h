@@ -25,4 +25,9 @@ void gemm_tn(size_t m, size_t n, size_t k, MatrixView a, MatrixView b, float* c,
 // C (m x n) = A (m x k) B, B is k x n.  Input gradient: dH = dZ W.
 void gemm_nn(size_t m, size_t n, size_t k, MatrixView a, MatrixView b, float* c, size_t stride);
 
+// Y (m x n) = X - rate A^T B, rows of X and Y without gaps; Y may be X.  A plain SGD step of a
+// layer while its gradient is in registers: the bits of gemm_tn and a subtraction after it.
+void gemm_tn_step(size_t m, size_t n, size_t k, MatrixView a, MatrixView b, float rate,
+                  const float* x, float* y);
+
 }  // namespace kith

@@ -55,6 +55,11 @@ class Model {
   virtual double gradient(std::span<const float> x, const Batch& batch, std::span<float> gradient,
                           Workspace& workspace) const = 0;
 
+  // y = x - rate * gradient(x), bit for bit; returns the mean loss. `y` may be `x`. A model whose
+  // gradient comes layer by layer saves a pass over the parameters by overriding it.
+  virtual double descend(float rate, std::span<const float> x, const Batch& batch,
+                         std::span<float> y, Workspace& workspace) const;
+
   // Sums over the rows: loss and correctly classified rows.
   struct Score {
     double loss = 0;

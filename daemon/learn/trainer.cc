@@ -100,12 +100,19 @@ Computed Trainer::run(const Compute& work, Pool& pool, Workspace& workspace,
     computed.loss = model.gradient(work.at.floats(), batch, y, workspace);
   } else {
     std::span<const float> x = work.at.floats();
-    const std::span<float> g = workspace.take(slots::kGradient, p);
+    const bool plain = optimizer_.plain() && !work.rule.bends();
     for (uint64_t k = 0; k < work.steps && !is_set(cancelled); ++k) {
       const uint64_t index = work.first_batch + k;
-      computed.loss += model.gradient(x, load_batch(index, workspace), g, workspace);
-      apply_rule(work.rule, x, g, workspace);
-      optimizer_.step(setup_.optimizer.rate_at(index, setup_.total_batches), x, g, y);
+      const float rate = setup_.optimizer.rate_at(index, setup_.total_batches);
+      const Batch batch = load_batch(index, workspace);
+      if (plain) {
+        computed.loss += model.descend(rate, x, batch, y, workspace);
+      } else {
+        const std::span<float> g = workspace.take(slots::kGradient, p);
+        computed.loss += model.gradient(x, batch, g, workspace);
+        apply_rule(work.rule, x, g, workspace);
+        optimizer_.step(rate, x, g, y);
+      }
       x = y;
     }
     computed.loss /= work.steps;

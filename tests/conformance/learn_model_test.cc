@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "daemon/learn/model.h"
+#include "protocol/optimizer.h"
 #include "topology/error.h"
 
 namespace kith {
@@ -112,6 +113,33 @@ TEST_P(ModelConformance, GradientDependsOnNothingButItsArguments) {
   for (size_t slot = 0; slot < 16; ++slot) std::ranges::fill(dirty.take(slot, 5000), NAN);
   EXPECT_EQ(model_->gradient(x_, batch_, again, dirty), loss);
   EXPECT_EQ(first, again);
+}
+
+TEST_P(ModelConformance, DescendIsTheGradientAndAPlainStepBitForBit) {
+  constexpr float kRate = 0.37f;
+  constexpr size_t kMostRows = 300;  // more than one block of the matrix product
+  std::vector<float> features(kMostRows * kShape.features);
+  std::vector<int32_t> labels(kMostRows);
+  Rng rng(2, NodeId{0}, Purpose::kTest);
+  rng.fill_normal(features);
+  for (int32_t& label : labels) label = static_cast<int32_t>(rng.below(kShape.classes));
+  for (const size_t rows : {size_t{1}, kRows, kMostRows}) {
+    SCOPED_TRACE(rows);
+    Batch batch = batch_;
+    if (model_->needs_data()) {
+      batch.features = features;
+      batch.features = batch.features.first(rows * kShape.features);
+      batch.labels = std::span<const int32_t>(labels).first(rows);
+      batch.rows = rows;
+    }
+    std::vector<float> g(x_.size()), stepped(x_.size()), y(x_.size(), NAN), in_place = x_;
+    const double loss = model_->gradient(x_, batch, g, workspace_);
+    Optimizer({}).step(kRate, x_, g, stepped);
+    EXPECT_EQ(model_->descend(kRate, x_, batch, y, workspace_), loss);
+    EXPECT_EQ(y, stepped);
+    EXPECT_EQ(model_->descend(kRate, in_place, batch, in_place, workspace_), loss);
+    EXPECT_EQ(in_place, stepped);
+  }
 }
 
 TEST_P(ModelConformance, InfoAgreesWithTheModel) {
