@@ -62,6 +62,8 @@ Status Node::receive(Message& message) {
     if (message.kind == kRepairRequest) answer_repair(message);
     return {};
   }
+  // Links that lose nothing double nothing either, and the edges of 10,000 nodes are far away.
+  if (edges_.policy().depth == 0) return step(Received{std::move(message)});
   if (const Status status = edges_.check(message); !status.ok()) return status;
   const Message envelope{.from = message.from,
                          .to = message.to,

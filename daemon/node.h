@@ -39,6 +39,14 @@ class Node {
   // A frame from `from` that could not even be decoded into a message.
   void refuse(Status status);
 
+  // Brings the node towards the cache while another event is handled: a hint of the simulator's.
+  void prefetch() const {
+    for (size_t at = 0; at < sizeof *this; at += 64) {
+      __builtin_prefetch(reinterpret_cast<const char*>(this) + at);
+    }
+    __builtin_prefetch(algorithm_.get());
+  }
+
   const NodeState& state() const { return state_; }
   const NodeCounters& counters() const { return counters_; }
   bool finished() const { return finished_; }

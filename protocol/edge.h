@@ -18,7 +18,8 @@
 
 namespace kith {
 
-// How a body wants losses handled. depth 0: its links lose nothing, so nothing is kept or watched.
+// How a body wants losses handled. depth 0: its links neither lose nor double a
+// message, so nothing is kept, checked or watched.
 struct RepairPolicy {
   size_t depth = 0;                                   // messages kept per outgoing edge
   Duration initial = std::chrono::milliseconds(500);  // patience until something was computed

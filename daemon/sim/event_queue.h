@@ -25,6 +25,13 @@ class EventQueue {
   // The earliest; of equal times the one that was pushed first. Needs !empty().
   Item pop();
 
+  // Brings what the next pop() will touch towards the cache, and says for whom it is.
+  NodeId prefetch_next() const {
+    const Key& next = heap_.front();
+    __builtin_prefetch(&slots_[next.slot]);
+    return next.node;
+  }
+
   bool empty() const { return heap_.empty(); }
   size_t size() const { return heap_.size(); }
 

@@ -74,6 +74,7 @@ class Simulator final : public Body {
     while (!queue_.empty() && finished_ < plan_.nodes && !diverged_ && !cancelled_) {
       EventQueue::Item item = queue_.pop();
       now_ = item.at;
+      if (!queue_.empty()) nodes_[index_of(queue_.prefetch_next())].prefetch();
       deliver(item.node, std::move(item.event));
       if (++events_ % kEventsBetweenCancelChecks == 0 && settings_.cancelled) {
         cancelled_ = settings_.cancelled();
