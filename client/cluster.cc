@@ -24,10 +24,10 @@ Cluster::Cluster(const std::vector<std::string>& endpoints, Watch watch)
   }
 }
 
-std::vector<Answer> Cluster::gather(std::optional<milliseconds> patience) {
+std::vector<Answer> Cluster::gather(std::optional<milliseconds> patience, size_t nodes) {
   const auto deadline = steady_clock::now() + patience.value_or(std::chrono::hours(1));
   std::vector<Answer> answers;
-  for (size_t i = 0; i < members_.size(); ++i) {
+  for (size_t i = 0; i < nodes; ++i) {
     std::optional<Answer> answer;
     while (!answer) {
       answer = members_[i].connection.receive(
@@ -44,7 +44,7 @@ std::vector<Answer> Cluster::gather(std::optional<milliseconds> patience) {
 
 void Cluster::greet(milliseconds patience) {
   for (Member& member : members_) member.connection.send(control::HelloRequest{});
-  const std::vector<Answer> answers = gather(patience);
+  const std::vector<Answer> answers = gather(patience, members_.size());
   for (size_t i = 0; i < answers.size(); ++i) {
     const auto* hello = std::get_if<control::HelloReply>(&answers[i].reply);
     if (!hello) throw RunFailed("what listens at " + endpoint(i) + " is not a kithd of this kind");
@@ -66,7 +66,7 @@ void Cluster::start(const std::string& job, uint64_t run) {
     request.node = NodeId{i};
     members_[i].connection.send(request);
   }
-  const std::vector<Answer> answers = gather(std::nullopt);
+  const std::vector<Answer> answers = gather(std::nullopt, members_.size());
   for (size_t i = 0; i < answers.size(); ++i) {
     if (const auto* error = std::get_if<control::ErrorReply>(&answers[i].reply)) {
       throw OperatorError("node " + std::to_string(i) + " cannot take the job: " + error->message);
@@ -112,11 +112,14 @@ std::vector<control::ProgressReply> Cluster::progress() {
 
 bool Cluster::attentive() const { return std::ranges::none_of(members_, &Member::asked); }
 
-std::optional<std::vector<std::vector<float>>> Cluster::snapshots(std::optional<uint64_t> round) {
-  for (Member& member : members_) member.connection.send(control::SnapshotRequest{round});
+std::optional<std::vector<std::vector<float>>> Cluster::snapshots(std::optional<uint64_t> round,
+                                                                  size_t nodes) {
+  for (size_t i = 0; i < nodes; ++i) {
+    members_[i].connection.send(control::SnapshotRequest{round});
+  }
   std::vector<std::vector<float>> vectors;
   bool complete = true;
-  for (Answer& answer : gather(std::nullopt)) {
+  for (Answer& answer : gather(std::nullopt, nodes)) {
     complete = complete && std::holds_alternative<control::SnapshotReply>(answer.reply);
     vectors.push_back(std::move(answer.parameters));
   }

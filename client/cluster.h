@@ -39,7 +39,9 @@ class Cluster {
   bool attentive() const;
 
   // By NodeId; nothing where a node keeps no such snapshot. Empty round = the final parameters.
-  std::optional<std::vector<std::vector<float>>> snapshots(std::optional<uint64_t> round);
+  // Of the first `nodes` nodes.
+  std::optional<std::vector<std::vector<float>>> snapshots(std::optional<uint64_t> round,
+                                                           size_t nodes);
 
   // Makes all forget the job; does not wait long for those that are gone.
   void stop_job();
@@ -53,8 +55,9 @@ class Cluster {
     control::ProgressReply last;
   };
 
-  // Answers of all to what was just sent, by NodeId. Without a deadline it waits for ever.
-  std::vector<Answer> gather(std::optional<std::chrono::milliseconds> patience);
+  // Answers of the first `nodes` to what was just sent, by NodeId. Without a deadline it waits for
+  // ever.
+  std::vector<Answer> gather(std::optional<std::chrono::milliseconds> patience, size_t nodes);
   void take_progress(size_t node, Answer answer);
 
   Network network_;

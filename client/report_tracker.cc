@@ -27,20 +27,22 @@ std::vector<TrackedRound> ReportTracker::add(const std::vector<control::Progress
       ++gathering.count;
       gathering.snapshots += entry.snapshot;
       gathering.loss += entry.loss;
+      gathering.disagreement = std::max(gathering.disagreement, entry.disagreement);
       gathering.bytes += static_cast<double>(entry.bytes_sent);
       gathering.last_time = std::max(gathering.last_time, entry.unix_time);
     }
   }
   std::vector<TrackedRound> complete;
-  const auto n = static_cast<double>(nodes_);
-  while (!rounds_.empty() && rounds_.begin()->second.count >= nodes_) {
+  const auto n = static_cast<double>(reporters_);
+  while (!rounds_.empty() && rounds_.begin()->second.count >= reporters_) {
     const auto& [round, gathering] = *rounds_.begin();
     MetricsPoint point;
     point.round = round + 1;
     point.seconds = std::max(0.0, gathering.last_time - start_);
     point.loss = gathering.loss / n;
     point.bytes_sent_per_node = gathering.bytes / n;
-    complete.push_back({round, gathering.snapshots == nodes_, point});
+    if (gathering.disagreement >= 0) point.consensus_distance = gathering.disagreement;
+    complete.push_back({round, gathering.snapshots == reporters_, false, point});
     rounds_.erase(rounds_.begin());
   }
   return complete;

@@ -13,12 +13,16 @@ namespace kith {
 struct TrackedRound {
   Round round = 0;         // as the daemons count, from 0: what SnapshotRequest takes
   bool snapshots = false;  // every node keeps its parameters of this round
-  MetricsPoint point;      // without accuracy and consensus distance
+  bool judged = false;
+  MetricsPoint point;  // without accuracy and consensus distance
 };
 
 class ReportTracker {
  public:
-  explicit ReportTracker(size_t nodes) : nodes_(nodes) {}
+  // `reporters`: nodes whose reports make up a round, the first ones.
+  explicit ReportTracker(size_t reporters) : reporters_(reporters) {}
+
+  size_t reporters() const { return reporters_; }
 
   // One reply for each node. Returns the rounds that this completes, in rising order.
   std::vector<TrackedRound> add(const std::vector<control::ProgressReply>& replies);
@@ -29,10 +33,11 @@ class ReportTracker {
     size_t snapshots = 0;
     double loss = 0;
     double bytes = 0;
+    double disagreement = -1;
     double last_time = 0;  // s since 1970, when the last node completed it
   };
 
-  size_t nodes_;
+  size_t reporters_;
   double start_ = 0;  // s since 1970, when the first node began
   std::map<Round, Gathering> rounds_;
 };

@@ -46,6 +46,7 @@ NodeOutcome outcome_of(const control::ProgressReply& reply, std::span<const floa
   outcome.parameters = parameters;
   outcome.rounds = reply.round;
   outcome.loss = reply.loss;
+  outcome.batches = counters.batches;
   outcome.messages_sent = counters.messages_sent;
   outcome.messages_received = counters.messages_received;
   outcome.bytes_sent = counters.bytes_sent;
@@ -62,7 +63,7 @@ Run::Run(const RunOptions& options)
     : options_(options),
       job_(load_job(options.path, options.set)),
       view_(options.json),
-      tracker_(nodes_of(options)) {
+      tracker_(algorithm_info(job_.algorithm.kind).central ? 1 : nodes_of(options)) {
   options_.nodes = nodes_of(options);
   if (options_.nodes == 0) throw OperatorError("kith run needs -n, the number of nodes");
   validate(job_, options_.nodes);
@@ -97,6 +98,9 @@ void Run::begin() {
 void Run::record(const Replies& replies) {
   for (TrackedRound& tracked : tracker_.add(replies)) {
     shown_.bytes_sent_per_node = tracked.point.bytes_sent_per_node;
+    if (tracked.point.consensus_distance) {
+      shown_.consensus_distance = tracked.point.consensus_distance;
+    }
     if (tracked.snapshots) judgeable_ = tracked.round;
     points_.push_back(std::move(tracked));
   }
@@ -108,10 +112,13 @@ void Run::take_judgement() {
   if (!judgement) return;
   judging_.reset();
   shown_.accuracy = judgement->accuracy;
-  shown_.consensus_distance = judgement->consensus_distance;
+  if (tracker_.reporters() > 1) shown_.consensus_distance = judgement->consensus_distance;
   for (TrackedRound& tracked : points_) {
     if (tracked.round != judgement->round) continue;
+    tracked.judged = true;
     tracked.point.accuracy = judgement->accuracy;
+    // A hub has said how far its workers were apart; of one model alone nothing can be told.
+    if (tracked.point.consensus_distance) continue;
     tracked.point.consensus_distance = judgement->consensus_distance;
   }
 }
@@ -122,7 +129,7 @@ void Run::judge_latest() {
   const auto now = steady_clock::now();
   if (now < next_judgement_) return;
   const Round round = *std::exchange(judgeable_, std::nullopt);
-  std::optional<Parameters> parameters = cluster_->snapshots(round);
+  std::optional<Parameters> parameters = cluster_->snapshots(round, tracker_.reporters());
   const auto spent = steady_clock::now() - now;
   next_judgement_ = steady_clock::now() + 10 * spent;
   if (!parameters) return;
@@ -133,9 +140,9 @@ void Run::judge_latest() {
 // The reports that there was no time for, before the daemons forget them.
 void Run::judge_rest() {
   for (size_t i = 0; i < points_.size(); ++i) {
-    if (points_[i].point.consensus_distance || !points_[i].snapshots) continue;
+    if (points_[i].judged || !points_[i].snapshots) continue;
     const Round round = points_[i].round;
-    std::optional<Parameters> parameters = cluster_->snapshots(round);
+    std::optional<Parameters> parameters = cluster_->snapshots(round, tracker_.reporters());
     if (!parameters) continue;
     evaluator_->training();  // waits until it can judge
     evaluator_->judge(round, std::move(*parameters), job_.report.evaluate);
@@ -181,11 +188,12 @@ void Run::show(const Replies& replies) {
   double loss = 0;
   shown_.round = replies[0].round;
   shown_.seconds = 0;
-  for (const control::ProgressReply& reply : replies) {
+  for (size_t i = 0; i < tracker_.reporters(); ++i) {
+    const control::ProgressReply& reply = replies[i];
     shown_.round = std::min(shown_.round, reply.round);
     shown_.rounds = std::max(shown_.rounds, reply.rounds);
     shown_.seconds = std::max(shown_.seconds, reply.seconds);
-    loss += reply.loss / static_cast<double>(replies.size());
+    loss += reply.loss / static_cast<double>(tracker_.reporters());
   }
   if (shown_.round > 0) shown_.loss = loss;
   warn_of_silence(replies);
@@ -222,7 +230,7 @@ int Run::conclude(const Replies& replies) {
   for (const control::ProgressReply& reply : replies) {
     diverged = diverged || reply.phase == Phase::kDiverged;
   }
-  const std::optional<Parameters> parameters = cluster_->snapshots(std::nullopt);
+  const std::optional<Parameters> parameters = cluster_->snapshots(std::nullopt, replies.size());
   if (!parameters) {
     throw RunFailed(diverged ? "training diverged, the numbers grew beyond all bounds: try a "
                                "smaller train.learning_rate"
@@ -241,9 +249,10 @@ int Run::conclude(const Replies& replies) {
     outcomes.push_back(outcome_of(replies[i], vectors[i]));
   }
   const Training& training = evaluator_->training();
-  const RunResult result = summarise(job_, *training.model, training.test.get(), outcomes,
-                                     {training_seconds(replies), std::nullopt, diverged},
-                                     std::thread::hardware_concurrency());
+  const RunResult result =
+      summarise(job_, *training.model, training.test.get(), outcomes,
+                {training_seconds(replies), std::nullopt, diverged, replies[0].measures},
+                std::thread::hardware_concurrency());
   save(result, vectors);
   const std::string text =
       options_.json ? to_json(result) + "\n" : render_summary(result, folder_->path().string());
@@ -255,7 +264,7 @@ void Run::save(const RunResult& result, const std::vector<std::span<const float>
   const Model& model = *evaluator_->training().model;
   if (!points_.empty()) {  // the last one is the end of the run, which is judged already
     MetricsPoint& last = points_.back().point;
-    last.consensus_distance = result.consensus_distance;
+    if (!last.consensus_distance) last.consensus_distance = result.consensus_distance;
     if (result.accuracy) last.accuracy = result.accuracy->average_model;
   }
   write_points();

@@ -292,10 +292,10 @@ std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes) {
   return make_graph(job.graph.kind, nodes, job.seed, job.graph.options);
 }
 
-Round rounds_of(const Job& job, double rows_per_node) {
+Round rounds_of(const Job& job, uint32_t nodes, double rows_per_node) {
   if (job.rounds > 0) return job.rounds;
   const AlgorithmInfo& algorithm = algorithm_info(job.algorithm.kind);
-  const double batches = static_cast<double>(algorithm.batches_per_round(job.algorithm.options));
+  const double batches = algorithm.batches_per_round(job.algorithm.options, nodes);
   const double rows_per_round = batches * static_cast<double>(job.train.batch);
   const double rounds = std::ceil(job.epochs * rows_per_node / rows_per_round);
   return std::max<Round>(1, static_cast<Round>(rounds));

@@ -97,6 +97,6 @@ void validate(const Job& job, uint32_t nodes);
 std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes);
 
 // Rounds of the job for shards of `rows_per_node` rows on average.
-Round rounds_of(const Job& job, double rows_per_node);
+Round rounds_of(const Job& job, uint32_t nodes, double rows_per_node);
 
 }  // namespace kith

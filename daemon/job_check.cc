@@ -128,6 +128,19 @@ void check_doubly_stochastic(const Job& job, const Graph& graph, const std::stri
                       job.graph.kind + "\", where degrees differ: " + remedy);
 }
 
+void check_algorithm(const Job& job, uint32_t nodes) {
+  const AlgorithmInfo& info = algorithm_info(job.algorithm.kind);
+  if (info.check == nullptr) return;
+  Setting setting{
+      .options = job.algorithm.options, .nodes = nodes, .optimizer = job.train.optimizer};
+  if (job.model.kind == "quadratic") {
+    const double steepest = std::ranges::max(job.model.options.numbers("curvature"));
+    setting.step_times_curvature =
+        static_cast<double>(job.train.optimizer.learning_rate) * steepest;
+  }
+  info.check(setting);
+}
+
 }  // namespace
 
 bool is_name_letter(char c) {
@@ -161,8 +174,9 @@ void validate(const Job& job, uint32_t nodes) {
                         "\" is directed: choose one such as \"ring\" or \"torus\"");
   }
   const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
-  check_doubly_stochastic(job, *graph, rule);
+  if (needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
   make_mixing(rule, graph);
+  check_algorithm(job, nodes);
 }
 
 }  // namespace kith

@@ -41,7 +41,8 @@ void Node::handle(Event&& event, Time now) {
   if (std::holds_alternative<Start>(event) && edges_.policy().depth > 0) {
     body_.set_timer(state_.self, kWatchTimer, edges_.policy().initial);
   }
-  if (std::holds_alternative<Computed>(event)) {
+  if (const auto* computed = std::get_if<Computed>(&event)) {
+    counters_.batches += computed->steps;
     edges_.computed_in(now - last_asked_to_compute_);
     last_computed_ = now;
   }

@@ -22,6 +22,7 @@ struct NodeCounters {
   uint64_t bytes_received = 0;
   uint64_t payload_bytes_sent = 0;
   uint64_t uncompressed_bytes_sent = 0;  // what the same messages would have taken as floats
+  uint64_t batches = 0;                  // computed and handed to the algorithm
   uint64_t repairs_requested = 0;
   uint64_t messages_resent = 0;
   std::array<uint64_t, static_cast<size_t>(Reason::kCount)> refused{};
@@ -49,6 +50,10 @@ class Node {
 
   const NodeState& state() const { return state_; }
   const NodeCounters& counters() const { return counters_; }
+  Measures measures() const {
+    const Measures* measures = algorithm_->measures();
+    return measures != nullptr ? *measures : Measures{};
+  }
   bool finished() const { return finished_; }
   void describe(std::string& out) const { algorithm_->describe(state_, out); }
 

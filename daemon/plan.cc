@@ -1,6 +1,7 @@
 #include "daemon/plan.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "protocol/limits.h"
 
@@ -16,11 +17,13 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
   plan.job = job;
   plan.nodes = nodes;
   plan.dimension = model.parameters();
-  plan.rounds = rounds_of(job, rows_per_node);
+  plan.rounds = rounds_of(job, nodes, rows_per_node);
   plan.report_every =
       job.report.every > 0 ? job.report.every : std::max<Round>(1, plan.rounds / kReportsPerRun);
   plan.algorithm = &algorithm_info(job.algorithm.kind);
-  plan.total_batches = plan.rounds * plan.algorithm->batches_per_round(job.algorithm.options);
+  plan.total_batches = static_cast<uint64_t>(
+      std::ceil(static_cast<double>(plan.rounds) *
+                plan.algorithm->batches_per_round(job.algorithm.options, nodes)));
   plan.graph = make_graph(job, nodes);
   plan.mixing =
       make_mixing(job.weights.empty() ? default_mixing(*plan.graph) : job.weights, plan.graph);

@@ -30,6 +30,9 @@ struct Plan {
   TrainerSetup trainer(NodeId self, const Model& model, std::shared_ptr<const Dataset> data,
                        Shard rows) const;
 
+  // Nodes that report: all of them, or the hub.
+  uint32_t reporters() const { return algorithm->central ? 1 : nodes; }
+
   // Messages worth keeping per edge where links can lose them.
   size_t repair_depth() const;
 

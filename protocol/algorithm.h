@@ -9,6 +9,7 @@
 #include "protocol/codec.h"
 #include "protocol/effect.h"
 #include "protocol/event.h"
+#include "protocol/measures.h"
 #include "protocol/optimizer.h"
 #include "topology/mixing.h"
 #include "topology/options.h"
@@ -49,8 +50,11 @@ class Algorithm {
   // One stable line of the inner state, for goldens and debugging: numbers with 6 digits.
   virtual void describe(const NodeState& state, std::string& out) const = 0;
 
-  // Peers whose messages this node cannot go on without, sorted; empty while it computes or when
-  // it is done. Node repairs losses and names the silent ones from this.
+  // What it knows of its own course; null where there is nothing to tell.
+  virtual const Measures* measures() const { return nullptr; }
+
+  // Peers whose messages this node waits for, sorted; empty when it needs none to go on, or is
+  // done. Node repairs losses and names the silent ones from this.
   virtual void waiting_for(const NodeState& state, std::vector<NodeId>& out) const = 0;
 };
 
@@ -61,6 +65,15 @@ struct Needs {
   bool doubly_stochastic = false;  // rows and columns of W sum to 1
 };
 
+// What a choice of options must fit to, beyond the range of each key.
+struct Setting {
+  const Options& options;
+  uint32_t nodes = 1;
+  const OptimizerSpec& optimizer;
+  // eta times the largest curvature where the model knows it (the laboratory), else 0.
+  double step_times_curvature = 0;
+};
+
 // One line of algorithms.def: ALGORITHM(symbol) names `const AlgorithmInfo symbol_algorithm` in
 // protocol/algorithm/<symbol>.cc.
 struct AlgorithmInfo {
@@ -69,8 +82,14 @@ struct AlgorithmInfo {
   Needs needs;
   OptionSpecs options;
   std::unique_ptr<Algorithm> (*make)(const NodeState& state, const Options& options);
-  // Mini-batches of one node in one round.
-  uint64_t (*batches_per_round)(const Options& options);
+  // Mini-batches that a round takes, per node: a fraction where it does not wait for all.
+  double (*batches_per_round)(const Options& options, uint32_t nodes);
+  // Timing never reaches the mathematics: the same bits on every body.
+  bool synchronous = true;
+  // The model is the hub's, node 0, which alone reports; the others hold it at the end.
+  bool central = false;
+  // Throws OperatorError where the options do not fit the rest; null = they always do.
+  void (*check)(const Setting& setting) = nullptr;
 };
 
 std::vector<const AlgorithmInfo*> all_algorithms();

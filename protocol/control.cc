@@ -8,6 +8,7 @@
 #include "protocol/control.h"
 
 #define MSGPACK_NO_BOOST
+#include <array>
 #include <exception>
 #include <msgpack.hpp>
 #include <stdexcept>
@@ -89,6 +90,7 @@ void fields(A& a, Ref<A, Counters> r) {
   a("uncompressed_bytes_sent", r.uncompressed_bytes_sent);
   a("repairs_requested", r.repairs_requested);
   a("messages_resent", r.messages_resent);
+  a("batches", r.batches);
   a("refused", r.refused);
 }
 
@@ -99,7 +101,19 @@ void fields(A& a, Ref<A, ReportEntry> r) {
   a("seconds", r.seconds);
   a("unix_time", r.unix_time);
   a("bytes_sent", r.bytes_sent);
+  a("disagreement", r.disagreement);
   a("snapshot", r.snapshot);
+}
+
+template <typename A>
+void fields(A& a, Ref<A, Measures> r) {
+  a("staleness", r.staleness);
+  a("applied", r.applied);
+  a("staleness_sum", r.staleness_sum);
+  a("late", r.late);
+  a("cancelled", r.cancelled);
+  a("waits_for", r.waits_for);
+  a("local_steps", r.local_steps);
 }
 
 template <typename A>
@@ -120,6 +134,7 @@ void fields(A& a, Ref<A, ProgressReply> r) {
   a("seconds", r.seconds);
   a("unix_start", r.unix_start);
   a("counters", r.counters);
+  a("measures", r.measures);
   a("silent", r.silent);
   a("reports", r.reports);
   a("next_report", r.next_report);
@@ -216,6 +231,13 @@ class Writer {
     pack_.pack(value.first);
     pack_.pack(value.second);
   }
+  // A histogram, up to its last bin that is not 0.
+  void write(const std::array<uint64_t, Measures::kBins>& bins) {
+    size_t used = bins.size();
+    while (used > 0 && bins[used - 1] == 0) --used;
+    pack_.pack_array(static_cast<uint32_t>(used));
+    for (size_t i = 0; i < used; ++i) pack_.pack(bins[i]);
+  }
   template <typename T>
   void write(const std::vector<T>& values) {
     pack_.pack_array(static_cast<uint32_t>(values.size()));
@@ -276,6 +298,14 @@ class Reader {
       throw std::invalid_argument("not a pair");
     }
     value = {from.via.array.ptr[0].as<std::string>(), from.via.array.ptr[1].as<uint64_t>()};
+  }
+  static void read(const msgpack::object& from, std::array<uint64_t, Measures::kBins>& bins) {
+    if (from.type != msgpack::type::ARRAY || from.via.array.size > bins.size()) {
+      throw std::invalid_argument("not a histogram");
+    }
+    bins.fill(0);
+    for (uint32_t i = 0; i < from.via.array.size; ++i)
+      bins[i] = from.via.array.ptr[i].as<uint64_t>();
   }
   template <typename T>
   static void read(const msgpack::object& from, std::vector<T>& values) {

@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "protocol/measures.h"
 #include "protocol/status.h"
 #include "topology/types.h"
 
@@ -99,17 +100,19 @@ struct Counters {
   uint64_t uncompressed_bytes_sent = 0;
   uint64_t repairs_requested = 0;
   uint64_t messages_resent = 0;
+  uint64_t batches = 0;
   std::vector<std::pair<std::string, uint64_t>> refused;  // by reason_name; only those above 0
 };
 
 // One completed round that the job asked to see (report.every, and the last one).
 struct ReportEntry {
   Round round = 0;
-  double loss = 0;          // mean training loss of this node's batches in that round
-  double seconds = 0;       // since this node began training
-  double unix_time = 0;     // s since 1970, to put the reports of several nodes side by side
-  uint64_t bytes_sent = 0;  // up to then
-  bool snapshot = false;    // SnapshotRequest{round} can be answered
+  double loss = 0;           // mean training loss of this node's batches in that round
+  double seconds = 0;        // since this node began training
+  double unix_time = 0;      // s since 1970, to put the reports of several nodes side by side
+  uint64_t bytes_sent = 0;   // up to then
+  double disagreement = -1;  // Report::disagreement; below 0 = unknown
+  bool snapshot = false;     // SnapshotRequest{round} can be answered
 };
 
 struct SilentPeer {
@@ -128,6 +131,7 @@ struct ProgressReply {
   double seconds = 0;     // training so far; of the whole training once it is over
   double unix_start = 0;  // when training began on this node, s since 1970; 0 = not yet
   Counters counters;
+  Measures measures;                 // of the algorithm on this node
   std::vector<SilentPeer> silent;    // waited for, or not yet met
   std::vector<ReportEntry> reports;  // from first_report on
   uint64_t next_report = 0;          // index of the report to come

@@ -67,6 +67,9 @@ struct Report {
   Round round = 0;          // the round just completed
   double loss = 0;          // mean training loss of this node's batches in the round
   SharedBuffer parameters;  // after the round
+  // Mean over the nodes of |x_i - mean x|^2 before they were brought together, as a hub saw it;
+  // below 0 = not known to this node.
+  double disagreement = -1;
 };
 
 // The node's work is over. It goes on serving its neighbours until its body stops it.

@@ -35,6 +35,7 @@ struct Received {
 struct Computed {
   uint64_t ticket = 0;
   SharedBuffer result;  // the gradient, or the parameters that the local steps reached; p floats
+  uint32_t steps = 0;   // batches that went into it
   double loss = 0;      // mean over the batches, at the points where the gradients were taken
   bool finite = true;   // false: result holds NaN or infinity
 };

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "topology/assert.h"
 #include "protocol/kernels.h"
 #include "protocol/limits.h"
+#include "topology/assert.h"
 
 namespace kith {
 

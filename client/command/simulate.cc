@@ -40,7 +40,7 @@ class Simulation {
     validate(job_, options.nodes);
     training_ = load_training(job_, options.nodes, true);
     const double rows = training_.train ? static_cast<double>(training_.train->rows()) : 0;
-    rounds_ = rounds_of(job_, rows / options.nodes);
+    rounds_ = rounds_of(job_, options.nodes, rows / options.nodes);
     folder_.emplace(options.out, job_, options.nodes);
   }
 
@@ -92,7 +92,8 @@ class Simulation {
       vectors.push_back(result.parameters[i].floats());
     }
     const RunResult summary = summarise(job_, *training_.model, training_.test.get(), outcomes,
-                                        {wall, seconds(result.end), result.diverged},
+                                        {wall, seconds(result.end), result.diverged,
+                                         result.measures},
                                         std::thread::hardware_concurrency());
     folder_->write(summary);
     folder_->write_model("model", *training_.model, average_of(vectors), summary);
@@ -111,6 +112,7 @@ class Simulation {
     outcome.parameters = result.parameters[i].floats();
     outcome.rounds = result.rounds;
     outcome.loss = result.loss[i];
+    outcome.batches = counters.batches;
     outcome.messages_sent = counters.messages_sent;
     outcome.messages_received = counters.messages_received;
     outcome.bytes_sent = counters.bytes_sent;

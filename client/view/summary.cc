@@ -67,6 +67,14 @@ std::string traffic_lines(const RunResult& result) {
   return text + line("", comparison);
 }
 
+std::string staleness_line(const Measures& measures) {
+  std::string text =
+      fmt::format("{:.3g} rounds on average, of {} gradients applied", measures.mean_staleness(),
+                  count_text(measures.applied));
+  if (measures.late > 0) text += fmt::format("; {} came too late", count_text(measures.late));
+  return line("staleness", text);
+}
+
 std::string heading(const RunResult& result) {
   return fmt::format("{} {} ({} parameters) on {} {}: {} rounds of {}, graph {}, messages {}\n",
                      result.diverged ? "Diverged:" : "Trained", result.model,
@@ -91,6 +99,7 @@ std::string render_summary(const RunResult& result, const std::string& folder) {
     text += line("disagreement", number_text(result.consensus_distance) +
                                      "  mean squared distance of a node's model to the average");
   }
+  if (result.measures && result.measures->applied > 0) text += staleness_line(*result.measures);
   text += time_line(result) + traffic_lines(result);
   return text + line("model", folder + "/model.safetensors") +
          line("all figures", folder + "/result.json");

@@ -92,6 +92,7 @@ Computed Trainer::run(const Compute& work, Pool& pool, Workspace& workspace,
   KITH_ASSERT(work.steps > 0 && work.at.floats().size() == p);
   Computed computed;
   computed.ticket = work.ticket;
+  computed.steps = work.steps;
   Buffer result = pool.acquire_floats(p);
   const std::span<float> y = result.floats();
   if (work.rule.kind == LocalRule::Kind::kGradient) {

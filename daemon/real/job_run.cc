@@ -159,6 +159,7 @@ void JobRun::report(NodeId, Report&& report) {
   entry.seconds = seconds(now());
   entry.unix_time = unix_start_ + entry.seconds;
   entry.bytes_sent = node_.counters().bytes_sent;
+  entry.disagreement = report.disagreement;
   reports_.add(entry, std::move(report.parameters));
   if (log_.wants(Log::Level::kInfo)) {
     log_.info("report", {{"round", std::to_string(entry.round)},
@@ -199,6 +200,12 @@ double JobRun::training_seconds() const {
   return phase_ == control::Phase::kRunning ? seconds(now()) : seconds(training_);
 }
 
+std::optional<ReportStore::Snapshot> JobRun::snapshot(std::optional<Round> round) const {
+  if (round) return reports_.snapshot(round);
+  const NodeState& state = node_.state();
+  return ReportStore::Snapshot{state.round, state.parameters};
+}
+
 control::ProgressReply JobRun::progress() const {
   control::ProgressReply reply;
   reply.phase = phase_;
@@ -217,6 +224,8 @@ control::ProgressReply JobRun::progress() const {
   reply.counters.uncompressed_bytes_sent = counters.uncompressed_bytes_sent;
   reply.counters.repairs_requested = counters.repairs_requested;
   reply.counters.messages_resent = counters.messages_resent;
+  reply.counters.batches = counters.batches;
+  reply.measures = node_.measures();
   for (size_t i = 1; i < counters.refused.size(); ++i) {
     if (counters.refused[i] == 0) continue;
     reply.counters.refused.emplace_back(reason_name(static_cast<Reason>(i)), counters.refused[i]);

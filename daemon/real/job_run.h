@@ -39,9 +39,8 @@ class JobRun final : public Body {
   NodeId self() const { return loaded_->membership.self; }
   control::ProgressReply progress() const;
   std::vector<control::ReportEntry> reports(uint64_t first) const { return reports_.since(first); }
-  std::optional<ReportStore::Snapshot> snapshot(std::optional<Round> round) const {
-    return reports_.snapshot(round);
-  }
+  // Of a reported round, or what the node has now.
+  std::optional<ReportStore::Snapshot> snapshot(std::optional<Round> round) const;
   void describe(control::StatusReply& status) const;
 
   // Body; called by the node.

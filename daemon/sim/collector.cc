@@ -13,6 +13,7 @@ bool Collector::add(const Report& report, Time now, SimulationReport& out) {
   for (size_t i = 0; i < dimension_; ++i) gathering.sum[i] += static_cast<double>(x[i]);
   gathering.squares += kernels::squared_norm(x);
   gathering.loss += report.loss;
+  gathering.disagreement = std::max(gathering.disagreement, report.disagreement);
   if (++gathering.count < nodes_) return false;
 
   const double share = 1.0 / nodes_;
@@ -24,7 +25,9 @@ bool Collector::add(const Report& report, Time now, SimulationReport& out) {
     norm_of_mean += mean * mean;
     if (with_average_) out.average[i] = static_cast<float>(mean);
   }
-  out.consensus_distance = std::max(0.0, gathering.squares * share - norm_of_mean);
+  out.consensus_distance = gathering.disagreement >= 0
+                               ? gathering.disagreement
+                               : std::max(0.0, gathering.squares * share - norm_of_mean);
   rounds_.erase(report.round);
   return true;
 }

@@ -12,8 +12,9 @@ namespace kith {
 
 class Collector {
  public:
-  Collector(uint32_t nodes, size_t dimension, bool with_average)
-      : nodes_(nodes), dimension_(dimension), with_average_(with_average) {}
+  // `reporters`: nodes whose reports make up a round.
+  Collector(uint32_t reporters, size_t dimension, bool with_average)
+      : nodes_(reporters), dimension_(dimension), with_average_(with_average) {}
 
   // Returns true, and fills `out`, when `report` is the last of its round.
   bool add(const Report& report, Time now, SimulationReport& out);
@@ -23,6 +24,7 @@ class Collector {
     std::vector<double> sum;
     double squares = 0;
     double loss = 0;
+    double disagreement = -1;  // as a hub told
     uint32_t count = 0;
   };
 

@@ -13,6 +13,7 @@ struct SimulatedLearner::Slot {
   Compute work;
   Computed result;
   std::atomic<int> state{kIdle};
+  std::atomic<bool> cancelled{false};
 };
 
 SimulatedLearner::SimulatedLearner(std::vector<Trainer> trainers, unsigned threads, Pool& pool)
@@ -25,7 +26,7 @@ SimulatedLearner::SimulatedLearner(std::vector<Trainer> trainers, unsigned threa
 SimulatedLearner::~SimulatedLearner() = default;
 
 void SimulatedLearner::run(Slot& slot, Workspace& workspace) {
-  slot.result = slot.trainer.run(slot.work, pool_, workspace);
+  slot.result = slot.trainer.run(slot.work, pool_, workspace, &slot.cancelled);
   slot.state.store(Slot::kDone, std::memory_order_release);
   slot.state.notify_all();
 }
@@ -48,16 +49,36 @@ Computed SimulatedLearner::take(NodeId node) {
   if (slot.state.compare_exchange_strong(state, Slot::kRunning)) {
     run(slot, own_workspace_);
   } else {
-    KITH_ASSERT(state != Slot::kIdle);
-    while ((state = slot.state.load(std::memory_order_acquire)) != Slot::kDone) {
-      slot.state.wait(state, std::memory_order_acquire);
-    }
+    await(slot);
   }
   Computed result = std::move(slot.result);
+  clear(slot);
+  return result;
+}
+
+void SimulatedLearner::cancel(NodeId node) {
+  Slot& slot = *slots_[index_of(node)];
+  int state = Slot::kQueued;
+  if (!slot.state.compare_exchange_strong(state, Slot::kRunning)) {
+    slot.cancelled = true;
+    await(slot);
+    slot.cancelled = false;
+  }
+  clear(slot);
+}
+
+void SimulatedLearner::await(Slot& slot) {
+  int state;
+  while ((state = slot.state.load(std::memory_order_acquire)) != Slot::kDone) {
+    KITH_ASSERT(state != Slot::kIdle);
+    slot.state.wait(state, std::memory_order_acquire);
+  }
+}
+
+void SimulatedLearner::clear(Slot& slot) {
   slot.result = Computed{};
   slot.work = Compute{};
   slot.state.store(Slot::kIdle, std::memory_order_release);
-  return result;
 }
 
 }  // namespace kith

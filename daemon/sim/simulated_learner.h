@@ -26,10 +26,15 @@ class SimulatedLearner {
   // The result of what was started for `node`, waiting for it if need be.
   Computed take(NodeId node);
 
+  // Gives up what was started for `node`: at once if nobody has begun it, else at its next step.
+  void cancel(NodeId node);
+
  private:
   struct Slot;
 
   void run(Slot& slot, Workspace& workspace);
+  static void await(Slot& slot);  // until its work is done
+  static void clear(Slot& slot);  // for the next piece of work
 
   Pool& pool_;
   std::vector<std::unique_ptr<Slot>> slots_;

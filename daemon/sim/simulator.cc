@@ -55,7 +55,7 @@ class Simulator final : public Body {
                   .loss = plan.job.delays.loss},
                  plan.nodes, plan.job.seed),
         learner_(make_trainers(plan, model, train), thread_count(settings, plan.job, model), pool_),
-        collector_(plan.nodes, plan.dimension, settings.average_in_reports),
+        collector_(plan.reporters(), plan.dimension, settings.average_in_reports),
         tickets_(plan.nodes),
         timers_(plan.nodes),
         loss_(plan.nodes) {
@@ -101,7 +101,7 @@ class Simulator final : public Body {
 
   void cancel(NodeId node, uint64_t ticket) override {
     if (tickets_[index_of(node)] != ticket) return;
-    static_cast<void>(learner_.take(node));
+    learner_.cancel(node);
     tickets_[index_of(node)] = kNoTicket;
   }
 
@@ -165,6 +165,7 @@ class Simulator final : public Body {
     SimulationResult result{.parameters = {},
                             .loss = std::move(loss_),
                             .counters = {},
+                            .measures = nodes_.front().measures(),
                             .end = now_,
                             .events = events_,
                             .rounds = plan_.rounds,

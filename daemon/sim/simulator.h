@@ -33,6 +33,7 @@ struct SimulationResult {
   std::vector<SharedBuffer> parameters;  // by NodeId
   std::vector<double> loss;              // of the last round, by NodeId
   std::vector<NodeCounters> counters;    // by NodeId
+  Measures measures;                     // of node 0
   Time end{};                            // virtual
   uint64_t events = 0;
   Round rounds = 0;

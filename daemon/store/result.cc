@@ -84,16 +84,16 @@ void describe_job(RunResult& result, const Job& job, const Model& model) {
 void add_traffic(RunResult& result, const Job& job, std::span<const NodeOutcome> nodes) {
   const auto n = static_cast<double>(nodes.size());
   double batches = 0;
+  const bool central = algorithm_info(job.algorithm.kind).central;
+  if (central) result.loss = nodes[0].loss;
   for (const NodeOutcome& node : nodes) {
     result.bytes_sent_per_node += static_cast<double>(node.bytes_sent) / n;
     result.messages_sent_per_node += static_cast<double>(node.messages_sent) / n;
     result.bytes_uncompressed_per_node += static_cast<double>(node.uncompressed_bytes_sent) / n;
-    result.loss += node.loss / n;
+    if (!central) result.loss += node.loss / n;
     result.rounds = std::max(result.rounds, node.rounds);
-    batches += static_cast<double>(node.rounds);
+    batches += static_cast<double>(node.batches);
   }
-  const AlgorithmInfo& algorithm = algorithm_info(job.algorithm.kind);
-  batches *= static_cast<double>(algorithm.batches_per_round(job.algorithm.options));
   // Synchronous SGD over a star: for each batch of a worker one gradient up and one model down.
   result.bytes_synchronous_per_node =
       batches / n * 2 * static_cast<double>(sizeof(float) * result.parameters);
@@ -141,6 +141,8 @@ RunResult summarise(const Job& job, const Model& model, const Dataset* test,
     result.per_node.push_back({node, squared_distance(node.parameters, average), std::nullopt});
     result.per_node.back().outcome.parameters = {};
   }
+  const bool measured = timing.measures.applied > 0 || timing.measures.local_steps > 0;
+  if (measured) result.measures = timing.measures;
   if (test) add_accuracy(result, model, *test, vectors, average, threads);
   if (!model.needs_data()) {
     result.laboratory = measure_laboratory(vectors);

@@ -10,6 +10,7 @@
 #include "daemon/learn/dataset.h"
 #include "daemon/learn/model.h"
 #include "daemon/store/laboratory.h"
+#include "protocol/measures.h"
 
 namespace kith {
 
@@ -18,6 +19,7 @@ struct NodeOutcome {
   std::span<const float> parameters;
   Round rounds = 0;  // completed
   double loss = 0;   // training loss of its last round
+  uint64_t batches = 0;  // computed
   uint64_t messages_sent = 0;
   uint64_t messages_received = 0;
   uint64_t bytes_sent = 0;  // on the wire
@@ -66,6 +68,7 @@ struct RunResult {
   bool diverged = false;
   std::string parameters_hash;  // hash_parameters in NodeId order
   std::optional<LaboratoryResult> laboratory;
+  std::optional<Measures> measures;  // of the node that reports, where its algorithm has any
   std::vector<NodeResult> per_node;
 };
 
@@ -73,6 +76,7 @@ struct RunTiming {
   double seconds = 0;
   std::optional<double> virtual_seconds;
   bool diverged = false;
+  Measures measures = {};  // of node 0
 };
 
 // More nodes than this are not all evaluated: as many, spread evenly over the ids, stand for them.

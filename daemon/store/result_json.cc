@@ -42,6 +42,19 @@ ordered_json of(const LaboratoryResult& lab) {
           {"consensus", figure(lab.consensus, &LaboratoryMoments::consensus)}};
 }
 
+ordered_json of(const Measures& measures) {
+  size_t bins = measures.staleness.size();
+  while (bins > 0 && measures.staleness[bins - 1] == 0) --bins;
+  ordered_json json = {{"applied", measures.applied},
+                       {"mean_staleness", measures.mean_staleness()},
+                       {"staleness", ordered_json::array()},
+                       {"late", measures.late}};
+  for (size_t i = 0; i < bins; ++i) json["staleness"].push_back(measures.staleness[i]);
+  if (measures.waits_for > 0) json["waits_for"] = measures.waits_for;
+  if (measures.local_steps > 0) json["local_steps"] = measures.local_steps;
+  return json;
+}
+
 ordered_json of(const NodeResult& node, size_t id) {
   const NodeOutcome& outcome = node.outcome;
   ordered_json json = {{"node", id},
@@ -91,6 +104,7 @@ std::string to_json(const RunResult& result, int indent) {
   json["samples_per_second"] = number(result.samples_per_second);
   json["parameters_hash"] = result.parameters_hash;
   if (result.laboratory) json["laboratory"] = of(*result.laboratory);
+  if (result.measures) json["gradients"] = of(*result.measures);
   ordered_json& nodes = json["per_node"] = ordered_json::array();
   for (size_t i = 0; i < result.per_node.size(); ++i) nodes.push_back(of(result.per_node[i], i));
   return json.dump(indent);

@@ -16,8 +16,8 @@
 // Waits: for its neighbours only. Needs: W doubly stochastic.
 // Invariants: the average of x is moved by steps alone; equal nodes without steps stay equal.
 #include "protocol/algorithm.h"
-#include "protocol/algorithm/text.h"
 #include "protocol/compressor.h"
+#include "protocol/describe.h"
 #include "protocol/inbox.h"
 #include "protocol/weighted_sum.h"
 #include "topology/assert.h"
@@ -199,8 +199,8 @@ const AlgorithmInfo dpsgd_algorithm = {
       return std::make_unique<Dpsgd>(state, options);
     },
     .batches_per_round =
-        [](const Options& options) {
-          return static_cast<uint64_t>(options.integer("local_steps"));
+        [](const Options& options, uint32_t) {
+          return static_cast<double>(options.integer("local_steps"));
         },
 };
 

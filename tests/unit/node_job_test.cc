@@ -187,11 +187,11 @@ TEST(Job, NoNodesAreRefused) { expect_all(refusal_for(kSmallest, 0, {}), {"-n is
 TEST(Job, EpochsBecomeRounds) {
   Job job = parse_job(
       kSmallest, {"stop.rounds=0", "stop.epochs=2", "train.batch=10", "algorithm.local_steps=4"});
-  EXPECT_EQ(rounds_of(job, 1000), 50u);  // 2 x 1000 rows, 40 a round
-  EXPECT_EQ(rounds_of(job, 1001), 51u);  // the rest is a round, too
-  EXPECT_EQ(rounds_of(job, 1), 1u);
+  EXPECT_EQ(rounds_of(job, 4, 1000), 50u);  // 2 x 1000 rows, 40 a round
+  EXPECT_EQ(rounds_of(job, 4, 1001), 51u);  // the rest is a round, too
+  EXPECT_EQ(rounds_of(job, 4, 1), 1u);
   job = parse_job(kSmallest);
-  EXPECT_EQ(rounds_of(job, 1000), 10u);
+  EXPECT_EQ(rounds_of(job, 4, 1000), 10u);
 }
 
 TEST(Job, ExamplesAreGood) {

@@ -172,8 +172,9 @@ struct Finished {
   std::unique_ptr<Model> model = model_info("quadratic").make({}, 2, job.model.options);
   std::vector<float> x0 = {1, 2, 3, 4};
   std::vector<float> x1 = {3, 2, 3, 8};
-  std::vector<NodeOutcome> outcomes{{.parameters = x0, .rounds = 10, .loss = 1, .bytes_sent = 100},
-                                    {.parameters = x1, .rounds = 10, .loss = 3, .bytes_sent = 300}};
+  std::vector<NodeOutcome> outcomes{
+      {.parameters = x0, .rounds = 10, .loss = 1, .batches = 10, .bytes_sent = 100},
+      {.parameters = x1, .rounds = 10, .loss = 3, .batches = 10, .bytes_sent = 300}};
 };
 
 TEST(Result, LaboratoryByHand) {

@@ -35,7 +35,11 @@ ProgressReply example_progress() {
   progress.counters.bytes_sent = 1ull << 50;
   progress.counters.refused = {{"malformed", 3}, {"stale", 1}};
   progress.silent = {{3, "127.0.0.1:4711", 3.2}};
-  progress.reports = {{10, 0.5, 1.5, 1.7e9, 99, true}, {16, -0.0, 2.5, 1.7e9 + 1, 100, false}};
+  progress.reports = {{10, 0.5, 1.5, 1.7e9, 99, 0.25, true},
+                      {16, -0.0, 2.5, 1.7e9 + 1, 100, -1, false}};
+  progress.measures.apply(3);
+  progress.measures.apply(1000);
+  progress.measures.waits_for = 2;
   progress.next_report = 2;
   return progress;
 }
@@ -106,6 +110,10 @@ TEST(Control, ProgressRoundTrips) {
   ASSERT_EQ(got.reports.size(), 2u);
   EXPECT_TRUE(got.reports[0].snapshot);
   EXPECT_EQ(got.reports[0].bytes_sent, 99u);
+  EXPECT_EQ(got.reports[0].disagreement, 0.25);
+  EXPECT_EQ(got.measures.staleness, example_progress().measures.staleness);
+  EXPECT_EQ(got.measures.staleness_sum, 1003u);
+  EXPECT_EQ(got.measures.waits_for, 2u);
 }
 
 TEST(Control, AnAbsentRoundStaysAbsent) {

@@ -1,4 +1,4 @@
-#include "protocol/algorithm/text.h"
+#include "protocol/describe.h"
 
 #include <cmath>
 #include <cstdio>

@@ -1,0 +1,36 @@
+// K-async SGD (Dutta et al. 2018; ALGORITHMS 2A): the hub waits for K distinct nodes. These idle
+// until the update and then get the new model; the others go on with the model that they have.
+//
+//   x+ = x - (eta/K) sum_{k=1..K} C(g_{i_k}(x_k)),  x_k up to many updates old
+//
+// Keeps: x; the hub K payloads. Sends: one gradient up, one model down for each batch. Waits: the
+// hub for K nodes, contributors for the update. Needs: a star.
+// Invariants: K = N is synchronous SGD bit for bit, K = 1 is async; mean staleness N/K - 1 in the
+// long run for any law of the delays.
+#include "protocol/coordinator/gradients.h"
+
+namespace kith {
+
+extern const AlgorithmInfo k_async_algorithm;
+const AlgorithmInfo k_async_algorithm = {
+    .name = "k-async",
+    .help = "K distinct nodes make a step and then go on; the others are not disturbed",
+    .needs = {.star = true},
+    .options = {option_k(), option_staleness_aware()},
+    .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
+      return make_gradient_coordinator(state,
+                                       {.name = "k-async",
+                                        .k = static_cast<uint32_t>(options.integer("k")),
+                                        .pull = Pull::kSendersAtUpdate,
+                                        .scale_by_staleness = options.flag("staleness_aware")});
+    },
+    .batches_per_round =
+        [](const Options& options, uint32_t nodes) {
+          return static_cast<double>(options.integer("k")) / nodes;
+        },
+    .synchronous = false,
+    .central = true,
+    .check = check_k,
+};
+
+}  // namespace kith

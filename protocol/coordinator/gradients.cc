@@ -1,0 +1,294 @@
+#include "protocol/coordinator/gradients.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "protocol/compressor.h"
+#include "protocol/describe.h"
+#include "protocol/limits.h"
+#include "protocol/weighted_sum.h"
+#include "topology/assert.h"
+
+namespace kith {
+
+namespace {
+
+constexpr NodeId kHub{0};
+constexpr uint16_t kGradient = 1;  // to the hub; round = that of the model it was taken at
+constexpr uint16_t kModel = 2;     // from the hub; round = updates that it has seen
+
+// A gradient on its way into an update.
+struct Contribution {
+  NodeId from{};
+  Round at = 0;
+  double loss = 0;
+  Payload payload;
+};
+
+// What the hub knows of a node.
+struct Peer {
+  bool working = true;  // has a model whose gradient has not come
+  Round holds = 0;      // the last model that it was given
+  uint64_t given = 0;   // gradients that came from it
+};
+
+class GradientCoordinator final : public Algorithm {
+ public:
+  GradientCoordinator(const NodeState& state, const GradientRule& rule)
+      : rule_(rule), compressor_(*state.codec, state.error_feedback), optimizer_(*state.optimizer) {
+    if (state.self == kHub) peers_.resize(state.nodes);
+    measures_.waits_for = rule_.k;
+  }
+
+  Status step(NodeState& state, Event&& event, std::vector<Effect>& out) override {
+    if (over_) return {};
+    if (std::holds_alternative<Start>(event)) begin_work(state, out);
+    if (auto* computed = std::get_if<Computed>(&event)) finished(state, std::move(*computed), out);
+    if (auto* received = std::get_if<Received>(&event)) {
+      Message& message = received->message;
+      return state.self == kHub ? collect(state, std::move(message), out)
+                                : adopt(state, message, out);
+    }
+    return {};
+  }
+
+  void describe(const NodeState& state, std::string& out) const override {
+    out += std::string(rule_.name) + " round=" + std::to_string(state.round);
+    out += over_ ? " over" : computing_ ? " computing" : " waiting";
+    if (state.self == kHub) out += " gathered=" + std::to_string(gathered_.size());
+    describe_vector("x", state.parameters, out);
+    describe_vector("e", compressor_.memory(), out);
+  }
+
+  const Measures* measures() const override { return &measures_; }
+
+  void waiting_for(const NodeState& state, std::vector<NodeId>& out) const override {
+    if (over_) return;
+    if (state.self != kHub) {
+      // A node that always computes would never ask for a model that got lost.
+      if (!computing_ || rule_.keep_drawing) out.push_back(kHub);
+      return;
+    }
+    for (uint32_t i = 1; i < peers_.size(); ++i) {
+      if (peers_[i].working) out.push_back(NodeId{i});
+    }
+  }
+
+ private:
+  // ---- every node: gradients ----
+
+  float rate(const NodeState& state, Round round) const {
+    return state.optimizer->rate_at(round, state.rounds);
+  }
+
+  void begin_work(const NodeState& state, std::vector<Effect>& out) {
+    computing_ = true;
+    at_ = state.round;
+    out.push_back(Compute{
+        .ticket = ++ticket_, .first_batch = next_batch_++, .at = state.parameters, .rule = {}});
+  }
+
+  void give_up_work(std::vector<Effect>& out) {
+    if (!computing_) return;
+    computing_ = false;
+    ++measures_.cancelled;
+    out.push_back(Cancel{ticket_});
+  }
+
+  void finished(NodeState& state, Computed&& computed, std::vector<Effect>& out) {
+    if (!computing_ || computed.ticket != ticket_) return;
+    computing_ = false;
+    SharedBuffer wire;
+    if (!computed.finite || !encode(state, computed.result, wire)) {
+      over_ = true;
+      out.push_back(Finish{Finish::Why::kDiverged, state.round});
+      return;
+    }
+    if (state.self == kHub) {
+      gather(state, {kHub, at_, computed.loss, std::move(wire)}, out);
+    } else {
+      out.push_back(Send{.to = kHub,
+                         .kind = kGradient,
+                         .round = at_,
+                         .scalar = computed.loss,
+                         .payload = std::move(wire)});
+    }
+    if (rule_.keep_drawing && !computing_ && !over_) begin_work(state, out);
+  }
+
+  bool encode(const NodeState& state, const SharedBuffer& gradient, SharedBuffer& wire) {
+    const float now = rate(state, at_);
+    const float memory_scale = now > 0 && encoded_rate_ > 0 ? encoded_rate_ / now : 1.0f;
+    encoded_rate_ = now;
+    Rng rng(state.seed, state.self, Purpose::kCodec, next_batch_ - 1);
+    return compressor_.encode(gradient, memory_scale, rng, *state.pool, wire).ok();
+  }
+
+  Status adopt(NodeState& state, const Message& message, std::vector<Effect>& out) {
+    if (message.from != kHub) return Reason::kUnknownPeer;
+    if (message.kind != kModel || message.round > state.rounds ||
+        message.payload.size() != state.dimension * sizeof(float)) {
+      return Reason::kMalformed;
+    }
+    if (message.round <= state.round) return Reason::kStale;
+    give_up_work(out);
+    state.round = message.round;
+    state.parameters = floats_of(message.payload, *state.pool);
+    state.round == state.rounds ? finish(state, out) : begin_work(state, out);
+    return {};
+  }
+
+  void finish(const NodeState& state, std::vector<Effect>& out) {
+    over_ = true;
+    out.push_back(Finish{Finish::Why::kDone, state.round});
+  }
+
+  // ---- the hub ----
+
+  Status collect(NodeState& state, Message&& message, std::vector<Effect>& out) {
+    if (message.kind != kGradient) return Reason::kMalformed;
+    if (!std::isfinite(message.scalar)) return Reason::kNotFinite;
+    if (const Status status = check(*state.codec, message.payload, state.dimension, *state.pool);
+        !status.ok()) {
+      return status;
+    }
+    const Peer& peer = peers_[index_of(message.from)];
+    if (message.round < peer.holds) {
+      // Sent before the model that cancelled it had come; one that idles has nothing of the kind.
+      if (rule_.pull != Pull::kAllAtUpdate) return Reason::kMalformed;
+      ++measures_.late;
+      return {};
+    }
+    if (message.round > peer.holds) return Reason::kMalformed;
+    if (!peer.working) return Reason::kDuplicate;
+    gather(state, {message.from, message.round, message.scalar, std::move(message.payload)}, out);
+    return {};
+  }
+
+  void gather(NodeState& state, Contribution&& contribution, std::vector<Effect>& out) {
+    const NodeId from = contribution.from;
+    Peer& peer = peers_[index_of(from)];
+    peer.working = rule_.keep_drawing;
+    ++peer.given;
+    const auto place = std::ranges::upper_bound(gathered_, from, {}, &Contribution::from);
+    gathered_.insert(place, std::move(contribution));
+    const bool complete = gathered_.size() >= rule_.k;
+    if (complete) {
+      update(state, out);
+      if (over_) return;
+      hand_out(state, out);
+      gathered_.clear();
+    }
+    if (rule_.pull == Pull::kAtArrival) give(state, from, out);
+  }
+
+  // x+ = x - eta opt(mean), in NodeId order.
+  void update(NodeState& state, std::vector<Effect>& out) {
+    const float share = 1.0f / static_cast<float>(gathered_.size());
+    double loss = 0;
+    terms_.clear();
+    for (const Contribution& contribution : gathered_) {
+      const uint64_t staleness = state.round - contribution.at;
+      measures_.apply(staleness);
+      loss += contribution.loss / static_cast<double>(gathered_.size());
+      const float scale =
+          rule_.scale_by_staleness ? share / static_cast<float>(1 + staleness) : share;
+      terms_.push_back({scale, {}, &contribution.payload});
+    }
+    Buffer mean = state.pool->acquire_floats(state.dimension);
+    const std::span<float> g = mean.floats();
+    weighted_sum(*state.codec, terms_, g, *state.pool);
+    Buffer next = state.pool->acquire_floats(state.dimension);
+    optimizer_.step(rate(state, state.round), state.parameters.floats(), g, next.floats());
+    state.parameters = std::move(next).freeze();
+    out.push_back(Report{.round = state.round, .loss = loss, .parameters = state.parameters});
+    ++state.round;
+    if (state.round == state.rounds) end(state, out);
+  }
+
+  void end(const NodeState& state, std::vector<Effect>& out) {
+    give_up_work(out);
+    for (uint32_t i = 1; i < peers_.size(); ++i) send_model(state, NodeId{i}, out);
+    finish(state, out);
+  }
+
+  // After an update: to whom the rule gives the new model.
+  void hand_out(const NodeState& state, std::vector<Effect>& out) {
+    switch (rule_.pull) {
+      case Pull::kAllAtUpdate:
+        for (uint32_t i = 0; i < peers_.size(); ++i) give(state, NodeId{i}, out);
+        return;
+      case Pull::kSendersAtUpdate:
+        for (const Contribution& contribution : gathered_) give(state, contribution.from, out);
+        return;
+      case Pull::kAtArrival: return;  // gather() does
+      case Pull::kBounded: give_within_bound(state, out); return;
+    }
+  }
+
+  void give_within_bound(const NodeState& state, std::vector<Effect>& out) {
+    const uint64_t slowest = std::ranges::min(peers_, {}, &Peer::given).given;
+    for (uint32_t i = 0; i < peers_.size(); ++i) {
+      if (!peers_[i].working && peers_[i].given <= slowest + rule_.lead) {
+        give(state, NodeId{i}, out);
+      }
+    }
+  }
+
+  void give(const NodeState& state, NodeId to, std::vector<Effect>& out) {
+    Peer& peer = peers_[index_of(to)];
+    peer.working = true;
+    peer.holds = state.round;
+    if (to != kHub) return send_model(state, to, out);
+    give_up_work(out);
+    begin_work(state, out);
+  }
+
+  void send_model(const NodeState& state, NodeId to, std::vector<Effect>& out) {
+    out.push_back(
+        Send{.to = to, .kind = kModel, .round = state.round, .payload = state.parameters});
+  }
+
+  const GradientRule rule_;
+  Compressor compressor_;
+  float encoded_rate_ = 0;   // that the memory of the compressor is scaled by; 0 = none yet
+  uint64_t ticket_ = 0;      // of the last work
+  uint64_t next_batch_ = 0;  // of this node
+  Round at_ = 0;             // of the model that the work under way is at
+  bool computing_ = false;
+  bool over_ = false;
+  Measures measures_;
+
+  // Of the hub.
+  Optimizer optimizer_;
+  std::vector<Peer> peers_;             // by NodeId, itself included
+  std::vector<Contribution> gathered_;  // by NodeId, then by arrival
+  std::vector<Term> terms_;             // scratch, kept for its capacity
+};
+
+}  // namespace
+
+std::unique_ptr<Algorithm> make_gradient_coordinator(const NodeState& state,
+                                                     const GradientRule& rule) {
+  return std::make_unique<GradientCoordinator>(state, rule);
+}
+
+OptionSpec option_k() {
+  return {"k", OptionSpec::Type::kInteger,         int64_t{1}, "K: gradients of one update",
+          1,   static_cast<double>(limits::kNodes)};
+}
+
+OptionSpec option_staleness_aware() {
+  return {"staleness_aware", OptionSpec::Type::kFlag, false,
+          "a gradient that is s updates old counts 1 / (1 + s)"};
+}
+
+void check_k(const Setting& setting) {
+  const int64_t k = setting.options.integer("k");
+  if (k <= setting.nodes) return;
+  throw OperatorError("algorithm.k is " + std::to_string(k) + ", but there are " +
+                      std::to_string(setting.nodes) + " nodes: it must be between 1 and " +
+                      std::to_string(setting.nodes));
+}
+
+}  // namespace kith

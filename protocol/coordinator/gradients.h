@@ -1,0 +1,64 @@
+// Coordinators that collect gradients: the hub of a star, node 0, gathers K gradients, takes one
+// step and sends the model out again. What makes the algorithms of this family is who counts, who
+// gets the new model when, and what becomes of the work under way:
+//
+//                  K counts            after the update             work under way
+//   sync           all N nodes         all get x+                   there is none
+//   k-sync         distinct nodes      all get x+                   cancelled
+//   k-batch-sync   any gradients       all get x+                   cancelled; until then a node
+//                                                                   goes on at the same x
+//   async          one                 its sender gets x+           goes on
+//   k-async        distinct nodes      the K senders get x+         goes on; senders idle till then
+//   k-batch-async  any gradients       (senders got x on arrival)   goes on
+//   ssp            one                 who is not too far ahead     goes on
+// (Dutta, Joshi, Ghosh, Dube, Nagpurkar 2018 and 2021; Ho et al. 2013.) With K = N the first three
+// distinct rows are one and the same algorithm, bit for bit, and this is one machine.
+//
+//   hub:  x+ = x - eta opt((1/K) sum_k s_k q_k),  q_k = C(g_k(x_k))
+// x_k is the model that gradient k was taken at, s_k = 1, or 1 / (1 + staleness) if asked for
+// (Zhang, Gupta, Lian, Liu 2016). C is the job's codec on the way up; x comes down as it is. With
+// error feedback the learning rate stands inside the memory (e is rescaled when eta changes).
+//
+// The hub is a node like the others: it trains on its own data, and its gradient counts without a
+// message. Its sums run in NodeId order, so nothing depends on the order of arrival but which
+// gradients are in it.
+//
+// Keeps: x; the hub K payloads and the optimiser's state; one vector more with error feedback.
+// Sends: one gradient up and one model down for each gradient computed; to nodes whose work was
+// cancelled the model alone.
+#pragma once
+
+#include <memory>
+
+#include "protocol/algorithm.h"
+
+namespace kith {
+
+enum class Pull : uint8_t {
+  kAllAtUpdate,      // work under way is cancelled
+  kSendersAtUpdate,  // who contributed idles until then
+  kAtArrival,        // who sends a gradient gets the model of that moment
+  kBounded           // at arrival, unless more than `lead` gradients ahead of the slowest node
+};
+
+struct GradientRule {
+  const char* name;
+  uint32_t k = 1;        // gradients of an update
+  bool distinct = true;  // of distinct nodes
+  Pull pull = Pull::kAllAtUpdate;
+  bool keep_drawing = false;  // a node that has sent a gradient computes the next at the same x
+  uint64_t lead = 0;          // kBounded
+  bool scale_by_staleness = false;
+};
+
+std::unique_ptr<Algorithm> make_gradient_coordinator(const NodeState& state,
+                                                     const GradientRule& rule);
+
+// The options that algorithms of this family share.
+OptionSpec option_k();
+OptionSpec option_staleness_aware();
+
+// Throws OperatorError unless 1 <= algorithm.k <= the number of nodes.
+void check_k(const Setting& setting);
+
+}  // namespace kith

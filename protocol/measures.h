@@ -1,0 +1,34 @@
+// What an algorithm knows of its own course beside the model: how stale the gradients were that it
+// applied, how many it waits for, how many came too late. Written by the algorithm, carried to
+// results and status by the bodies.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+namespace kith {
+
+struct Measures {
+  // Gradients (or displacements of local steps) by staleness: rounds between the model that they
+  // were taken at and the one that they were applied to. The last bin holds all beyond.
+  static constexpr size_t kBins = 64;
+  std::array<uint64_t, kBins> staleness{};
+  uint64_t applied = 0;        // sum of the bins
+  uint64_t staleness_sum = 0;  // rounds, over all applied
+  uint64_t late = 0;           // arrived after the round that they were meant for, dropped
+  uint64_t cancelled = 0;      // pieces of work that this node gave up
+  uint32_t waits_for = 0;      // gradients of an update as it stands: K; 0 = no such thing
+  uint32_t local_steps = 0;    // of a round as it stands: tau; 0 = no such thing
+
+  void apply(uint64_t rounds_behind) {
+    ++staleness[std::min<uint64_t>(rounds_behind, kBins - 1)];
+    ++applied;
+    staleness_sum += rounds_behind;
+  }
+  double mean_staleness() const {
+    return applied == 0 ? 0 : static_cast<double>(staleness_sum) / static_cast<double>(applied);
+  }
+};
+
+}  // namespace kith
