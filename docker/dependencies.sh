@@ -24,7 +24,7 @@ build=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libeigen3-dev libspectra-dev libasio-dev
   libcli11-dev libtomlplusplus-dev libfmt-dev nlohmann-json3-dev zlib1g-dev libhwy-dev
-  libxxhash-dev librandom123-dev
+  libxxhash-dev librandom123-dev libboost-dev
   dataset-fashion-mnist
 )
 tests=(
