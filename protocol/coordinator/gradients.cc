@@ -130,7 +130,9 @@ class GradientCoordinator final : public Algorithm {
         message.payload.size() != state.dimension * sizeof(float)) {
       return Reason::kMalformed;
     }
-    if (message.round <= state.round) return Reason::kStale;
+    // K-batch-async gives the same model again where no update has come between.
+    if (message.round < state.round) return Reason::kStale;
+    if (message.round == state.round && computing_) return Reason::kDuplicate;
     give_up_work(out);
     state.round = message.round;
     state.parameters = floats_of(message.payload, *state.pool);
