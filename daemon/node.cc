@@ -15,6 +15,9 @@ constexpr TimerId kWatchTimer = 0xffffffff;
 constexpr uint16_t kRepairRequest = kFirstNodeKind;
 // Sender: "nothing after that, and I am alive."
 constexpr uint16_t kAlive = kFirstNodeKind + 1;
+// Sender: "what you miss up to number `sequence` I have no more." Algorithms whose messages must
+// all arrive never send more than is kept.
+constexpr uint16_t kGone = kFirstNodeKind + 2;
 
 }  // namespace
 
@@ -61,6 +64,7 @@ Status Node::receive(Message& message) {
   if (message.kind >= kFirstNodeKind) {
     edges_.heard(message.from, message.kind == kAlive, state_.now);
     if (message.kind == kRepairRequest) answer_repair(message);
+    if (message.kind == kGone) edges_.skip(message.from, message.sequence);
     return {};
   }
   // Links that lose nothing double nothing either, and the edges of 10,000 nodes are far away.
@@ -137,6 +141,8 @@ void Node::answer_repair(const Message& request) {
   edges_.kept_after(request.from, request.sequence, kept_);
   counters_.messages_resent += kept_.size();
   if (kept_.empty()) tell(request.from, kAlive, 0);
+  const uint64_t gone = edges_.gone(request.from);
+  if (gone > request.sequence) tell(request.from, kGone, gone);
   for (Message& message : kept_) transmit(std::move(message));
   kept_.clear();
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "protocol/limits.h"
+
 namespace kith {
 
 namespace {
@@ -41,6 +43,7 @@ void EdgeTable::sent(Message& message) {
   Out& edge = out_.at(message.to);
   message.sequence = ++edge.last;
   if (policy_.depth == 0) return;
+  if (supersedes(message.kind)) edge.kept.clear();
   if (edge.kept.size() == policy_.depth) edge.kept.erase(edge.kept.begin());
   edge.kept.push_back(message);
 }
@@ -53,22 +56,51 @@ void EdgeTable::kept_after(NodeId to, uint64_t contiguous, std::vector<Message>&
   }
 }
 
+uint64_t EdgeTable::gone(NodeId to) const {
+  const Out* edge = out_.find(to);
+  return edge == nullptr || edge->kept.empty() ? 0 : edge->kept.front().sequence - 1;
+}
+
+void EdgeTable::skip(NodeId peer, uint64_t number) {
+  In& edge = in_.at(peer);
+  if (edge.asked > 0 && number <= edge.contiguous + limits::kSuperseded) edge.skip_to(number);
+}
+
+void EdgeTable::In::skip_to(uint64_t number) {
+  if (number <= contiguous) return;
+  const uint64_t by = number - contiguous;
+  beyond = by < kAheadNumbers ? beyond >> by : 0;
+  contiguous = number;
+  close_gap();
+}
+
+void EdgeTable::In::close_gap() {
+  while (beyond & 1) {
+    beyond >>= 1;
+    ++contiguous;
+  }
+}
+
 Status EdgeTable::check(const Message& message) const {
   const In* edge = in_.find(message.from);
   const uint64_t contiguous = edge ? edge->contiguous : 0;
   if (message.sequence <= contiguous) return Reason::kDuplicate;
   const uint64_t ahead = message.sequence - contiguous - 1;
-  if (ahead >= kAheadNumbers) return Reason::kTooEarly;
+  if (ahead >= (supersedes(message.kind) ? limits::kSuperseded : kAheadNumbers)) {
+    return Reason::kTooEarly;
+  }
+  if (ahead >= kAheadNumbers) return {};
   if (edge && (edge->beyond >> ahead & 1)) return Reason::kDuplicate;
   return {};
 }
 
 void EdgeTable::accept(const Message& message, Time now) {
   In& edge = in_.at(message.from);
-  edge.beyond |= uint64_t{1} << (message.sequence - edge.contiguous - 1);
-  while (edge.beyond & 1) {
-    edge.beyond >>= 1;
-    ++edge.contiguous;
+  if (supersedes(message.kind)) {
+    edge.skip_to(message.sequence);
+  } else {
+    edge.beyond |= uint64_t{1} << (message.sequence - edge.contiguous - 1);
+    edge.close_gap();
   }
   if (edge.asked > 0 && edge.doubled > 0) --edge.doubled;
   edge.last_message = now;

@@ -40,6 +40,12 @@ class EdgeTable {
   // Copies of what is kept for `to` with a number above `contiguous`, oldest first.
   void kept_after(NodeId to, uint64_t contiguous, std::vector<Message>& out) const;
 
+  // The highest number for `to` that is kept no more, below all that is; 0 = none.
+  uint64_t gone(NodeId to) const;
+
+  // `peer` has nothing up to `number` any more: it is not waited for. Only after a question.
+  void skip(NodeId peer, uint64_t number);
+
   // kDuplicate when this number came before. Does not mark it: see accept.
   Status check(const Message& message) const;
 
@@ -76,6 +82,9 @@ class EdgeTable {
     std::vector<Message> kept;  // newest last
   };
   struct In {
+    void skip_to(uint64_t number);  // as if all up to it had come
+    void close_gap();               // takes what has come right after `contiguous` into it
+
     uint64_t contiguous = 0;
     uint64_t beyond = 0;  // bit k: number contiguous + 1 + k has come
     Time last_heard{};

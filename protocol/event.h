@@ -25,6 +25,11 @@ struct Message {
 // Kinds from here on belong to Node itself (repair of lost messages).
 inline constexpr uint16_t kFirstNodeKind = 0xff00;
 
+// A bit of the algorithm's kinds: the message makes all earlier ones of its edge pointless. They
+// are not queued behind a slow link, not kept, and not missed where this one has come.
+inline constexpr uint16_t kSupersedes = 0x8000;
+inline bool supersedes(uint16_t kind) { return kind < kFirstNodeKind && (kind & kSupersedes) != 0; }
+
 struct Start {};
 
 struct Received {

@@ -32,6 +32,10 @@ inline constexpr uint64_t kRoundsAhead = 64;
 inline constexpr size_t kRepairUndirected = 2;
 inline constexpr size_t kRepairDirected = 16;
 
+// How far the number of a message that supersedes all before it may jump: what a coordinator may
+// have sent to a node that was too slow to be sent it.
+inline constexpr uint64_t kSuperseded = 1u << 20;
+
 // Messages of one peer that wait in a daemon because the peer does not keep up: all that can be
 // asked for again, twice. What goes beyond is dropped and comes again by repair.
 inline constexpr size_t kQueuedMessages = 32;

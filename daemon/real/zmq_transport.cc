@@ -72,6 +72,16 @@ void keep_alive(zmq::socket_t& socket) {
 
 // One peer that is sent to.
 struct Link {
+  // What a newer message makes pointless; not one that is under way already.
+  void drop_superseded() {
+    const auto begin = waiting.begin() + (next_chunk > 0 && !waiting.empty() ? 1 : 0);
+    waiting.erase(std::remove_if(begin, waiting.end(),
+                                 [](const Message& m) { return m.kind < kFirstNodeKind; }),
+                  waiting.end());
+    waiting_bytes = 0;
+    for (const Message& message : waiting) waiting_bytes += message.payload.size();
+  }
+
   zmq::socket_t dealer;
   bool ipc = false;
   bool blocked = false;
@@ -336,6 +346,7 @@ Status ZmqTransport::send(const Message& message) {
     link->next_chunk = sent;
     impl_->newly_blocked.push_back({message.to, link->dealer.get(zmq::sockopt::fd)});
   }
+  if (supersedes(message.kind)) link->drop_superseded();
   if (link->waiting.size() >= limits::kQueuedMessages) return Reason::kBackPressure;
   link->waiting_bytes += message.payload.size();
   link->waiting.push_back(message);

@@ -15,7 +15,7 @@ namespace {
 
 constexpr NodeId kHub{0};
 constexpr uint16_t kGradient = 1;  // to the hub; round = that of the model it was taken at
-constexpr uint16_t kModel = 2;     // from the hub; round = updates that it has seen
+constexpr uint16_t kModel = 2 | kSupersedes;  // from the hub; round = updates that it has seen
 
 // A gradient on its way into an update.
 struct Contribution {

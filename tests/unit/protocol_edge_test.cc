@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/edge.h"
+#include "protocol/limits.h"
 
 namespace kith {
 namespace {
@@ -111,6 +112,52 @@ TEST(EdgeTable, NamesASilentPeerUntilItIsHeardAgain) {
   EXPECT_GE(silence, milliseconds(2000));
   edges.heard(kPeer, true, at(4000));
   EXPECT_EQ(edges.question(kPeer, at(0), at(4100)).silence, Duration::zero());
+}
+
+// A message that supersedes all before it may jump over numbers that never came.
+TEST(EdgeTable, ASupersedingMessageIsNotHeldUpByLostOnes) {
+  EdgeTable edges({.depth = 2});
+  const auto model = [](uint64_t number) {
+    Message message = numbered(number);
+    message.kind = 2 | kSupersedes;
+    return message;
+  };
+  ASSERT_TRUE(edges.check(model(500)).ok());
+  edges.accept(model(500), at(0));
+  EXPECT_EQ(edges.contiguous(kPeer), 500u);
+  EXPECT_EQ(edges.check(model(499)).reason(), Reason::kDuplicate);
+  ASSERT_TRUE(edges.check(numbered(502)).ok());
+  edges.accept(numbered(502), at(0));
+  EXPECT_EQ(edges.check(model(502)).reason(), Reason::kDuplicate);
+  edges.accept(model(501), at(0));
+  EXPECT_EQ(edges.contiguous(kPeer), 502u);
+  EXPECT_EQ(edges.check(model(502 + limits::kSuperseded + 1)).reason(), Reason::kTooEarly);
+  Message sent = message_to(kPeer);
+  edges.sent(sent);
+  sent.kind = 2 | kSupersedes;
+  edges.sent(sent);
+  std::vector<Message> kept;
+  edges.kept_after(kPeer, 0, kept);
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].sequence, 2u);
+}
+
+// What the sender has no more is given up, once it says so in answer to a question.
+TEST(EdgeTable, WhatIsGoneIsWaitedForNoLonger) {
+  EdgeTable sender({.depth = 2});
+  for (int i = 0; i < 9; ++i) {
+    Message message = message_to(kPeer);
+    sender.sent(message);
+  }
+  EXPECT_EQ(sender.gone(kPeer), 7u);
+  EdgeTable receiver({.depth = 2});
+  receiver.accept(numbered(8), at(0));
+  receiver.skip(kPeer, 7);  // nobody asked
+  EXPECT_EQ(receiver.contiguous(kPeer), 0u);
+  ASSERT_TRUE(receiver.question(kPeer, at(0), at(100000)).ask);
+  receiver.skip(kPeer, 7);
+  EXPECT_EQ(receiver.contiguous(kPeer), 8u);
+  EXPECT_TRUE(receiver.check(numbered(9)).ok());
 }
 
 }  // namespace
