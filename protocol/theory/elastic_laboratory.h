@@ -1,0 +1,68 @@
+// Exact error of synchronous elastic averaging (EASGD) on the scalar problem (ALGORITHMS 4.2 E12).
+//
+// N workers x_i and the centre z, moving rate alpha, tau local steps between two exchanges. T is
+// what tau local steps do to a worker, b = a^tau.
+//   kTogether:   x_i+ = T(x_i) - alpha (x_i - z)    z+ = z + alpha sum_i (x_i - z)
+//   kStepFirst:  y_i = T(x_i);  x_i+ = y_i - alpha (y_i - z)    z+ = z + alpha sum_i (y_i - z)
+// kTogether with tau = 1 is EASGD as published, and E12. The published form with tau > 1 (one step
+// together, then tau - 1 alone) is a kTogether round of period 1 followed by local_step()s.
+// kStepFirst is Cooperative SGD's, with W applied after the steps.
+//
+// The workers are alike, so (xbar, z) and the distances x_i - xbar move apart from one another: a
+// 2x2 map with noise s2/N on xbar, [[b - alpha, alpha], [N alpha, 1 - N alpha]] for kTogether and
+// [[(1 - alpha) b, alpha], [N alpha b, 1 - N alpha]] for kStepFirst; and the factor b - alpha or
+// (1 - alpha) b. Slope noise couples them through E x_i^2.
+#pragma once
+
+#include <cstdint>
+
+#include "protocol/theory/scalar_quadratic.h"
+
+namespace kith {
+
+enum class ElasticOrder : uint8_t { kTogether, kStepFirst };
+
+struct ElasticSpec {
+  uint32_t nodes = 1;  // workers, without the centre
+  double alpha = 0;
+  uint32_t period = 1;  // tau >= 1
+  ElasticOrder order = ElasticOrder::kTogether;
+};
+
+struct ElasticMoments {
+  ScalarMoments centre;   // z
+  ScalarMoments average;  // xbar
+  double product = 0;     // E xbar z
+  double consensus = 0;   // (1/N) sum E (x_i - xbar)^2
+};
+
+class ElasticProcess {
+ public:
+  ElasticProcess(const ScalarQuadratic& problem, const ElasticSpec& spec);
+
+  void step();        // one round
+  void local_step();  // of every worker, without an exchange
+  const ElasticMoments& moments() const { return moments_; }
+  double loss() const { return problem_.loss(moments_.centre.second); }  // E F at the centre
+
+ private:
+  ScalarQuadratic problem_;
+  ElasticSpec spec_;
+  ElasticMoments moments_;
+};
+
+// The limit at the ends of rounds, by solving the moments' equations. Asserts that there is one.
+ElasticMoments elastic_limit(const ScalarQuadratic& problem, const ElasticSpec& spec);
+
+// Means, and without slope noise variances, converge exactly for 0 < alpha < this:
+//   kTogether   2 (1 + b) / (N + 2 + N b), for tau = 1  (2 - c) / (N + 1 - N c / 2)
+//   kStepFirst  2 (1 + b) / (N + (N + 2) b) for b >= 0; for b < 0 also (1 - 1/b) / (N + 1)
+// For c -> 0 both are 2 / (N + 1). Needs 0 < c < 2, so that |b| < 1.
+double elastic_alpha_limit(const ScalarQuadratic& problem, const ElasticSpec& spec);
+
+// Second largest |eigenvalue| of the exchange alone: max(|1 - alpha|, |1 - (N+1) alpha|). It is
+// least, N / (N+2), at alpha = 2 / (N+2).
+double elastic_zeta(uint32_t nodes, double alpha);
+double elastic_best_alpha(uint32_t nodes);
+
+}  // namespace kith

@@ -1,0 +1,173 @@
+// Synchronous elastic averaging: ALGORITHMS 4.2 E12 and 2B.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "protocol/theory/elastic_laboratory.h"
+#include "tests/unit/protocol_samples.h"
+#include "topology/rng.h"
+
+namespace kith {
+namespace {
+
+constexpr ElasticOrder kOrders[] = {ElasticOrder::kTogether, ElasticOrder::kStepFirst};
+
+TEST(ElasticLaboratory, VarianceE12) {
+  const ElasticMoments limit = elastic_limit({}, {.nodes = 8, .alpha = .1});
+  EXPECT_NEAR(limit.centre.second, 5.64381e-3, 5e-9);
+  EXPECT_NEAR(limit.average.second, 5.90510e-3, 5e-9);
+  EXPECT_NEAR(limit.consensus, 2.43056e-2, 5e-8);
+}
+
+TEST(ElasticLaboratory, ConsensusE12) {
+  for (const double alpha : {.02, .1, .2}) {
+    const double closed = 7.0 / 8 * .01 / (1 - std::pow(.9 - alpha, 2));
+    EXPECT_NEAR(elastic_limit({}, {.nodes = 8, .alpha = alpha}).consensus / closed, 1, 1e-10);
+  }
+}
+
+TEST(ElasticLaboratory, SpectrumOfTheExchange) {
+  for (const uint32_t nodes : {1U, 4U, 8U, 100U}) {
+    const double best = elastic_best_alpha(nodes);
+    const double n = nodes;
+    EXPECT_NEAR(best, 2 / (n + 2), 1e-15);
+    EXPECT_NEAR(elastic_zeta(nodes, best), n / (n + 2), 1e-15);
+    EXPECT_GT(elastic_zeta(nodes, best * 1.01), elastic_zeta(nodes, best));
+    EXPECT_GT(elastic_zeta(nodes, best * 0.99), elastic_zeta(nodes, best));
+  }
+}
+
+// E12 prints (2-c)/(N+1-Nc/2); around every limit the means of one order and period converge and
+// diverge as they must, also for steps beyond the optimum (c > 1, b < 0).
+TEST(ElasticLaboratory, StabilityE12) {
+  EXPECT_NEAR(elastic_alpha_limit({}, {.nodes = 8}), 1.9 / (9 - .4), 1e-12);
+  EXPECT_NEAR(elastic_alpha_limit({.rate = 1e-9}, {.nodes = 8}), 2.0 / 9, 1e-8);
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Rng rng(seed, NodeId{0}, Purpose::kTest);
+    ElasticSpec spec{.nodes = static_cast<uint32_t>(1 + rng.below(12)),
+                     .period = static_cast<uint32_t>(1 + rng.below(4)),
+                     .order = kOrders[rng.below(2)]};
+    const ScalarQuadratic problem{.sigma = 0, .rate = 0.05 + 1.8 * rng.uniform(), .start = 1};
+    const double limit = elastic_alpha_limit(problem, spec);
+    for (const double factor : {0.99, 1.01}) {
+      spec.alpha = factor * limit;
+      ElasticProcess process(problem, spec);
+      for (int i = 0; i < 3000; ++i) process.step();
+      EXPECT_EQ(process.moments().centre.second + process.moments().average.second < 1, factor < 1)
+          << factor << " period " << spec.period << " nodes " << spec.nodes << " c " << problem.rate
+          << " order " << static_cast<int>(spec.order);
+    }
+  }
+}
+
+TEST(ElasticLaboratory, RecursionConverges) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Rng rng(seed, NodeId{0}, Purpose::kTest);
+    ElasticSpec spec{.nodes = static_cast<uint32_t>(1 + rng.below(12)),
+                     .period = static_cast<uint32_t>(1 + rng.below(5)),
+                     .order = kOrders[rng.below(2)]};
+    const ScalarQuadratic problem{
+        .slope_noise = 2 * rng.uniform(), .rate = 0.05 + 0.2 * rng.uniform(), .start = 1};
+    spec.alpha = elastic_alpha_limit(problem, spec) * (0.1 + 0.7 * rng.uniform());
+    ElasticProcess process(problem, spec);
+    for (int i = 0; i < 5000; ++i) process.step();
+    const ElasticMoments limit = elastic_limit(problem, spec);
+    EXPECT_NEAR(process.moments().centre.second / limit.centre.second, 1, 1e-9);
+    EXPECT_NEAR(process.moments().average.second / limit.average.second, 1, 1e-9);
+    EXPECT_NEAR(process.moments().product / limit.product, 1, 1e-9);
+    EXPECT_NEAR(process.moments().consensus, limit.consensus, 1e-12);
+    EXPECT_NEAR(process.moments().centre.mean, 0, 1e-9);
+  }
+}
+
+TEST(ElasticLaboratory, WithoutPullTheWorkersAreAlone) {
+  const ScalarQuadratic problem{.slope_noise = 1, .start = 2};
+  for (const ElasticOrder order : kOrders) {
+    ElasticProcess process(problem, {.nodes = 4, .alpha = 0, .period = 3, .order = order});
+    ElasticProcess alone(problem, {.nodes = 4});
+    for (int i = 0; i < 6; ++i) alone.local_step();
+    process.step();
+    process.step();
+    EXPECT_EQ(process.moments().centre.second, 4);
+    EXPECT_NEAR(process.moments().average.second, alone.moments().average.second, 1e-12);
+    EXPECT_NEAR(process.moments().consensus, alone.moments().consensus, 1e-12);
+  }
+}
+
+// One replica: the workers and the centre after `rounds` rounds and `alone` steps without exchange.
+struct Cluster {
+  std::vector<double> x;
+  double z = 0;
+
+  void run(const ScalarQuadratic& problem, const ElasticSpec& spec, int rounds, int alone,
+           Rng& rng) {
+    x.assign(spec.nodes, problem.start);
+    z = problem.start;
+    const auto local = [&](double y, uint32_t steps) {
+      for (uint32_t i = 0; i < steps; ++i) {
+        const double slope = problem.curvature + std::sqrt(problem.slope_noise) * rng.normal();
+        y -= problem.rate * (slope * y + problem.sigma * rng.normal());
+      }
+      return y;
+    };
+    for (int round = 0; round < rounds; ++round) {
+      const double centre = z;
+      for (double& value : x) {
+        const double stepped = local(value, spec.period);
+        const double at = spec.order == ElasticOrder::kTogether ? value : stepped;
+        value = stepped - spec.alpha * (at - centre);
+        z += spec.alpha * (at - centre);
+      }
+    }
+    for (double& value : x) value = local(value, static_cast<uint32_t>(alone));
+  }
+};
+
+TEST(ElasticLaboratory, TransientOfTheCluster) {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Rng rng(seed, NodeId{0}, Purpose::kTest);
+    ElasticSpec spec{.nodes = static_cast<uint32_t>(1 + rng.below(5)),
+                     .period = static_cast<uint32_t>(1 + rng.below(4)),
+                     .order = kOrders[seed % 2]};
+    ScalarQuadratic problem{
+        .curvature = 1.2, .sigma = 0.6, .rate = 0.05 + 0.2 * rng.uniform(), .start = 0.4};
+    problem.slope_noise = (0.3 + 0.7 * rng.uniform()) / problem.rate;
+    spec.alpha = elastic_alpha_limit(problem, spec) * (0.1 + 0.7 * rng.uniform());
+    const int rounds = static_cast<int>(1 + rng.below(8));
+    const int alone = static_cast<int>(rng.below(3));
+    ElasticProcess process(problem, spec);
+    for (int i = 0; i < rounds; ++i) process.step();
+    for (int i = 0; i < alone; ++i) process.local_step();
+    Samples means[2];
+    Samples seconds[3];
+    Samples consensus;
+    for (int replica = 0; replica < 20000; ++replica) {
+      Cluster cluster;
+      cluster.run(problem, spec, rounds, alone, rng);
+      double average = 0;
+      for (double value : cluster.x) average += value / spec.nodes;
+      double spread = 0;
+      for (double value : cluster.x) spread += std::pow(value - average, 2) / spec.nodes;
+      means[0].add(cluster.z);
+      means[1].add(average);
+      seconds[0].add(cluster.z * cluster.z);
+      seconds[1].add(average * average);
+      seconds[2].add(cluster.z * average);
+      consensus.add(spread);
+    }
+    const ElasticMoments& moments = process.moments();
+    expect_mean(means[0], moments.centre.mean, "E z");
+    expect_mean(means[1], moments.average.mean, "E xbar");
+    expect_mean(seconds[0], moments.centre.second, "E z^2");
+    expect_mean(seconds[1], moments.average.second, "E xbar^2");
+    expect_mean(seconds[2], moments.product, "E xbar z");
+    expect_mean(consensus, moments.consensus, "consensus");
+  }
+}
+
+}  // namespace
+}  // namespace kith
