@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "protocol/theory/counting.h"
 #include "protocol/theory/quadrature.h"
 #include "topology/assert.h"
 
@@ -10,26 +11,16 @@ namespace kith {
 
 namespace {
 
-// Equal terms, taken together.
 struct Group {
   DelayTerm term;
   uint32_t count = 0;
   std::vector<double> log_choose;  // log C(count, j), for j < k
 };
 
-std::vector<Group> groups_of(std::span<const DelayTerm> terms, uint32_t k) {
+std::vector<Group> with_coefficients(const std::vector<DelayGroup>& terms, uint32_t k) {
   std::vector<Group> groups;
-  for (const DelayTerm& term : terms) {
-    const auto same = std::ranges::find_if(groups, [&](const Group& group) {
-      return group.term.law == term.law && group.term.plus == term.plus;
-    });
-    if (same != groups.end()) {
-      ++same->count;
-    } else {
-      groups.push_back({.term = term, .count = 1, .log_choose = {}});
-    }
-  }
-  for (Group& group : groups) {
+  for (const DelayGroup& equal : terms) {
+    Group& group = groups.emplace_back(Group{equal.term, equal.count, {}});
     for (uint32_t j = 0; j < std::min(k, group.count + 1); ++j) {
       group.log_choose.push_back(std::lgamma(group.count + 1.0) - std::lgamma(j + 1.0) -
                                  std::lgamma(group.count - j + 1.0));
@@ -63,11 +54,7 @@ class FewerThan {
     total_.assign(1, 1);
     for (const Group& group : groups_) {
       binomial(group, x, part_);
-      next_.assign(std::min<size_t>(k_, total_.size() + part_.size() - 1), 0);
-      for (size_t i = 0; i < total_.size(); ++i) {
-        const size_t end = std::min(part_.size(), next_.size() - i);
-        for (size_t j = 0; j < end; ++j) next_[i + j] += total_[i] * part_[j];
-      }
+      add_counts(k_, total_, part_, next_);
       total_.swap(next_);
     }
     double sum = 0;
@@ -136,6 +123,21 @@ std::optional<double> least_of_exponentials(std::span<const DelayTerm> terms) {
 
 }  // namespace
 
+std::vector<DelayGroup> grouped(std::span<const DelayTerm> terms) {
+  std::vector<DelayGroup> groups;
+  for (const DelayTerm& term : terms) {
+    const auto same = std::ranges::find_if(groups, [&](const DelayGroup& group) {
+      return group.term.law == term.law && group.term.plus == term.plus;
+    });
+    if (same == groups.end()) {
+      groups.push_back({term, 1});
+    } else {
+      ++same->count;
+    }
+  }
+  return groups;
+}
+
 Expectation expected_order_statistic(const Delay& law, uint32_t k, uint32_t n) {
   return expected_order_statistic(std::vector<DelayTerm>(n, DelayTerm{&law, 0}), k);
 }
@@ -143,7 +145,7 @@ Expectation expected_order_statistic(const Delay& law, uint32_t k, uint32_t n) {
 Expectation expected_order_statistic(std::span<const DelayTerm> terms, uint32_t k) {
   const auto n = static_cast<uint32_t>(terms.size());
   KITH_ASSERT(1 <= k && k <= n);
-  std::vector<Group> groups = groups_of(terms, k);
+  const std::vector<DelayGroup> groups = grouped(terms);
   if (groups.size() == 1) {
     const DelayTerm& term = groups.front().term;
     if (n == 1) return {term.law->mean() + term.plus, true};
@@ -155,7 +157,7 @@ Expectation expected_order_statistic(std::span<const DelayTerm> terms, uint32_t 
   if (k == 1) {
     if (const std::optional<double> value = least_of_exponentials(terms)) return {*value, true};
   }
-  return {by_quadrature(std::move(groups), k, n), false};
+  return {by_quadrature(with_coefficients(groups, k), k, n), false};
 }
 
 }  // namespace kith

@@ -17,6 +17,14 @@ struct DelayTerm {
   double plus = 0;   // s, >= 0
 };
 
+struct DelayGroup {
+  DelayTerm term;
+  uint32_t count = 0;
+};
+
+// Equal terms together, in the order of their first.
+std::vector<DelayGroup> grouped(std::span<const DelayTerm> terms);
+
 struct Expectation {
   double value = 0;  // s
   bool closed_form = false;

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "protocol/theory/order_statistics.h"
-#include "topology/assert.h"
+#include "tests/unit/protocol_hidden_law.h"
 
 namespace kith {
 namespace {
@@ -14,24 +14,6 @@ namespace {
 double expected(const std::string& spec, uint32_t k, uint32_t n) {
   return expected_order_statistic(*make_delay(spec), k, n).value;
 }
-
-// The same law behind a face without closed forms, so that the quadrature has to answer.
-class WithoutClosedForm final : public Delay {
- public:
-  explicit WithoutClosedForm(const std::string& spec) : law_(make_delay(spec)) {}
-  double sample(Rng& rng) const override { return law_->sample(rng); }
-  double mean() const override { return law_->mean(); }
-  double cdf(double x) const override { return law_->cdf(x); }
-  double survival(double x) const override { return law_->survival(x); }
-  double quantile(double u) const override { return law_->quantile(u); }
-  std::string describe() const override { return law_->describe(); }
-  void append_breakpoints(std::vector<double>& out) const override {
-    law_->append_breakpoints(out);
-  }
-
- private:
-  std::unique_ptr<Delay> law_;
-};
 
 struct Golden {
   const char* law;
@@ -51,7 +33,7 @@ TEST(OrderStatistics, GoldenNumbers) {
   for (const Golden& row : rows) {
     SCOPED_TRACE(std::string(row.law) + " " + std::to_string(row.k) + ":" + std::to_string(row.n));
     EXPECT_NEAR(expected(row.law, row.k, row.n), row.value, 5.1e-5);
-    const WithoutClosedForm law(row.law);
+    const HiddenLaw law(row.law);
     EXPECT_NEAR(expected_order_statistic(law, row.k, row.n).value, row.value, 5.1e-5);
   }
 }
@@ -79,7 +61,7 @@ TEST(OrderStatistics, QuadratureMeetsClosedForms) {
         const std::unique_ptr<Delay> law = make_delay(spec);
         const Expectation exact = expected_order_statistic(*law, k, n);
         if (!exact.closed_form) continue;
-        const WithoutClosedForm hidden(spec);
+        const HiddenLaw hidden(spec);
         EXPECT_NEAR(expected_order_statistic(hidden, k, n).value / exact.value, 1, 1e-8)
             << spec << " " << k << " of " << n;
       }
