@@ -11,6 +11,7 @@
 #include "protocol/event.h"
 #include "protocol/measures.h"
 #include "protocol/optimizer.h"
+#include "protocol/theory/runtime.h"
 #include "topology/mixing.h"
 #include "topology/options.h"
 
@@ -90,6 +91,8 @@ struct AlgorithmInfo {
   bool central = false;
   // Throws OperatorError where the options do not fit the rest; null = they always do.
   void (*check)(const Setting& setting) = nullptr;
+  // Expected wall-clock time of a round, of options that check() has let pass; null = no theory.
+  RunTime (*run_time)(const Options& options, const ClusterTiming& cluster) = nullptr;
 };
 
 std::vector<const AlgorithmInfo*> all_algorithms();

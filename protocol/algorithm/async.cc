@@ -24,6 +24,7 @@ const AlgorithmInfo async_algorithm = {
     .batches_per_round = [](const Options&, uint32_t nodes) { return 1.0 / nodes; },
     .synchronous = false,
     .central = true,
+    .run_time = [](const Options&, const ClusterTiming& cluster) { return async_time(cluster); },
 };
 
 }  // namespace kith

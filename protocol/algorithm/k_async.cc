@@ -5,6 +5,7 @@
 //
 // Keeps: x; the hub K payloads. Sends: one gradient up, one model down for each batch. Waits: the
 // hub for K nodes, contributors for the update. Needs: a star.
+// With `adasync` K follows the loss (AdaSync, Dutta et al. 2021).
 // Invariants: K = N is synchronous SGD bit for bit, K = 1 is async; mean staleness N/K - 1 in the
 // long run for any law of the delays.
 #include "protocol/coordinator/gradients.h"
@@ -16,13 +17,13 @@ const AlgorithmInfo k_async_algorithm = {
     .name = "k-async",
     .help = "K distinct nodes make a step and then go on; the others are not disturbed",
     .needs = {.star = true},
-    .options = {option_k(), option_staleness_aware()},
+    .options = {option_k(), option_adasync(), option_adapt_every(), option_staleness_aware()},
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
-      return make_gradient_coordinator(state,
-                                       {.name = "k-async",
-                                        .k = static_cast<uint32_t>(options.integer("k")),
-                                        .pull = Pull::kSendersAtUpdate,
-                                        .scale_by_staleness = options.flag("staleness_aware")});
+      return make_gradient_coordinator(
+          state, with_k({.name = "k-async",
+                         .pull = Pull::kSendersAtUpdate,
+                         .scale_by_staleness = options.flag("staleness_aware")},
+                        options, AdaptiveK::kHarmonic));
     },
     .batches_per_round =
         [](const Options& options, uint32_t nodes) {
@@ -31,6 +32,10 @@ const AlgorithmInfo k_async_algorithm = {
     .synchronous = false,
     .central = true,
     .check = check_k,
+    .run_time =
+        [](const Options& options, const ClusterTiming& cluster) {
+          return k_async_time(cluster, static_cast<uint32_t>(options.integer("k")));
+        },
 };
 
 }  // namespace kith

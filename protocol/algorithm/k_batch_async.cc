@@ -16,14 +16,14 @@ const AlgorithmInfo k_batch_async_algorithm = {
     .name = "k-batch-async",
     .help = "any K gradients make a step; every sender gets the current model at once",
     .needs = {.star = true},
-    .options = {option_k(), option_staleness_aware()},
+    .options = {option_k(), option_adasync(), option_adapt_every(), option_staleness_aware()},
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
-      return make_gradient_coordinator(state,
-                                       {.name = "k-batch-async",
-                                        .k = static_cast<uint32_t>(options.integer("k")),
-                                        .distinct = false,
-                                        .pull = Pull::kAtArrival,
-                                        .scale_by_staleness = options.flag("staleness_aware")});
+      return make_gradient_coordinator(
+          state, with_k({.name = "k-batch-async",
+                         .distinct = false,
+                         .pull = Pull::kAtArrival,
+                         .scale_by_staleness = options.flag("staleness_aware")},
+                        options, AdaptiveK::kBatch));
     },
     .batches_per_round =
         [](const Options& options, uint32_t nodes) {
@@ -32,6 +32,10 @@ const AlgorithmInfo k_batch_async_algorithm = {
     .synchronous = false,
     .central = true,
     .check = check_k,
+    .run_time =
+        [](const Options& options, const ClusterTiming& cluster) {
+          return k_batch_async_time(cluster, static_cast<uint32_t>(options.integer("k")));
+        },
 };
 
 }  // namespace kith

@@ -15,12 +15,11 @@ const AlgorithmInfo k_batch_sync_algorithm = {
     .name = "k-batch-sync",
     .help = "the first K gradients by whomever make the step; nobody idles",
     .needs = {.star = true},
-    .options = {option_k()},
+    .options = {option_k(), option_adasync(), option_adapt_every()},
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
-      return make_gradient_coordinator(state, {.name = "k-batch-sync",
-                                               .k = static_cast<uint32_t>(options.integer("k")),
-                                               .distinct = false,
-                                               .keep_drawing = true});
+      return make_gradient_coordinator(
+          state, with_k({.name = "k-batch-sync", .distinct = false, .keep_drawing = true}, options,
+                        AdaptiveK::kBatch));
     },
     .batches_per_round =
         [](const Options& options, uint32_t nodes) {
@@ -29,6 +28,10 @@ const AlgorithmInfo k_batch_sync_algorithm = {
     .synchronous = false,
     .central = true,
     .check = check_k,
+    .run_time =
+        [](const Options& options, const ClusterTiming& cluster) {
+          return k_batch_sync_time(cluster, static_cast<uint32_t>(options.integer("k")));
+        },
 };
 
 }  // namespace kith

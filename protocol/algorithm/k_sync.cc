@@ -17,10 +17,10 @@ const AlgorithmInfo k_sync_algorithm = {
     .name = "k-sync",
     .help = "the first K of N gradients make the step, the others are cancelled",
     .needs = {.star = true},
-    .options = {option_k()},
+    .options = {option_k(), option_adasync(), option_adapt_every()},
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
-      return make_gradient_coordinator(
-          state, {.name = "k-sync", .k = static_cast<uint32_t>(options.integer("k"))});
+      return make_gradient_coordinator(state,
+                                       with_k({.name = "k-sync"}, options, AdaptiveK::kHarmonic));
     },
     .batches_per_round =
         [](const Options& options, uint32_t nodes) {
@@ -29,6 +29,10 @@ const AlgorithmInfo k_sync_algorithm = {
     .synchronous = false,
     .central = true,
     .check = check_k,
+    .run_time =
+        [](const Options& options, const ClusterTiming& cluster) {
+          return k_sync_time(cluster, static_cast<uint32_t>(options.integer("k")));
+        },
 };
 
 }  // namespace kith

@@ -27,6 +27,10 @@ const AlgorithmInfo ssp_algorithm = {
     .batches_per_round = [](const Options&, uint32_t nodes) { return 1.0 / nodes; },
     .synchronous = false,
     .central = true,
+    .run_time =
+        [](const Options& options, const ClusterTiming& cluster) {
+          return stale_synchronous_time(cluster, static_cast<uint32_t>(options.integer("lead")));
+        },
 };
 
 }  // namespace kith

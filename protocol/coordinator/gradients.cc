@@ -6,6 +6,7 @@
 #include "protocol/compressor.h"
 #include "protocol/describe.h"
 #include "protocol/limits.h"
+#include "protocol/theory/error.h"
 #include "protocol/weighted_sum.h"
 #include "topology/assert.h"
 
@@ -37,7 +38,9 @@ class GradientCoordinator final : public Algorithm {
   GradientCoordinator(const NodeState& state, const GradientRule& rule)
       : rule_(rule), compressor_(*state.codec, state.error_feedback), optimizer_(*state.optimizer) {
     if (state.self == kHub) peers_.resize(state.nodes);
-    measures_.waits_for = rule_.k;
+    k_ = rule_.k;
+    measures_.waits_for = k_;
+    next_review_ = Time{} + rule_.review_every;
   }
 
   Status step(NodeState& state, Event&& event, std::vector<Effect>& out) override {
@@ -174,7 +177,7 @@ class GradientCoordinator final : public Algorithm {
     ++peer.given;
     const auto place = std::ranges::upper_bound(gathered_, from, {}, &Contribution::from);
     gathered_.insert(place, std::move(contribution));
-    const bool complete = gathered_.size() >= rule_.k;
+    const bool complete = gathered_.size() >= k_;
     if (complete) {
       update(state, out);
       if (over_) return;
@@ -193,6 +196,7 @@ class GradientCoordinator final : public Algorithm {
       const uint64_t staleness = state.round - contribution.at;
       measures_.apply(staleness);
       loss += contribution.loss / static_cast<double>(gathered_.size());
+      smooth(contribution.loss);
       const float scale =
           rule_.scale_by_staleness ? share / static_cast<float>(1 + staleness) : share;
       terms_.push_back({scale, {}, &contribution.payload});
@@ -205,7 +209,25 @@ class GradientCoordinator final : public Algorithm {
     state.parameters = std::move(next).freeze();
     out.push_back(Report{.round = state.round, .loss = loss, .parameters = state.parameters});
     ++state.round;
-    if (state.round == state.rounds) end(state, out);
+    if (state.round == state.rounds) return end(state, out);
+    if (rule_.adaptive != AdaptiveK::kFixed && state.now >= next_review_) review(state);
+  }
+
+  // Mean of the first N gradients, then a moving average over about as many.
+  void smooth(double loss) {
+    const auto n = static_cast<double>(std::min<uint64_t>(measures_.applied, peers_.size()));
+    loss_ += (loss - loss_) / n;
+    if (measures_.applied <= peers_.size()) first_loss_ = loss_;
+  }
+
+  void review(const NodeState& state) {
+    while (next_review_ <= state.now) next_review_ += rule_.review_every;
+    const double ratio = first_loss_ > 0 ? loss_ / first_loss_ : 1;
+    const uint32_t wanted = rule_.adaptive == AdaptiveK::kBatch
+                                ? adasync_batch(rule_.k, state.nodes, ratio)
+                                : adasync_harmonic(rule_.k, state.nodes, ratio);
+    k_ = std::max(k_, wanted);
+    measures_.waits_for = k_;
   }
 
   void end(const NodeState& state, std::vector<Effect>& out) {
@@ -262,6 +284,10 @@ class GradientCoordinator final : public Algorithm {
   Measures measures_;
 
   // Of the hub.
+  uint32_t k_ = 1;         // gradients of an update, now
+  double loss_ = 0;        // smoothed
+  double first_loss_ = 0;  // at the start
+  Time next_review_{};
   Optimizer optimizer_;
   std::vector<Peer> peers_;             // by NodeId, itself included
   std::vector<Contribution> gathered_;  // by NodeId, then by arrival
@@ -283,6 +309,28 @@ OptionSpec option_k() {
 OptionSpec option_staleness_aware() {
   return {"staleness_aware", OptionSpec::Type::kFlag, false,
           "a gradient that is s updates old counts 1 / (1 + s)"};
+}
+
+OptionSpec option_adasync() {
+  return {"adasync", OptionSpec::Type::kFlag, false,
+          "let K rise from k to the number of nodes as the training loss falls"};
+}
+
+OptionSpec option_adapt_every() {
+  return {"adapt_every",
+          OptionSpec::Type::kNumber,
+          60.0,
+          "adasync: seconds between two looks at "
+          "the loss",
+          1e-6,
+          1e9};
+}
+
+GradientRule with_k(GradientRule rule, const Options& options, AdaptiveK law) {
+  rule.k = static_cast<uint32_t>(options.integer("k"));
+  if (options.flag("adasync")) rule.adaptive = law;
+  rule.review_every = from_seconds(options.number("adapt_every"));
+  return rule;
 }
 
 void check_k(const Setting& setting) {

@@ -41,14 +41,24 @@ enum class Pull : uint8_t {
   kBounded           // at arrival, unless more than `lead` gradients ahead of the slowest node
 };
 
+// How K follows the training loss (AdaSync, Dutta et al. 2021): by the law of how long an update
+// takes; see theory/error.h. K never falls.
+enum class AdaptiveK : uint8_t {
+  kFixed,
+  kBatch,    // K EX / N, where any gradients count
+  kHarmonic  // the K-th of N exponentials, where nodes are distinct
+};
+
 struct GradientRule {
   const char* name;
-  uint32_t k = 1;        // gradients of an update
+  uint32_t k = 1;        // gradients of an update; at the start, where K adapts
   bool distinct = true;  // of distinct nodes
   Pull pull = Pull::kAllAtUpdate;
   bool keep_drawing = false;  // a node that has sent a gradient computes the next at the same x
   uint64_t lead = 0;          // kBounded
   bool scale_by_staleness = false;
+  AdaptiveK adaptive = AdaptiveK::kFixed;
+  Duration review_every{};  // between two looks at the loss
 };
 
 std::unique_ptr<Algorithm> make_gradient_coordinator(const NodeState& state,
@@ -57,8 +67,13 @@ std::unique_ptr<Algorithm> make_gradient_coordinator(const NodeState& state,
 // The options that algorithms of this family share.
 OptionSpec option_k();
 OptionSpec option_staleness_aware();
+OptionSpec option_adasync();
+OptionSpec option_adapt_every();
 
 // Throws OperatorError unless 1 <= algorithm.k <= the number of nodes.
 void check_k(const Setting& setting);
+
+// `rule` with K as the options want it: algorithm.k, and AdaSync by `law` if asked for.
+GradientRule with_k(GradientRule rule, const Options& options, AdaptiveK law);
 
 }  // namespace kith
