@@ -7,8 +7,9 @@
 //
 //   synchronous    all compute at one x; the hub waits for all; all restart.
 //   K-sync         waits for the first K; the rest is cancelled at once; all restart.
-//   K-batch-sync   workers draw batch after batch at one x till K have arrived from anyone; what is
-//                  under way is cancelled; all restart. BetweenBatches says what D costs.
+//   K-batch-sync   workers draw batch after batch at one x, without waiting for an answer, till K
+//                  have arrived from anyone: at D + X, D + X + X', ...; all else is cancelled; all
+//                  restart.
 //   async          an arrival updates x; that worker pulls it and restarts (K-async with K = 1).
 //   K-async        waits for K different workers; those that have contributed idle till the update,
 //                  then pull and restart; the others go on undisturbed with their old x.
@@ -67,16 +68,11 @@ struct RunTime {
   double seconds_per_update() const { return seconds_per_round / updates; }
 };
 
-// What a K-batch-sync worker does after a batch: the next one at once, while its gradient travels
-// (arrivals at D + X, D + X + X', ...), or wait till the hub has answered (X + D each).
-enum class BetweenBatches : uint8_t { kGoesOn, kWaitsForReply };
-
 // All need as many round trips as laws, at least one node, and 1 <= k <= N (K-batch variants: any
 // k >= 1) and tau >= 1: the caller checks what the operator wrote.
 RunTime sync_time(const ClusterTiming& cluster);
 RunTime k_sync_time(const ClusterTiming& cluster, uint32_t k);
-RunTime k_batch_sync_time(const ClusterTiming& cluster, uint32_t k,
-                          BetweenBatches between = BetweenBatches::kGoesOn);
+RunTime k_batch_sync_time(const ClusterTiming& cluster, uint32_t k);
 RunTime async_time(const ClusterTiming& cluster);
 RunTime k_async_time(const ClusterTiming& cluster, uint32_t k);
 RunTime k_batch_async_time(const ClusterTiming& cluster, uint32_t k);

@@ -22,11 +22,9 @@ constexpr uint32_t kMostBatches = 64;  // K, and the number of different nodes, 
 constexpr size_t kMostGroups = 16;
 
 // P(j-th arrival <= t) for j = 1..k, at the lattice's times.
-std::vector<std::vector<double>> arrivals(const DelayTerm& term, uint32_t k, BetweenBatches between,
-                                          double step) {
+std::vector<std::vector<double>> arrivals(const DelayTerm& term, uint32_t k, double step) {
   Lattice sum = discretised(*term.law, term.plus, step, kSteps);
-  const Lattice each =
-      between == BetweenBatches::kWaitsForReply ? sum : discretised(*term.law, 0, step, kSteps);
+  const Lattice each = term.plus == 0 ? sum : discretised(*term.law, 0, step, kSteps);
   std::vector<std::vector<double>> cdf;
   for (uint32_t j = 1;; sum = convolved(sum, each)) {
     std::vector<double>& last = cdf.emplace_back(kSteps);
@@ -39,11 +37,10 @@ std::vector<std::vector<double>> arrivals(const DelayTerm& term, uint32_t k, Bet
 // P(fewer than k arrivals from all groups) at each of the lattice's times, which falls.
 class Unfinished {
  public:
-  Unfinished(const std::vector<DelayGroup>& groups, uint32_t k, BetweenBatches between, double step)
-      : k_(k) {
+  Unfinished(const std::vector<DelayGroup>& groups, uint32_t k, double step) : k_(k) {
     for (const DelayGroup& group : groups) {
       counts_.push_back(group.count);
-      arrivals_.push_back(arrivals(group.term, k, between, step));
+      arrivals_.push_back(arrivals(group.term, k, step));
     }
   }
 
@@ -85,11 +82,10 @@ class Unfinished {
 // A first pass finds a horizon that holds all but a negligible part, a second one resolves it. The
 // tail falls like t^-(a N) for a power law t^-a, since all N must be slow at once, or faster; so a
 // power law through the last octave continues it.
-double by_lattice(const std::vector<DelayGroup>& groups, uint32_t k, BetweenBatches between,
-                  double horizon) {
+double by_lattice(const std::vector<DelayGroup>& groups, uint32_t k, double horizon) {
   for (bool found = false;;) {
     const double step = horizon / static_cast<double>(kSteps);
-    Unfinished unfinished(groups, k, between, step);
+    Unfinished unfinished(groups, k, step);
     const double left = unfinished.at(kSteps - 1);
     if (left > kNegligible && !found) {
       horizon *= 2;
@@ -112,8 +108,8 @@ double by_lattice(const std::vector<DelayGroup>& groups, uint32_t k, BetweenBatc
 // One round with drawn times: the time of the k-th arrival.
 class FreshRound {
  public:
-  FreshRound(const ClusterTiming& cluster, uint32_t k, BetweenBatches between)
-      : cluster_(cluster), k_(k), between_(between), streams_(timing_streams(cluster)) {}
+  FreshRound(const ClusterTiming& cluster, uint32_t k)
+      : cluster_(cluster), k_(k), streams_(timing_streams(cluster)) {}
 
   double next() {
     arrivals_ = {};
@@ -123,8 +119,7 @@ class FreshRound {
     for (uint32_t counted = 1; counted < k_; ++counted) {
       const auto [time, node] = arrivals_.top();
       arrivals_.pop();
-      const bool waits = between_ == BetweenBatches::kWaitsForReply;
-      arrivals_.push({time + draw(node) + (waits ? cluster_.round_trip[node] : 0), node});
+      arrivals_.push({time + draw(node), node});
     }
     return arrivals_.top().first;
   }
@@ -135,16 +130,13 @@ class FreshRound {
   using Arrival = std::pair<double, uint32_t>;  // s, node
   const ClusterTiming& cluster_;
   uint32_t k_;
-  BetweenBatches between_;
   std::vector<Rng> streams_;
   std::priority_queue<Arrival, std::vector<Arrival>, std::greater<>> arrivals_;
 };
 
 // Poisson processes that begin together, at d: d + K / sum of the rates.
-std::optional<double> of_exponentials(const ClusterTiming& cluster, uint32_t k,
-                                      BetweenBatches between) {
+std::optional<double> of_exponentials(const ClusterTiming& cluster, uint32_t k) {
   const double d = cluster.round_trip.front();
-  if (d > 0 && between == BetweenBatches::kWaitsForReply) return std::nullopt;
   for (size_t i = 0; i < cluster.compute.size(); ++i) {
     const std::optional<ExponentialForm> form = cluster.compute[i]->exponential_form();
     if (!form || form->shift > 0 || cluster.round_trip[i] != d) return std::nullopt;
@@ -156,27 +148,25 @@ std::optional<double> of_exponentials(const ClusterTiming& cluster, uint32_t k,
 
 }  // namespace
 
-RunTime k_batch_sync_time(const ClusterTiming& cluster, uint32_t k, BetweenBatches between) {
+RunTime k_batch_sync_time(const ClusterTiming& cluster, uint32_t k) {
   KITH_ASSERT(k >= 1);
   const std::vector<DelayGroup> groups = grouped(cycles(cluster));
   const std::string formula = "E first time that N fresh renewal processes count K";
-  FreshRound round(cluster, k, between);
+  FreshRound round(cluster, k);
   if (deterministic(cluster)) return exact(round.next(), Method::kClosedForm, formula);
   if (k == 1) return k_sync_time(cluster, 1);
-  if (const std::optional<double> value = of_exponentials(cluster, k, between)) {
+  if (const std::optional<double> value = of_exponentials(cluster, k)) {
     return exact(*value, Method::kClosedForm, "K / sum_i 1/E X_i + D");
   }
   if (cluster.compute.size() == 1) {
     const double d = cluster.round_trip.front();
-    return exact(k * cluster.compute.front()->mean() +
-                     (between == BetweenBatches::kWaitsForReply ? k * d : d),
-                 Method::kClosedForm, "K E X + D");
+    return exact(k * cluster.compute.front()->mean() + d, Method::kClosedForm, "K E X + D");
   }
   const double rate = unhindered_rate(cluster);
   if (std::isinf(rate)) return exact(0, Method::kClosedForm, "a node that takes no time");
   if (k <= kMostBatches && groups.size() <= kMostGroups) {
     const double horizon = 2 * k / rate + *std::ranges::max_element(cluster.round_trip);
-    return exact(by_lattice(groups, k, between, horizon), Method::kQuadrature, formula);
+    return exact(by_lattice(groups, k, horizon), Method::kQuadrature, formula);
   }
   const double high = k <= cluster.compute.size() ? k_sync_time(cluster, k).high
                                                   : std::numeric_limits<double>::infinity();

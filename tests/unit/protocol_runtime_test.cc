@@ -161,7 +161,6 @@ TEST(RunTime, ConstantTimes) {
   for (uint32_t k = 1; k <= 20; ++k) {
     const double rounds = std::ceil(k / 8.0);
     expect_exact(k_batch_sync_time(cluster, k), rounds + 0.25);
-    expect_exact(k_batch_sync_time(cluster, k, BetweenBatches::kWaitsForReply), rounds * 1.25);
   }
   expect_exact(k_sync_time(cluster, 5), 1.25);
   expect_exact(stale_synchronous_time(cluster, 3), 1.25);
@@ -235,15 +234,13 @@ TEST(RunTime, OneDrawForARoundIsOneLongStep) {
             overlap_time(cluster_of("exponential:1", 8, 2), 10).seconds_per_round);
 }
 
-double seconds_of_fresh_round(const ClusterTiming& cluster, uint32_t k, BetweenBatches between,
-                              std::vector<Rng>& streams) {
+double seconds_of_fresh_round(const ClusterTiming& cluster, uint32_t k, std::vector<Rng>& streams) {
   std::vector<double> arrivals;
   for (size_t i = 0; i < cluster.compute.size(); ++i) {
     double at = cluster.round_trip[i];
     for (uint32_t j = 0; j < k; ++j) {
       at += cluster.compute[i]->sample(streams[i]);
       arrivals.push_back(at);
-      if (between == BetweenBatches::kWaitsForReply) at += cluster.round_trip[i];
     }
   }
   std::ranges::nth_element(arrivals, arrivals.begin() + k - 1);
@@ -292,10 +289,8 @@ TEST(RunTime, UnevenClustersMeetNaiveSimulation) {
     SCOPED_TRACE(law->describe());
     for (const uint32_t k : {3u, 8u}) {
       SCOPED_TRACE("K = " + std::to_string(k));
-      for (const auto between : {BetweenBatches::kGoesOn, BetweenBatches::kWaitsForReply}) {
-        expect_mean(k_batch_sync_time(cluster, k, between),
-                    [&] { return seconds_of_fresh_round(cluster, k, between, streams); });
-      }
+      expect_mean(k_batch_sync_time(cluster, k),
+                  [&] { return seconds_of_fresh_round(cluster, k, streams); });
     }
     for (const uint32_t tau : {1u, 7u}) {
       SCOPED_TRACE("tau = " + std::to_string(tau));
