@@ -3,77 +3,31 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
+#include "protocol/optimizer_kernels.h"
 #include "topology/assert.h"
 
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "protocol/optimizer.cc"
-#include <hwy/foreach_target.h>
-#include <hwy/highway.h>
-
-HWY_BEFORE_NAMESPACE();
-namespace kith::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-// One pass over the parameters, products and sums rounded apart: the same bits on every instruction
-// set. `velocity` is null without momentum.
-struct StepArguments {
-  const float* x;
-  const float* g;
-  float* y;
-  float* velocity;
-  size_t n;
-  float rate;
-  float momentum;
-  float weight_decay;
-};
-
-template <class Tag, bool kDecay, bool kMomentum, bool kNesterov>
-HWY_INLINE void step_at(Tag tag, const StepArguments& s, size_t i) {
-  const auto x = hn::LoadU(tag, s.x + i);
-  auto direction = hn::LoadU(tag, s.g + i);
-  if (kDecay) direction = hn::Add(direction, hn::Mul(hn::Set(tag, s.weight_decay), x));
-  if (kMomentum) {
-    const auto momentum = hn::Set(tag, s.momentum);
-    const auto v = hn::Add(hn::Mul(momentum, hn::LoadU(tag, s.velocity + i)), direction);
-    hn::StoreU(v, tag, s.velocity + i);
-    direction = kNesterov ? hn::Add(direction, hn::Mul(momentum, v)) : v;
-  }
-  hn::StoreU(hn::Sub(x, hn::Mul(hn::Set(tag, s.rate), direction)), tag, s.y + i);
-}
-
-template <bool kDecay, bool kMomentum, bool kNesterov>
-void step_all(const StepArguments& s) {
-  const hn::ScalableTag<float> tag;
-  const hn::CappedTag<float, 1> one;
-  size_t i = 0;
-  for (; i + hn::MaxLanes(tag) <= s.n; i += hn::MaxLanes(tag)) {
-    step_at<decltype(tag), kDecay, kMomentum, kNesterov>(tag, s, i);
-  }
-  for (; i < s.n; ++i) step_at<decltype(one), kDecay, kMomentum, kNesterov>(one, s, i);
-}
-
-void Step(const float* x, const float* g, float* y, float* velocity, size_t n, float rate,
-          const OptimizerSpec& spec) {
-  const StepArguments s = {x, g, y, velocity, n, rate, spec.momentum, spec.weight_decay};
-  const bool decay = s.weight_decay != 0;
-  if (s.velocity == nullptr) {
-    decay ? step_all<true, false, false>(s) : step_all<false, false, false>(s);
-  } else if (spec.nesterov) {
-    decay ? step_all<true, true, true>(s) : step_all<false, true, true>(s);
-  } else {
-    decay ? step_all<true, true, false>(s) : step_all<false, true, false>(s);
-  }
-}
-
-}  // namespace kith::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
 namespace kith {
 
-HWY_EXPORT(Step);
+namespace {
+
+// By squaring: products alone, so the same bits wherever it runs.
+double power(double base, uint64_t exponent) {
+  double result = 1;
+  for (; exponent > 0; exponent /= 2, base *= base) {
+    if (exponent % 2 == 1) result *= base;
+  }
+  return result;
+}
+
+kernels::SecondMoment second_moment_of(OptimizerSpec::Kind kind) {
+  using Kind = OptimizerSpec::Kind;
+  if (kind == Kind::kYogi) return kernels::SecondMoment::kYogi;
+  return kind == Kind::kAdagrad ? kernels::SecondMoment::kSum : kernels::SecondMoment::kMean;
+}
+
+}  // namespace
 
 double Schedule::at(uint64_t step, uint64_t total_steps) const {
   if (step < warm_up_steps) {
@@ -104,15 +58,93 @@ float OptimizerSpec::rate_at(uint64_t step, uint64_t total_steps) const {
   return static_cast<float>(learning_rate * schedule.at(step, total_steps));
 }
 
+Optimizer::Optimizer(const OptimizerSpec& spec) : spec_(spec) {
+  using Kind = OptimizerSpec::Kind;
+  KITH_ASSERT(spec.kind == Kind::kSgd || (spec.momentum == 0 && !spec.nesterov));
+  KITH_ASSERT(spec.kind == Kind::kSgd || spec.kind == Kind::kAdamW || spec.weight_decay == 0);
+}
+
+void Optimizer::mark() {
+  apart_ = true;
+  moved_ = false;
+}
+
+void Optimizer::take_back() {
+  if (moved_) std::swap(state_, marked_);
+  apart_ = false;
+  moved_ = false;
+}
+
+// Where a step writes the state that follows state_.
+Optimizer::State& Optimizer::next_state(size_t n) {
+  const bool adaptive = spec_.kind != OptimizerSpec::Kind::kSgd;
+  if (state_.first.empty()) {
+    const bool from_zero = spec_.kind == OptimizerSpec::Kind::kAdamW;
+    state_.first.resize(n);
+    if (adaptive) {
+      const double start = from_zero ? 0 : spec_.epsilon * spec_.epsilon;
+      state_.second.assign(n, static_cast<float>(start));
+    }
+  }
+  KITH_ASSERT(state_.first.size() == n);
+  if (!apart_) return state_;
+  marked_.first.resize(n);
+  if (adaptive) marked_.second.resize(n);
+  return marked_;
+}
+
 void Optimizer::step(float rate, std::span<const float> x, std::span<const float> g,
                      std::span<float> y) {
   KITH_ASSERT(x.size() == g.size() && x.size() == y.size());
-  if (spec_.momentum != 0 && velocity_.empty()) velocity_.resize(x.size());
-  KITH_ASSERT(velocity_.empty() || velocity_.size() == x.size());
-  HWY_DYNAMIC_DISPATCH(Step)
-  (x.data(), g.data(), y.data(), velocity_.empty() ? nullptr : velocity_.data(), x.size(), rate,
-   spec_);
+  const bool sgd = spec_.kind == OptimizerSpec::Kind::kSgd;
+  const bool stateless = sgd && spec_.momentum == 0;
+  State& next = stateless ? state_ : next_state(x.size());
+  if (sgd) {
+    kernels::sgd_step({.x = x.data(),
+                       .g = g.data(),
+                       .y = y.data(),
+                       .velocity = stateless ? nullptr : state_.first.data(),
+                       .next_velocity = stateless ? nullptr : next.first.data(),
+                       .n = x.size(),
+                       .rate = rate,
+                       .momentum = spec_.momentum,
+                       .weight_decay = spec_.weight_decay,
+                       .nesterov = spec_.nesterov});
+  } else {
+    adaptive_step(rate, x, g, y, next);
+  }
+  if (stateless) return;
+  next.steps = state_.steps + 1;
+  if (!apart_) return;
+  std::swap(state_, marked_);
+  apart_ = false;
+  moved_ = true;
+}
+
+void Optimizer::adaptive_step(float rate, std::span<const float> x, std::span<const float> g,
+                              std::span<float> y, State& next) const {
+  const bool corrected = spec_.kind == OptimizerSpec::Kind::kAdamW;
+  const uint64_t t = state_.steps + 1;
+  const double bias1 = corrected ? 1 - power(spec_.beta1, t) : 1;
+  const double bias2 = corrected ? 1 - power(spec_.beta2, t) : 1;
+  const double decay = static_cast<double>(rate) * static_cast<double>(spec_.weight_decay);
+  kernels::adaptive_step({.x = x.data(),
+                          .g = g.data(),
+                          .y = y.data(),
+                          .first = state_.first.data(),
+                          .next_first = next.first.data(),
+                          .second = state_.second.data(),
+                          .next_second = next.second.data(),
+                          .n = x.size(),
+                          .rate = static_cast<float>(rate / bias1),
+                          .shrink = static_cast<float>(1 - decay),
+                          .beta1 = static_cast<float>(spec_.beta1),
+                          .rest1 = static_cast<float>(1 - spec_.beta1),
+                          .beta2 = static_cast<float>(spec_.beta2),
+                          .rest2 = static_cast<float>(1 - spec_.beta2),
+                          .root_scale = static_cast<float>(1 / std::sqrt(bias2)),
+                          .epsilon = static_cast<float>(spec_.epsilon),
+                          .rule = second_moment_of(spec_.kind)});
 }
 
 }  // namespace kith
-#endif  // HWY_ONCE

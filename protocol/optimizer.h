@@ -1,5 +1,5 @@
 // First-order update rules and learning-rate schedules, as deterministic arithmetic. Used by the
-// local steps of a learner and by the hub of a star alike.
+// local steps of a learner and by the hub of a star alike. A further rule is one kind more.
 #pragma once
 
 #include <cstdint>
@@ -23,33 +23,72 @@ struct Schedule {
   double at(uint64_t step, uint64_t total_steps) const;
 };
 
+// Of a hub's outer step the gradient g is the pseudo-gradient: x minus the mean of the x that its
+// workers reached.
 struct OptimizerSpec {
+  enum class Kind : uint8_t {
+    kSgd,
+    kAdamW,    // Loshchilov, Hutter 2019, Algorithm 2: as torch.optim.AdamW
+    kAdam,     // the server rules of FedOpt, Reddi et al. 2021, Algorithm 2: no bias correction,
+    kYogi,     // epsilon outside the root, v starts at epsilon^2, no weight decay
+    kAdagrad,  // (without momentum: beta1 = 0)
+  };
+  Kind kind = Kind::kSgd;
   float learning_rate = 0.1f;
-  float momentum = 0;      // v <- momentum v + g
-  bool nesterov = false;   // direction g + momentum v instead of v
-  float weight_decay = 0;  // g <- g + weight_decay x, on every parameter
+  // kSgd: added to the gradient, g <- g + weight_decay x. kAdamW: x <- (1 - rate weight_decay) x,
+  // apart from the gradient.
+  float weight_decay = 0;
+  // kSgd alone.
+  float momentum = 0;     // v <- momentum v + g
+  bool nesterov = false;  // direction g + momentum v instead of v
+  // All others. In doubles: 1 - beta2 in floats would be off by 5e-5.
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
   Schedule schedule;
 
   float rate_at(uint64_t step, uint64_t total_steps) const;
+
+  // A step is y = x - rate g and keeps nothing.
+  bool plain() const { return kind == Kind::kSgd && momentum == 0 && weight_decay == 0; }
 };
 
-// SGD with optional momentum. One vector of state with momentum, none without.
+// One update rule and its state: one vector with momentum, two with the adaptive kinds, else none.
 class Optimizer {
  public:
-  explicit Optimizer(const OptimizerSpec& spec) : spec_(spec) {}
+  explicit Optimizer(const OptimizerSpec& spec);
 
-  // y = x - rate * direction(g, x), where momentum is advanced. `y` may be `x`. One pass.
+  // y = x - rate * direction(g, x), where the state is advanced. `y` may be `x`. One pass.
   void step(float rate, std::span<const float> x, std::span<const float> g, std::span<float> y);
 
-  // step() is y = x - rate g and keeps nothing.
-  bool plain() const { return spec_.momentum == 0 && spec_.weight_decay == 0; }
+  bool plain() const { return spec_.plain(); }
+
+  // take_back() makes the state what it was at the last mark(), once. Neither copies anything: the
+  // first step after mark() leaves the state that it reads and writes the next one beside it. So
+  // marking doubles the memory of the state and adds no pass to any step.
+  void mark();
+  void take_back();
 
   const OptimizerSpec& spec() const { return spec_; }
-  std::span<const float> velocity() const { return velocity_; }
+  std::span<const float> velocity() const { return state_.first; }        // m of the adaptive kinds
+  std::span<const float> second_moment() const { return state_.second; }  // v of these
 
  private:
+  struct State {
+    std::vector<float> first;  // empty until the first step that needs it
+    std::vector<float> second;
+    uint64_t steps = 0;
+  };
+
+  State& next_state(size_t n);
+  void adaptive_step(float rate, std::span<const float> x, std::span<const float> g,
+                     std::span<float> y, State& next) const;
+
   OptimizerSpec spec_;
-  std::vector<float> velocity_;  // empty until the first step with momentum
+  State state_;
+  State marked_;        // at the last mark, when `moved_`; else spare memory
+  bool apart_ = false;  // marked, and no step since
+  bool moved_ = false;  // marked, and stepped since
 };
 
 }  // namespace kith
