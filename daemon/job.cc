@@ -9,6 +9,7 @@
 #include "daemon/job_check.h"
 #include "daemon/job_nearest.h"
 #include "daemon/job_text.h"
+#include "daemon/job_train.h"
 #include "topology/error.h"
 #include "topology/registry.h"
 
@@ -188,29 +189,6 @@ DataSpec read_data(const Options& data) {
   return spec;
 }
 
-Schedule read_schedule(const Options& train) {
-  Schedule schedule;
-  const std::string& kind = train.text("schedule");
-  if (kind == "step") schedule.kind = Schedule::Kind::kStep;
-  if (kind == "cosine") schedule.kind = Schedule::Kind::kCosine;
-  schedule.warm_up_steps = static_cast<uint64_t>(train.integer("warm_up_steps"));
-  schedule.milestones = train.numbers("milestones");
-  schedule.factor = train.number("factor");
-  schedule.floor_fraction = train.number("floor");
-  return schedule;
-}
-
-TrainSpec read_train(const Options& train) {
-  TrainSpec spec;
-  spec.batch = static_cast<uint32_t>(train.integer("batch"));
-  spec.optimizer.learning_rate = static_cast<float>(train.number("learning_rate"));
-  spec.optimizer.momentum = static_cast<float>(train.number("momentum"));
-  spec.optimizer.nesterov = train.flag("nesterov");
-  spec.optimizer.weight_decay = static_cast<float>(train.number("weight_decay"));
-  spec.optimizer.schedule = read_schedule(train);
-  return spec;
-}
-
 DelaySpec read_delays(const Options& delays) {
   DelaySpec spec;
   spec.compute = delays.text("compute");
@@ -229,7 +207,8 @@ Job build(const JobSections& sections, std::string text) {
   job.seed = static_cast<uint64_t>(what.integer("seed"));
   job.model = reader.with_kind("model", "kind").choice;
   job.data = read_data(reader.plain("data"));
-  job.train = read_train(reader.plain("train"));
+  const Section train = reader.with_kind("train", "optimizer");
+  job.train = read_train(train.fixed, train.choice);
   job.algorithm = reader.with_kind("algorithm", "kind").choice;
   const Section topology = reader.with_kind("topology", "graph");
   job.graph = topology.choice;
@@ -294,11 +273,29 @@ std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes) {
 
 Round rounds_of(const Job& job, uint32_t nodes, double rows_per_node) {
   if (job.rounds > 0) return job.rounds;
-  const AlgorithmInfo& algorithm = algorithm_info(job.algorithm.kind);
-  const double batches = algorithm.batches_per_round(job.algorithm.options, nodes);
-  const double rows_per_round = batches * static_cast<double>(job.train.batch);
-  const double rounds = std::ceil(job.epochs * rows_per_node / rows_per_round);
-  return std::max<Round>(1, static_cast<Round>(rounds));
+  const double per_round =
+      algorithm_info(job.algorithm.kind).batches_per_round(job.algorithm.options, nodes);
+  const auto shard = static_cast<uint64_t>(std::max(1.0, std::ceil(rows_per_node)));
+  const double wanted = job.epochs * rows_per_node;  // samples of the average node
+  const auto enough = [&](Round rounds) {
+    const double batches = static_cast<double>(rounds) * per_round;
+    const auto whole = static_cast<uint64_t>(batches);
+    const auto total = static_cast<uint64_t>(std::ceil(batches));
+    const BatchSchedule& batch = job.train.batch;
+    const double last = static_cast<double>(std::min<uint64_t>(batch.at(whole, total), shard));
+    const double samples = static_cast<double>(batch.before(whole, total, shard)) +
+                           (batches - static_cast<double>(whole)) * last;
+    return samples >= wanted;
+  };
+  // Batches never shrink, so more rounds see no fewer samples.
+  Round high = 1;
+  while (!enough(high)) high *= 2;
+  Round low = high / 2;  // not enough, or 0
+  while (high - low > 1) {
+    const Round middle = low + (high - low) / 2;
+    (enough(middle) ? high : low) = middle;
+  }
+  return high;
 }
 
 }  // namespace kith

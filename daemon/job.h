@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/learn/batch_schedule.h"
 #include "protocol/algorithm.h"
 #include "protocol/optimizer.h"
 #include "topology/mixing.h"
@@ -31,8 +32,9 @@ struct DataSpec {
 };
 
 struct TrainSpec {
-  uint32_t batch = 32;  // samples of one step on one node
+  BatchSchedule batch;  // samples of one step on one node
   OptimizerSpec optimizer;
+  std::optional<uint64_t> svrg_period;  // batches between snapshots, 0 = one pass; absent: no SVRG
 };
 
 // Of the simulated body; seconds, bytes per second, probabilities.
@@ -72,8 +74,8 @@ struct JobKey {
   OptionSpec spec;
 };
 
-// The one table of all fixed keys; kinds add their own to their section ([model], [algorithm],
-// [topology]).
+// The one table of all fixed keys; kinds add their own to their section ([model], [train],
+// [algorithm], [topology]).
 const std::vector<JobKey>& job_keys();
 
 // What `section.key` may be set to, and the keys that this adds to the section.
@@ -96,7 +98,8 @@ void validate(const Job& job, uint32_t nodes);
 
 std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes);
 
-// Rounds of the job for shards of `rows_per_node` rows on average.
+// Rounds of the job for shards of `rows_per_node` rows on average: of stop.epochs as many as it
+// takes to see so many samples, with batches that grow, and are no larger than a shard.
 Round rounds_of(const Job& job, uint32_t nodes, double rows_per_node);
 
 }  // namespace kith

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "daemon/job_train.h"
 #include "daemon/learn/model.h"
 #include "protocol/limits.h"
 #include "protocol/theory/delay.h"
@@ -68,25 +69,6 @@ void check_stop(const Job& job) {
   if (job.epochs > 0 && !model_info(job.model.kind).needs_data) {
     throw OperatorError("stop.epochs needs data to pass over, which model.kind = \"" +
                         job.model.kind + "\" has not: set stop.rounds");
-  }
-}
-
-void check_train(const Job& job) {
-  const OptimizerSpec& optimizer = job.train.optimizer;
-  if (!(optimizer.learning_rate > 0)) {
-    throw OperatorError("train.learning_rate is 0, so nothing would be learnt: try 0.1");
-  }
-  if (optimizer.nesterov && optimizer.momentum == 0) {
-    throw OperatorError("train.nesterov = true needs train.momentum above 0, such as 0.9");
-  }
-  const Schedule& schedule = optimizer.schedule;
-  if (schedule.kind == Schedule::Kind::kStep && schedule.milestones.empty()) {
-    throw OperatorError(
-        "train.schedule = \"step\" needs train.milestones: fractions of the run, such as "
-        "[0.5, 0.75]");
-  }
-  if (!std::ranges::is_sorted(schedule.milestones)) {
-    throw OperatorError("train.milestones must rise, such as [0.5, 0.75]");
   }
 }
 

@@ -1,6 +1,7 @@
 // The one table of the job file's fixed keys: parsing, defaults, ranges, help and README follow it.
 #include "daemon/job.h"
 #include "daemon/learn/model.h"
+#include "protocol/limits.h"
 #include "topology/registry.h"
 
 namespace kith {
@@ -53,24 +54,40 @@ void add_what(std::vector<JobKey>& keys) {
             "\"shards:K\"")});
 }
 
+OptionSpec fractions(const char* key, const char* help) {
+  return {key, Type::kNumbers, std::vector<double>{}, help, 0, 1};
+}
+
 void add_training(std::vector<JobKey>& keys) {
-  OptionSpec milestones = {"milestones",
-                           Type::kNumbers,
-                           std::vector<double>{},
-                           "schedule \"step\": fractions of the run, such as [0.5, 0.75]",
-                           0,
-                           1};
   add(keys, "train",
-      {integer("batch", 32, 1, 1 << 20, "samples of one step on one node"),
+      {integer("batch", 32, 1, limits::kBatch, "samples of one step on one node, at first"),
+       fractions("batch_milestones", "fractions of the run where the batch grows"),
+       number("batch_factor", 1, 1, limits::kBatch, "multiplies the batch at each of these"),
        number("learning_rate", 0.1, 0, 1e6, "step size"),
-       number("momentum", 0, 0, 0.9999, "0 = plain SGD"),
-       flag("nesterov", false, "Nesterov's form of momentum"),
-       number("weight_decay", 0, 0, 1e6, "added to the gradient: weight_decay x parameters"),
+       text("optimizer", "sgd", "rule of a step"),
+       number("weight_decay", 0, 0, 1e6,
+              "pull to 0: sgd adds it x parameters to the gradient, adamw shrinks the parameters"),
        text("schedule", "constant", "learning rate over the run", {"constant", "step", "cosine"}),
        integer("warm_up_steps", 0, 0, kMostRounds, "batches of a node over which the rate rises"),
-       std::move(milestones),
+       fractions("milestones", "schedule \"step\": fractions of the run, such as [0.5, 0.75]"),
        number("factor", 0.1, 0, 1, "schedule \"step\": multiplies the rate at each milestone"),
-       number("floor", 0, 0, 1, "schedule \"cosine\": last rate as a fraction of learning_rate")});
+       number("floor", 0, 0, 1, "schedule \"cosine\": last rate as a fraction of learning_rate"),
+       text("variance_reduction", "none",
+            "\"svrg\": gradients whose noise vanishes, at twice to three times the computing",
+            {"none", "svrg"}),
+       integer("svrg_period", 0, 0, kMostRounds,
+               "\"svrg\": batches of a node between snapshots; 0 = one pass over its data")});
+}
+
+OptionSpecs sgd_options() {
+  return {number("momentum", 0, 0, 0.9999, "0 = plain SGD"),
+          flag("nesterov", false, "Nesterov's form of momentum")};
+}
+
+OptionSpecs adamw_options() {
+  return {number("beta1", 0.9, 0, 0.9999, "memory of the mean of the gradients"),
+          number("beta2", 0.999, 0, 0.999999, "memory of the mean of their squares"),
+          number("epsilon", 1e-8, 1e-20, 1, "added to the root of that")};
 }
 
 void add_exchange(std::vector<JobKey>& keys) {
@@ -120,6 +137,9 @@ std::vector<JobKind> job_kinds() {
   for (const ModelInfo* info : all_models()) {
     kinds.push_back({"model", "kind", info->name, info->help, info->options});
   }
+  kinds.push_back({"train", "optimizer", "sgd", "with or without momentum", sgd_options()});
+  kinds.push_back({"train", "optimizer", "adamw",
+                   "Adam with decoupled weight decay (Loshchilov, Hutter 2019)", adamw_options()});
   for (const AlgorithmInfo* info : all_algorithms()) {
     kinds.push_back({"algorithm", "kind", info->name, info->help, info->options});
   }

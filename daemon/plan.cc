@@ -55,6 +55,7 @@ TrainerSetup Plan::trainer(NodeId self, const Model& model, std::shared_ptr<cons
           .rows = std::move(rows),
           .batch = job.train.batch,
           .optimizer = job.train.optimizer,
+          .svrg_period = job.train.svrg_period,
           .total_batches = total_batches,
           .seed = job.seed,
           .node = self};

@@ -47,6 +47,9 @@ inline constexpr size_t kReports = 4096;
 // Blocks of one size that a pool keeps: three for each of ten thousand simulated nodes.
 inline constexpr size_t kPoolFreeBlocks = 32768;
 
+// Samples of one batch, grown by train.batch_factor or not.
+inline constexpr uint32_t kBatch = 1u << 20;
+
 // Local steps of one Compute.
 inline constexpr uint32_t kLocalSteps = 1u << 20;
 

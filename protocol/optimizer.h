@@ -45,7 +45,7 @@ struct OptimizerSpec {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  Schedule schedule;
+  Schedule schedule = {};
 
   float rate_at(uint64_t step, uint64_t total_steps) const;
 

@@ -22,6 +22,7 @@ struct Batch {
   NodeId node{};
   uint64_t seed = 0;   // with node and index: the noise stream of this batch
   uint64_t index = 0;  // batch index of this node
+  bool exact = false;  // laboratory: its expectation, without noise
 };
 
 // Scratch of one thread for one model; sized at the first use, no allocation afterwards.

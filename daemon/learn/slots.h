@@ -10,6 +10,7 @@ inline constexpr size_t kLabels = 1;      // int32, as wide as a float
 inline constexpr size_t kRows = 2;        // uint32, as wide as a float
 inline constexpr size_t kGradient = 3;    // of a local step
 inline constexpr size_t kDifference = 4;  // from the anchor of a local step
-inline constexpr size_t kModel = 5;       // this and all above belong to the model
+inline constexpr size_t kSnapshot = 5;    // gradient at SVRG's snapshot
+inline constexpr size_t kModel = 6;       // this and all above belong to the model
 
 }  // namespace kith::slots

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "daemon/learn/permutation.h"
+#include "daemon/learn/cancel_flag.h"
 #include "daemon/learn/slots.h"
 #include "protocol/kernels.h"
 #include "topology/assert.h"
@@ -10,16 +10,6 @@
 namespace kith {
 
 namespace {
-
-// Rows of a batch that are fetched ahead of the one being converted.
-constexpr size_t kRowsAhead = 4;
-
-// Labels and row numbers lie in slots of floats: as wide, and only ever used as one type.
-template <class T>
-std::span<T> take_as(Workspace& workspace, size_t slot, size_t count) {
-  static_assert(sizeof(T) == sizeof(float));
-  return {reinterpret_cast<T*>(workspace.take(slot, count).data()), count};
-}
 
 // g += correction + mu (x - anchor); the difference first, since the two are close.
 void apply_rule(const LocalRule& rule, std::span<const float> x, std::span<float> g,
@@ -32,63 +22,52 @@ void apply_rule(const LocalRule& rule, std::span<const float> x, std::span<float
   }
 }
 
-bool is_set(const std::atomic<bool>* flag) {
-  return flag != nullptr && flag->load(std::memory_order_relaxed);
-}
-
 }  // namespace
 
-Trainer::Trainer(TrainerSetup setup) : setup_(std::move(setup)), optimizer_(setup_.optimizer) {
-  KITH_ASSERT(setup_.model != nullptr);
-  KITH_ASSERT(!setup_.model->needs_data() || (setup_.data && setup_.data->rows() > 0));
-  KITH_ASSERT(setup_.batch > 0);
+Trainer::Trainer(TrainerSetup setup)
+    : model_(setup.model),
+      total_batches_(setup.total_batches),
+      batches_(std::move(setup.data), std::move(setup.rows), std::move(setup.batch),
+               setup.total_batches, setup.seed, setup.node),
+      optimizer_(setup.optimizer) {
+  KITH_ASSERT(model_ != nullptr);
+  KITH_ASSERT(!model_->needs_data() || batches_.shard_rows() > 0);
+  if (setup.svrg_period) {
+    KITH_ASSERT(*setup.svrg_period > 0 || model_->needs_data());
+    svrg_.emplace(*setup.svrg_period);
+  }
 }
 
-// The stream of samples runs through pass after pass without a seam: a batch may end one and begin
-// the next, so every row is seen once in each pass whatever the batch size.
-void Trainer::batch_rows(uint64_t index, std::span<uint32_t> rows) const {
-  const bool all = setup_.rows.empty();
-  const auto n = static_cast<uint32_t>(all ? setup_.data->rows() : setup_.rows.size());
-  uint64_t sample = index * rows.size();
-  for (size_t i = 0; i < rows.size();) {
-    const uint64_t pass = sample / n;
-    Rng rng(setup_.seed, setup_.node, Purpose::kBatch, pass);
-    const Permutation permutation(n, rng);
-    for (; i < rows.size() && sample / n == pass; ++i, ++sample) {
-      const uint32_t place = permutation(static_cast<uint32_t>(sample % n));
-      rows[i] = all ? place : setup_.rows[place];
+double Trainer::gradient(uint64_t index, std::span<const float> x, std::span<float> g,
+                         Workspace& workspace, const std::atomic<bool>* cancelled) {
+  if (svrg_) return svrg_->gradient(*model_, batches_, index, x, g, workspace, cancelled);
+  return model_->gradient(x, batches_.load(index, workspace), g, workspace);
+}
+
+double Trainer::local_steps(const Compute& work, std::span<float> y, Workspace& workspace,
+                            const std::atomic<bool>* cancelled) {
+  std::span<const float> x = work.at.floats();
+  const bool plain = optimizer_.plain() && !svrg_ && !work.rule.bends();
+  double loss = 0;
+  for (uint64_t k = 0; k < work.steps && !is_set(cancelled); ++k) {
+    const uint64_t index = work.first_batch + k;
+    const float rate = optimizer_.spec().rate_at(index, total_batches_);
+    if (plain) {
+      loss += model_->descend(rate, x, batches_.load(index, workspace), y, workspace);
+    } else {
+      const std::span<float> g = workspace.take(slots::kGradient, y.size());
+      loss += gradient(index, x, g, workspace, cancelled);
+      apply_rule(work.rule, x, g, workspace);
+      optimizer_.step(rate, x, g, y);
     }
+    x = y;
   }
-}
-
-Batch Trainer::load_batch(uint64_t index, Workspace& workspace) const {
-  Batch batch;
-  batch.node = setup_.node;
-  batch.seed = setup_.seed;
-  batch.index = index;
-  if (!setup_.model->needs_data()) return batch;
-  const Dataset& data = *setup_.data;
-  const size_t available = setup_.rows.empty() ? data.rows() : setup_.rows.size();
-  batch.rows = std::min<size_t>(setup_.batch, available);
-  const std::span<uint32_t> rows = take_as<uint32_t>(workspace, slots::kRows, batch.rows);
-  batch_rows(index, rows);
-  const std::span<float> features = workspace.take(slots::kFeatures, batch.rows * data.width());
-  const std::span<int32_t> labels = take_as<int32_t>(workspace, slots::kLabels, batch.rows);
-  for (size_t i = 0; i < std::min(kRowsAhead, rows.size()); ++i) data.prefetch_row(rows[i]);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (i + kRowsAhead < rows.size()) data.prefetch_row(rows[i + kRowsAhead]);
-    data.copy_row(rows[i], features.subspan(i * data.width(), data.width()));
-    labels[i] = data.labels()[rows[i]];
-  }
-  batch.features = features;
-  batch.labels = labels;
-  return batch;
+  return loss / work.steps;
 }
 
 Computed Trainer::run(const Compute& work, Pool& pool, Workspace& workspace,
                       const std::atomic<bool>* cancelled) {
-  const Model& model = *setup_.model;
-  const size_t p = model.parameters();
+  const size_t p = model_->parameters();
   KITH_ASSERT(work.steps > 0 && work.at.floats().size() == p);
   Computed computed;
   computed.ticket = work.ticket;
@@ -97,26 +76,9 @@ Computed Trainer::run(const Compute& work, Pool& pool, Workspace& workspace,
   const std::span<float> y = result.floats();
   if (work.rule.kind == LocalRule::Kind::kGradient) {
     KITH_ASSERT(work.steps == 1);
-    const Batch batch = load_batch(work.first_batch, workspace);
-    computed.loss = model.gradient(work.at.floats(), batch, y, workspace);
+    computed.loss = gradient(work.first_batch, work.at.floats(), y, workspace, cancelled);
   } else {
-    std::span<const float> x = work.at.floats();
-    const bool plain = optimizer_.plain() && !work.rule.bends();
-    for (uint64_t k = 0; k < work.steps && !is_set(cancelled); ++k) {
-      const uint64_t index = work.first_batch + k;
-      const float rate = setup_.optimizer.rate_at(index, setup_.total_batches);
-      const Batch batch = load_batch(index, workspace);
-      if (plain) {
-        computed.loss += model.descend(rate, x, batch, y, workspace);
-      } else {
-        const std::span<float> g = workspace.take(slots::kGradient, p);
-        computed.loss += model.gradient(x, batch, g, workspace);
-        apply_rule(work.rule, x, g, workspace);
-        optimizer_.step(rate, x, g, y);
-      }
-      x = y;
-    }
-    computed.loss /= work.steps;
+    computed.loss = local_steps(work, y, workspace, cancelled);
   }
   computed.finite = kernels::all_finite(y);
   computed.result = std::move(result).freeze();

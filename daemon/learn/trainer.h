@@ -3,9 +3,12 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
+#include "daemon/learn/batches.h"
 #include "daemon/learn/dataset.h"
 #include "daemon/learn/model.h"
+#include "daemon/learn/svrg.h"
 #include "protocol/effect.h"
 #include "protocol/event.h"
 #include "protocol/optimizer.h"
@@ -16,9 +19,11 @@ struct TrainerSetup {
   const Model* model = nullptr;         // outlives the trainer
   std::shared_ptr<const Dataset> data;  // null for the laboratory
   Shard rows;                           // rows of `data` of this node; empty = all of them
-  uint32_t batch = 32;                  // samples a step; a smaller shard gives smaller batches
+  BatchSchedule batch;                  // samples a step; a smaller shard gives smaller batches
   OptimizerSpec optimizer;              // of local steps
-  uint64_t total_batches = 0;           // over the run: what the schedule is a fraction of
+  // Variance-reduced gradients, with so many batches between snapshots (0 = a pass over the rows).
+  std::optional<uint64_t> svrg_period;
+  uint64_t total_batches = 0;  // over the run: what the schedules are fractions of
   uint64_t seed = 0;
   NodeId node{};
 };
@@ -33,15 +38,17 @@ class Trainer {
   Computed run(const Compute& work, Pool& pool, Workspace& workspace,
                const std::atomic<bool>* cancelled = nullptr);
 
-  // The rows of batch `index`: pass e of the shard is a fresh permutation drawn from (seed, node,
-  // e), computed in place for any index (a Feistel network with cycle walking), without memory.
-  void batch_rows(uint64_t index, std::span<uint32_t> rows) const;
-
  private:
-  Batch load_batch(uint64_t index, Workspace& workspace) const;
+  double gradient(uint64_t index, std::span<const float> x, std::span<float> g,
+                  Workspace& workspace, const std::atomic<bool>* cancelled);
+  double local_steps(const Compute& work, std::span<float> y, Workspace& workspace,
+                     const std::atomic<bool>* cancelled);
 
-  TrainerSetup setup_;
+  const Model* model_;
+  uint64_t total_batches_;
+  Batches batches_;
   Optimizer optimizer_;
+  std::optional<Svrg> svrg_;
 };
 
 struct Evaluation {

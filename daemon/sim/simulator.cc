@@ -23,7 +23,7 @@ constexpr size_t kWorthAThread = 100'000;
 constexpr uint64_t kEventsBetweenCancelChecks = 1024;
 
 unsigned thread_count(const SimulationSettings& settings, const Job& job, const Model& model) {
-  if (model.parameters() * job.train.batch < kWorthAThread) return 1;
+  if (model.parameters() * job.train.batch.size < kWorthAThread) return 1;
   if (settings.threads > 0) return settings.threads;
   return std::max(1u, std::thread::hardware_concurrency());
 }

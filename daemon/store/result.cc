@@ -7,6 +7,7 @@
 #include "daemon/learn/trainer.h"
 #include "daemon/learn/workers.h"
 #include "daemon/store/hash.h"
+#include "protocol/limits.h"
 #include "topology/assert.h"
 
 namespace kith {
@@ -84,7 +85,8 @@ void describe_job(RunResult& result, const Job& job, const Model& model) {
 void add_traffic(RunResult& result, const Job& job, std::span<const NodeOutcome> nodes) {
   const auto n = static_cast<double>(nodes.size());
   double batches = 0;
-  const bool central = algorithm_info(job.algorithm.kind).central;
+  const AlgorithmInfo& algorithm = algorithm_info(job.algorithm.kind);
+  const bool central = algorithm.central;
   if (central) result.loss = nodes[0].loss;
   for (const NodeOutcome& node : nodes) {
     result.bytes_sent_per_node += static_cast<double>(node.bytes_sent) / n;
@@ -97,7 +99,16 @@ void add_traffic(RunResult& result, const Job& job, std::span<const NodeOutcome>
   // Synchronous SGD over a star: for each batch of a worker one gradient up and one model down.
   result.bytes_synchronous_per_node =
       batches / n * 2 * static_cast<double>(sizeof(float) * result.parameters);
-  if (result.seconds > 0) result.samples_per_second = batches * job.train.batch / result.seconds;
+  if (result.seconds == 0) return;
+  const double per_round =
+      algorithm.batches_per_round(job.algorithm.options, static_cast<uint32_t>(nodes.size()));
+  const auto total =
+      static_cast<uint64_t>(std::ceil(static_cast<double>(result.rounds) * per_round));
+  double samples = 0;
+  for (const NodeOutcome& node : nodes) {
+    samples += static_cast<double>(job.train.batch.before(node.batches, total, limits::kBatch));
+  }
+  result.samples_per_second = samples / result.seconds;
 }
 
 }  // namespace

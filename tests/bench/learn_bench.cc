@@ -32,7 +32,7 @@ void full_step(benchmark::State& state, const std::string& kind,
   TrainerSetup setup;
   setup.model = model.get();
   setup.data = fashion().train;
-  setup.batch = static_cast<uint32_t>(state.range(0));
+  setup.batch.size = static_cast<uint32_t>(state.range(0));
   setup.seed = 1;
   setup.node = NodeId{static_cast<uint32_t>(state.thread_index())};
   Trainer trainer(setup);
@@ -50,8 +50,9 @@ void full_step(benchmark::State& state, const std::string& kind,
     work.at = std::move(computed.result);
     work.first_batch += kSteps;
   }
-  state.counters["samples/s"] = benchmark::Counter(
-      static_cast<double>(state.iterations()) * kSteps * setup.batch, benchmark::Counter::kIsRate);
+  state.counters["samples/s"] =
+      benchmark::Counter(static_cast<double>(state.iterations()) * kSteps * setup.batch.size,
+                         benchmark::Counter::kIsRate);
 }
 
 const std::map<std::string, OptionValue> kDeep = {{"hidden", std::vector<double>{512, 256}}};

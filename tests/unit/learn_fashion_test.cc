@@ -105,7 +105,7 @@ TEST_F(Fashion, FirstLossesAndFirstRowsStayTheSame) {
       ++work.first_batch;
     }
     std::vector<uint32_t> rows(8);
-    trainer.batch_rows(0, rows);
+    Batches(data_->train, {}, {.size = 8}, 0, 1, NodeId{0}).rows(0, rows);
     EXPECT_EQ(rows,
               (std::vector<uint32_t>{56888, 11437, 25307, 52694, 39762, 33742, 23321, 33213}));
   };

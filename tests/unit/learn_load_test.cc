@@ -132,7 +132,7 @@ TEST(Load, ShardOfOneNodeGivesTheBatchesOfTheWhole) {
         const auto model = info.make(local.shard->shape(), 4, options);
         TrainerSetup setup;
         setup.model = model.get();
-        setup.batch = 16;
+        setup.batch.size = 16;
         setup.seed = 5;
         setup.node = NodeId{node};
         setup.data = local.shard;

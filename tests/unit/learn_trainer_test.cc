@@ -141,33 +141,39 @@ TEST(Permutation, SendsEveryPairEverywhereEquallyOften) {
   }
 }
 
-TEST(Batches, EveryPassHoldsEveryRowOnceInAnotherOrder) {
-  Bench bench("softmax", {}, random_data(50, 4, 3));
-  for (uint32_t row = 0; row < 50; row += 2) bench.setup.rows.push_back(row);
-  const Trainer trainer(bench.setup);
-  std::vector<uint32_t> stream;  // 25 batches of 8 = 8 passes of 25 rows
-  for (uint64_t index = 0; index < 25; ++index) {
-    std::vector<uint32_t> rows(8);
-    trainer.batch_rows(index, rows);
+// The rows of the first batches of node `node`, one after the other.
+std::vector<uint32_t> stream_of(const Batches& batches, uint64_t count) {
+  std::vector<uint32_t> stream;
+  for (uint64_t index = 0; index < count; ++index) {
+    EXPECT_EQ(batches.first_sample(index), stream.size());
+    std::vector<uint32_t> rows(batches.size(index));
+    batches.rows(index, rows);
     stream.insert(stream.end(), rows.begin(), rows.end());
   }
+  return stream;
+}
+
+TEST(Batches, EveryPassHoldsEveryRowOnceInAnotherOrder) {
+  Shard shard;
+  for (uint32_t row = 0; row < 50; row += 2) shard.push_back(row);
+  const Batches batches(random_data(50, 4, 3), shard, {.size = 8}, 25, 3, NodeId{0});
+  const std::vector<uint32_t> stream = stream_of(batches, 25);
+  ASSERT_EQ(stream.size(), 200u);  // 25 batches of 8 = 8 passes of 25 rows
   std::set<std::vector<uint32_t>> orders;
   for (size_t pass = 0; pass < 8; ++pass) {
     std::vector<uint32_t> rows(stream.begin() + pass * 25, stream.begin() + (pass + 1) * 25);
     orders.insert(rows);
     std::ranges::sort(rows);
-    EXPECT_EQ(rows, bench.setup.rows);
+    EXPECT_EQ(rows, shard);
   }
   EXPECT_EQ(orders.size(), 8u);
 }
 
 TEST(Batches, DependOnSeedNodeAndIndexAlone) {
-  Bench bench("softmax", {}, random_data(100, 4, 3));
+  const auto data = random_data(100, 4, 3);
   const auto rows_of = [&](uint64_t seed, uint32_t node, uint64_t index) {
-    bench.setup.seed = seed;
-    bench.setup.node = NodeId{node};
     std::vector<uint32_t> rows(10);
-    Trainer(bench.setup).batch_rows(index, rows);
+    Batches(data, {}, {.size = 10}, 100, seed, NodeId{node}).rows(index, rows);
     return rows;
   };
   const std::vector<uint32_t> reference = rows_of(1, 2, 7);
@@ -175,6 +181,36 @@ TEST(Batches, DependOnSeedNodeAndIndexAlone) {
   EXPECT_NE(rows_of(2, 2, 7), reference);
   EXPECT_NE(rows_of(1, 3, 7), reference);
   EXPECT_NE(rows_of(1, 2, 17), reference);
+}
+
+TEST(BatchSchedule, GrowsByTheFactorAtEachMilestoneRoundedToWholeSamples) {
+  const BatchSchedule schedule{.size = 5, .milestones = {0.5, 0.75}, .factor = 1.5};
+  EXPECT_EQ(schedule.at(0, 10), 5u);
+  EXPECT_EQ(schedule.at(4, 10), 5u);
+  EXPECT_EQ(schedule.at(5, 10), 8u);  // 7.5
+  EXPECT_EQ(schedule.at(7, 10), 8u);
+  EXPECT_EQ(schedule.at(8, 10), 11u);  // from 7.5 on: 11.25, not 12
+  EXPECT_EQ(schedule.at(1000, 10), 11u);
+  EXPECT_EQ(schedule.before(10, 10, 100), 5u * 5 + 3 * 8 + 2 * 11);
+  EXPECT_EQ(schedule.before(12, 10, 100), 5u * 5 + 3 * 8 + 4 * 11);
+  EXPECT_EQ(schedule.before(10, 10, 7), 5u * 5 + 5 * 7);  // no more than 7 rows
+  EXPECT_EQ((BatchSchedule{.size = 32, .milestones = {}, .factor = 1}).before(1'000'000, 9, 60'000),
+            32'000'000u);
+}
+
+// Milestones that fall inside a pass, and at last batches of the whole shard: the samples run on
+// where the batch before ended (stream_of checks it), and every pass holds every row once.
+TEST(Batches, GrowthSkipsNoRowAndDoublesNone) {
+  const auto data = random_data(37, 4, 3);
+  const BatchSchedule schedule{.size = 4, .milestones = {0.3, 0.5, 0.5, 0.8}, .factor = 1.7};
+  const Batches batches(data, {}, schedule, 50, 3, NodeId{1});
+  EXPECT_EQ(batches.size(0), 4u);
+  EXPECT_EQ(batches.size(49), 33u);
+  std::vector<uint32_t> stream = stream_of(batches, 60);
+  const Batches fixed(data, {}, {.size = 4}, 50, 3, NodeId{1});
+  const std::vector<uint32_t> plain = stream_of(fixed, stream.size() / 4);
+  stream.resize(plain.size());
+  EXPECT_EQ(stream, plain);  // the same stream, cut at other places
 }
 
 // f(x) = 1/2 h (x - b)^2: every number by hand.
@@ -243,7 +279,6 @@ TEST(Trainer, StopsEarlyWhenCancelled) {
 
 TEST(Trainer, SmallShardGivesSmallBatches) {
   Bench bench("softmax", {}, random_data(5, 4, 3));
-  bench.setup.batch = 32;
   Trainer trainer(bench.setup);
   Compute work;
   work.at = bench.at(0);
@@ -256,22 +291,42 @@ TEST(Trainer, SmallShardGivesSmallBatches) {
   }
 }
 
-TEST(Trainer, AllocatesNothingPerStep) {
-  for (const char* kind : {"softmax", "mlp"}) {
-    Bench bench(kind, {}, random_data(200, 784, 10));
-    bench.setup.optimizer.momentum = 0.9f;
-    Trainer trainer(bench.setup);
-    SharedBuffer x = bench.at(0.01f);
+// Of `rounds` runs of 3 local steps and of a gradient each, after the first `settled`.
+uint64_t allocations_of(Bench& bench, uint64_t settled, uint64_t rounds) {
+  Trainer trainer(bench.setup);
+  SharedBuffer x = bench.at(0.01f);
+  uint64_t before = 0;
+  for (uint64_t k = 0; k < rounds; ++k) {
+    if (k == settled) before = allocations;
+    x = trainer.run(local_steps(x, 4 * k, 3), bench.pool, bench.workspace).result;
     Compute gradient;
     gradient.at = x;
-    uint64_t before = 0;
-    for (uint64_t k = 0; k < 12; ++k) {
-      if (k == 4) before = allocations;
-      x = trainer.run(local_steps(x, 3 * k, 3), bench.pool, bench.workspace).result;
-      trainer.run(gradient, bench.pool, bench.workspace);
-    }
-    EXPECT_EQ(allocations - before, 0u) << kind;
+    gradient.first_batch = 4 * k + 3;
+    trainer.run(gradient, bench.pool, bench.workspace);
   }
+  return allocations - before;
+}
+
+TEST(Trainer, AllocatesNothingPerStep) {
+  for (const char* kind : {"softmax", "mlp"}) {
+    SCOPED_TRACE(kind);
+    Bench bench(kind, {}, random_data(200, 784, 10));
+    bench.setup.optimizer.momentum = 0.9f;
+    EXPECT_EQ(allocations_of(bench, 4, 12), 0u);
+    bench.setup.svrg_period = 0;  // a pass of 6.25 batches
+    EXPECT_EQ(allocations_of(bench, 4, 12), 0u);
+    bench.setup.svrg_period.reset();
+    bench.setup.optimizer = {.kind = OptimizerSpec::Kind::kAdamW};
+    EXPECT_EQ(allocations_of(bench, 4, 12), 0u);
+  }
+}
+
+// The batch grows at batch 40 of 100: after round 10 it has its new size.
+TEST(Trainer, AllocatesNothingPerStepOnceTheBatchHasGrown) {
+  Bench bench("mlp", {}, random_data(200, 784, 10));
+  bench.setup.batch = {.size = 16, .milestones = {0.4}, .factor = 3};
+  EXPECT_EQ(allocations_of(bench, 11, 25), 0u);
+  EXPECT_EQ(allocations_of(bench, 1, 25), 0u);  // the workspace has had the largest
 }
 
 TEST(Workers, AnyThreadAndAnyHistoryGiveTheSameBits) {

@@ -2,6 +2,7 @@
 // remedy.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "daemon/job.h"
@@ -49,11 +50,26 @@ TEST(Job, DefaultsOfWhatIsAbsent) {
   EXPECT_EQ(job.graph.kind, "ring");
   EXPECT_EQ(job.codec, "identity");
   EXPECT_FALSE(job.error_feedback);
-  EXPECT_EQ(job.train.batch, 32u);
+  EXPECT_EQ(job.train.batch.size, 32u);
   EXPECT_FLOAT_EQ(job.train.optimizer.learning_rate, 0.1f);
   EXPECT_EQ(job.data.partition, "iid");
   EXPECT_EQ(job.rounds, 10u);
   EXPECT_EQ(job.text, kSmallest);
+}
+
+TEST(Job, OptimiserAndVarianceReductionAreRead) {
+  const Job sgd = parse_job(kSmallest, {"train.momentum=0.9"});
+  EXPECT_EQ(sgd.train.optimizer.kind, OptimizerSpec::Kind::kSgd);
+  EXPECT_FLOAT_EQ(sgd.train.optimizer.momentum, 0.9f);
+  EXPECT_FALSE(sgd.train.svrg_period);
+  const Job job = parse_job(kSmallest, {"train.optimizer=adamw", "train.beta2=0.95",
+                                        "train.weight_decay=0.1", "train.variance_reduction=svrg"});
+  EXPECT_EQ(job.train.optimizer.kind, OptimizerSpec::Kind::kAdamW);
+  EXPECT_EQ(job.train.optimizer.beta1, 0.9);
+  EXPECT_EQ(job.train.optimizer.beta2, 0.95);
+  EXPECT_EQ(job.train.optimizer.epsilon, 1e-8);
+  EXPECT_FLOAT_EQ(job.train.optimizer.weight_decay, 0.1f);
+  EXPECT_EQ(job.train.svrg_period, uint64_t{0});
 }
 
 TEST(Job, EveryDefaultInTheTableIsInItsOwnRange) {
@@ -76,12 +92,12 @@ TEST(Job, OverridesChangeTheJobAndItsText) {
       "train.batch=64",      "topology.graph=torus", "codec.kind=top-k:0.01",
       "train.nesterov=true", "train.momentum=0.9",   "train.milestones=[0.25, 0.5]"};
   const Job job = parse_job(kSmallest, overrides);
-  EXPECT_EQ(job.train.batch, 64u);
+  EXPECT_EQ(job.train.batch.size, 64u);
   EXPECT_EQ(job.graph.kind, "torus");
   EXPECT_EQ(job.codec, "top-k:0.01");
   EXPECT_EQ(job.train.optimizer.schedule.milestones, (std::vector<double>{0.25, 0.5}));
   const Job again = parse_job(job.text);
-  EXPECT_EQ(again.train.batch, 64u);
+  EXPECT_EQ(again.train.batch.size, 64u);
   EXPECT_EQ(again.codec, "top-k:0.01");
   EXPECT_TRUE(again.train.optimizer.nesterov);
 }
@@ -175,6 +191,41 @@ TEST(Job, ImpossiblePairsSayWhatWouldWork) {
   expect_all(refusal(lab, {"stop.rounds=0", "stop.epochs=1"}), {"stop.epochs", "stop.rounds"});
 }
 
+TEST(Job, WrongTrainingPairsNameTheKey) {
+  expect_all(refusal(kSmallest, {"train.optimizer=adam"}),
+             {"train.optimizer", "\"adam\"", "sgd, adamw", "did you mean adamw?"});
+  expect_all(refusal(kSmallest, {"train.optimizer=adamw", "train.momentum=0.9"}),
+             {"train.momentum belongs to train.optimizer = \"sgd\"", "it is \"adamw\""});
+  expect_all(refusal(kSmallest, {"train.optimizer=adamw", "train.nesterov=true"}),
+             {"train.nesterov", "\"sgd\""});
+  for (const char* key : {"train.beta1", "train.beta2", "train.epsilon"}) {
+    expect_all(refusal(kSmallest, {std::string(key) + "=0.5"}),
+               {key, "belongs to train.optimizer = \"adamw\"", "it is \"sgd\""});
+    expect_all(refusal(kSmallest, {"train.optimizer=adamw", std::string(key) + "=2"}),
+               {key, "between"});
+  }
+  expect_all(refusal(kSmallest, {"train.batch_factor=2"}),
+             {"train.batch_factor is 2", "train.batch_milestones"});
+  expect_all(refusal(kSmallest, {"train.batch_milestones=[0.5]"}), {"train.batch_factor above 1"});
+  const std::string grows = "train.batch_factor=2";
+  expect_all(refusal(kSmallest, {"train.batch_milestones=[0.5, 0.25]", grows}),
+             {"train.batch_milestones must rise"});
+  expect_all(refusal(kSmallest, {"train.batch_milestones=[1.5]", grows}),
+             {"train.batch_milestones", "between 0 and 1"});
+  expect_all(refusal(kSmallest, {"train.batch_milestones=[0.2, 0.4]", "train.batch_factor=1000"}),
+             {"train.batch = 32", "grows to 32000000", "train.batch_factor", "1048576"});
+  expect_all(refusal(kSmallest, {"train.svrg_period=5"}),
+             {"train.svrg_period is 5", "train.variance_reduction = \"svrg\""});
+  expect_all(refusal(kSmallest, {"train.variance_reduction=saga"}),
+             {"train.variance_reduction", "\"svrg\""});
+  const std::string lab = "[model]\nkind = \"quadratic\"\n[stop]\nrounds = 5\n";
+  expect_all(refusal(lab, {"train.batch_milestones=[0.5]", grows}),
+             {"train.batch_milestones", "model.kind = \"quadratic\""});
+  expect_all(refusal(lab, {"train.variance_reduction=svrg"}),
+             {"train.svrg_period = 0", "model.kind = \"quadratic\"", "from 1"});
+  EXPECT_EQ(refusal(lab, {"train.variance_reduction=svrg", "train.svrg_period=10"}), "");
+}
+
 TEST(Job, UnevenWeightsAreRefusedForDpsgd) {
   expect_all(refusal_for(kSmallest, 8, {"topology.graph=star", "topology.weights=uniform"}),
              {"dpsgd", "topology.weights = \"uniform\"", "\"star\"", "metropolis"});
@@ -190,8 +241,27 @@ TEST(Job, EpochsBecomeRounds) {
   EXPECT_EQ(rounds_of(job, 4, 1000), 50u);  // 2 x 1000 rows, 40 a round
   EXPECT_EQ(rounds_of(job, 4, 1001), 51u);  // the rest is a round, too
   EXPECT_EQ(rounds_of(job, 4, 1), 1u);
+  // A batch is no larger than the shard: 2 passes over 5 rows are 2 batches.
+  job = parse_job(kSmallest, {"stop.rounds=0", "stop.epochs=2", "train.batch=10"});
+  EXPECT_EQ(rounds_of(job, 4, 5), 2u);
   job = parse_job(kSmallest);
   EXPECT_EQ(rounds_of(job, 4, 1000), 10u);
+}
+
+TEST(Job, EpochsStayWhatTheyAreWhenTheBatchGrows) {
+  const Job job =
+      parse_job(kSmallest, {"stop.rounds=0", "stop.epochs=3", "train.batch=10",
+                            "train.batch_milestones=[0.5, 0.75]", "train.batch_factor=2"});
+  // T batches: T/2 of 10, T/4 of 20, T/4 of 40 = 20 T samples; 3 x 1000 are T = 150, where the
+  // quarter of 150 is 37.5: 75 x 10 + 38 x 20 + 37 x 40 = 2990, so that it takes 151.
+  EXPECT_EQ(rounds_of(job, 4, 1000), 151u);
+  EXPECT_EQ(rounds_of(job, 4, 2000), 300u);  // 150 x 10 + 75 x 20 + 75 x 40 = 6000
+  for (const double rows : {37.0, 999.5, 60000.0 / 7}) {
+    const auto most = static_cast<uint64_t>(std::ceil(rows));
+    const Round rounds = rounds_of(job, 4, rows);
+    EXPECT_GE(static_cast<double>(job.train.batch.before(rounds, rounds, most)), 3 * rows);
+    EXPECT_LT(static_cast<double>(job.train.batch.before(rounds - 1, rounds - 1, most)), 3 * rows);
+  }
 }
 
 TEST(Job, ExamplesAreGood) {

@@ -3,8 +3,8 @@
 //
 //   gradient_j = (h_i + xi1_j)(x_j - b_i) + xi2_j,   Var xi1 = slope_noise, Var xi2 = sigma^2
 //
-// The loss is the mean of f_i over the replicas, without noise. No data, no accuracy. The optimum
-// of the mean of all f_i is sum h_i b_i / sum h_i.
+// The loss is the mean of f_i over the replicas, without noise; so is the gradient of an exact
+// batch. No data, no accuracy. The optimum of the mean of all f_i is sum h_i b_i / sum h_i.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -60,13 +60,13 @@ class Quadratic : public Model {
     const float h = of_node(curvature_, batch.node);
     const float b = offset(batch.node);
     Rng rng(batch.seed, batch.node, Purpose::kGradientNoise, batch.index);
-    if (noise_ > 0) {
+    if (noise_ > 0 && !batch.exact) {
       rng.fill_normal(gradient);
       for (size_t j = 0; j < replicas_; ++j) gradient[j] = h * (x[j] - b) + noise_ * gradient[j];
     } else {
       for (size_t j = 0; j < replicas_; ++j) gradient[j] = h * (x[j] - b);
     }
-    if (slope_deviation_ > 0) {
+    if (slope_deviation_ > 0 && !batch.exact) {
       const std::span<float> slope = workspace.take(slots::kModel, replicas_);
       rng.fill_normal(slope);
       for (size_t j = 0; j < replicas_; ++j) {
