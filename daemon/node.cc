@@ -26,7 +26,8 @@ Node::Node(NodeState state, const AlgorithmInfo& algorithm, const Options& optio
     : state_(std::move(state)),
       algorithm_(algorithm.make(state_, options)),
       body_(body),
-      edges_(repair) {
+      edges_(repair),
+      cancels_(algorithm.cancels) {
   KITH_ASSERT(state_.parameters.size() == state_.dimension * sizeof(float));
 }
 
@@ -101,6 +102,7 @@ void Node::carry_out() {
       last_asked_to_compute_ = state_.now;
       body_.compute(state_.self, std::move(*compute));
     } else if (const auto* cancel = std::get_if<Cancel>(&effect)) {
+      KITH_ASSERT(cancels_);
       body_.cancel(state_.self, cancel->ticket);
     } else if (const auto* timer = std::get_if<SetTimer>(&effect)) {
       KITH_ASSERT(timer->id != kWatchTimer);

@@ -74,6 +74,7 @@ class Node {
   EdgeTable edges_;
   Time last_asked_to_compute_{};
   Time last_computed_{};
+  bool cancels_;  // what the algorithm declares
   bool finished_ = false;
   std::vector<Effect> effects_;  // scratch, kept for their capacity
   std::vector<NodeId> waiting_;

@@ -56,6 +56,7 @@ TrainerSetup Plan::trainer(NodeId self, const Model& model, std::shared_ptr<cons
           .batch = job.train.batch,
           .optimizer = job.train.optimizer,
           .svrg_period = job.train.svrg_period,
+          .revocable = algorithm->cancels,
           .total_batches = total_batches,
           .seed = job.seed,
           .node = self};

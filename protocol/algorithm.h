@@ -89,6 +89,8 @@ struct AlgorithmInfo {
   bool synchronous = true;
   // The model is the hub's, node 0, which alone reports; the others hold it at the end.
   bool central = false;
+  // May ask for Cancel. False spares its learners the memory that taking work back needs.
+  bool cancels = true;
   // Throws OperatorError where the options do not fit the rest; null = they always do.
   void (*check)(const Setting& setting) = nullptr;
   // Expected wall-clock time of a round, of options that check() has let pass; null = no theory.

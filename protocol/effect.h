@@ -51,7 +51,8 @@ struct Compute {
   LocalRule rule;
 };
 
-// No Computed follows for this ticket, if none is under way to the node already.
+// No Computed follows for this ticket, if none is under way to the node already, and the learner is
+// left as if the work had never begun. Only for algorithms that declare `cancels`.
 struct Cancel {
   uint64_t ticket = 0;
 };

@@ -26,6 +26,7 @@ void apply_rule(const LocalRule& rule, std::span<const float> x, std::span<float
 
 Trainer::Trainer(TrainerSetup setup)
     : model_(setup.model),
+      revocable_(setup.revocable),
       total_batches_(setup.total_batches),
       batches_(std::move(setup.data), std::move(setup.rows), std::move(setup.batch),
                setup.total_batches, setup.seed, setup.node),
@@ -36,6 +37,12 @@ Trainer::Trainer(TrainerSetup setup)
     KITH_ASSERT(*setup.svrg_period > 0 || model_->needs_data());
     svrg_.emplace(*setup.svrg_period);
   }
+}
+
+void Trainer::take_back() {
+  KITH_ASSERT(revocable_);
+  optimizer_.take_back();
+  if (svrg_) svrg_->take_back();
 }
 
 double Trainer::gradient(uint64_t index, std::span<const float> x, std::span<float> g,
@@ -69,6 +76,10 @@ Computed Trainer::run(const Compute& work, Pool& pool, Workspace& workspace,
                       const std::atomic<bool>* cancelled) {
   const size_t p = model_->parameters();
   KITH_ASSERT(work.steps > 0 && work.at.floats().size() == p);
+  if (revocable_) {
+    optimizer_.mark();
+    if (svrg_) svrg_->mark();
+  }
   Computed computed;
   computed.ticket = work.ticket;
   computed.steps = work.steps;

@@ -23,6 +23,7 @@ struct TrainerSetup {
   OptimizerSpec optimizer;              // of local steps
   // Variance-reduced gradients, with so many batches between snapshots (0 = a pass over the rows).
   std::optional<uint64_t> svrg_period;
+  bool revocable = false;      // take_back() will be called
   uint64_t total_batches = 0;  // over the run: what the schedules are fractions of
   uint64_t seed = 0;
   NodeId node{};
@@ -34,9 +35,14 @@ class Trainer {
 
   // One Compute at a time for one trainer, in order; any thread. No allocation in the steady state
   // but the result's block from `pool`. Stops early, with an undefined result, once `cancelled`
-  // (may be null) is true.
+  // (may be null) is true: take_back() must follow if there is to be another run.
   Computed run(const Compute& work, Pool& pool, Workspace& workspace,
                const std::atomic<bool>* cancelled = nullptr);
+
+  // Makes everything that outlives a run (the optimiser's state, SVRG's snapshot) what it was
+  // before the last one, as if that had never begun; needs `revocable`. No copies: what a revocable
+  // run changes it writes beside the old.
+  void take_back();
 
  private:
   double gradient(uint64_t index, std::span<const float> x, std::span<float> g,
@@ -45,6 +51,7 @@ class Trainer {
                      const std::atomic<bool>* cancelled);
 
   const Model* model_;
+  bool revocable_;
   uint64_t total_batches_;
   Batches batches_;
   Optimizer optimizer_;

@@ -57,6 +57,7 @@ void ComputeQueue::start_next() {
 
 void ComputeQueue::finished(uint64_t ticket, Computed&& computed) {
   const bool wanted = ticket == running_ticket_ && !lane_->cancelled;
+  if (!wanted) lane_->trainer.take_back();
   running_ = false;
   start_next();
   if (wanted) done_(std::move(computed));

@@ -63,6 +63,7 @@ void SimulatedLearner::cancel(NodeId node) {
     slot.cancelled = true;
     await(slot);
     slot.cancelled = false;
+    slot.trainer.take_back();
   }
   clear(slot);
 }

@@ -27,6 +27,7 @@ class SimulatedLearner {
   Computed take(NodeId node);
 
   // Gives up what was started for `node`: at once if nobody has begun it, else at its next step.
+  // Then it is as if it had never been started.
   void cancel(NodeId node);
 
  private:

@@ -202,6 +202,7 @@ const AlgorithmInfo dpsgd_algorithm = {
         [](const Options& options, uint32_t) {
           return static_cast<double>(options.integer("local_steps"));
         },
+    .cancels = false,
 };
 
 }  // namespace kith

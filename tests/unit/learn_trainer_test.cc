@@ -277,6 +277,85 @@ TEST(Trainer, StopsEarlyWhenCancelled) {
   trainer.run(local_steps(bench.at(0), 0, 1'000'000), bench.pool, bench.workspace, &cancelled);
 }
 
+std::vector<float> copy(const SharedBuffer& x) { return {x.floats().begin(), x.floats().end()}; }
+
+// What a trainer answers that has run `dropped` steps and taken them back, before each of 4 runs,
+// must be what one answers that never began them.
+void expect_no_trace(Bench& bench, uint32_t dropped) {
+  bench.setup.revocable = true;
+  Trainer straight(bench.setup);
+  Trainer turned(bench.setup);
+  SharedBuffer x = bench.at(0.5f);
+  for (uint64_t k = 0; k < 4; ++k) {
+    turned.run(local_steps(bench.at(7), 100 + 10 * k, dropped), bench.pool, bench.workspace);
+    turned.take_back();
+    const Compute work = local_steps(x, 3 * k, 3);
+    x = straight.run(work, bench.pool, bench.workspace).result;
+    ASSERT_EQ(copy(turned.run(work, bench.pool, bench.workspace).result), copy(x));
+  }
+}
+
+TEST(Trainer, TakenBackWorkLeavesNoTrace) {
+  for (const uint32_t dropped : {1u, 2u, 9u}) {
+    SCOPED_TRACE(dropped);
+    Bench bench("softmax", {}, random_data(40, 6, 3));
+    bench.setup.batch.size = 8;
+    expect_no_trace(bench, dropped);
+    bench.setup.optimizer.momentum = 0.9f;
+    expect_no_trace(bench, dropped);
+    bench.setup.optimizer = {.kind = OptimizerSpec::Kind::kAdamW, .learning_rate = 0.01f};
+    expect_no_trace(bench, dropped);
+    bench.setup.svrg_period = 4;
+    expect_no_trace(bench, dropped);
+  }
+}
+
+// A quadratic that asks for the end of its own work in its third gradient.
+class Impatient final : public Model {
+ public:
+  explicit Impatient(const Model& model) : model_(model) {}
+
+  size_t parameters() const override { return model_.parameters(); }
+  std::vector<TensorSpec> tensors() const override { return model_.tensors(); }
+  void initialise(Rng& rng, std::span<float> x) const override { model_.initialise(rng, x); }
+  double gradient(std::span<const float> x, const Batch& batch, std::span<float> g,
+                  Workspace& workspace) const override {
+    if (++gradients == 3) enough = true;
+    return model_.gradient(x, batch, g, workspace);
+  }
+  Score score(std::span<const float> x, const Batch& batch, Workspace& w) const override {
+    return model_.score(x, batch, w);
+  }
+  bool needs_data() const override { return false; }
+
+  mutable int gradients = 0;
+  mutable std::atomic<bool> enough = false;
+
+ private:
+  const Model& model_;
+};
+
+TEST(Trainer, WorkCancelledHalfWayLeavesNoTrace) {
+  Bench bench("quadratic", {{"noise", 1.0}, {"replicas", int64_t{5}}});
+  bench.setup.optimizer.momentum = 0.9f;
+  bench.setup.revocable = true;
+  Trainer straight(bench.setup);
+  const Impatient model(*bench.model);
+  bench.setup.model = &model;
+  Trainer cancelled(bench.setup);
+  model.gradients = 100;
+  const Compute first = local_steps(bench.at(1), 0, 2);
+  straight.run(first, bench.pool, bench.workspace);
+  cancelled.run(first, bench.pool, bench.workspace);
+  model.gradients = 0;
+  cancelled.run(local_steps(bench.at(9), 2, 50), bench.pool, bench.workspace, &model.enough);
+  EXPECT_EQ(model.gradients, 3);
+  cancelled.take_back();
+  const Compute next = local_steps(bench.at(2), 2, 4);
+  EXPECT_EQ(copy(cancelled.run(next, bench.pool, bench.workspace).result),
+            copy(straight.run(next, bench.pool, bench.workspace).result));
+}
+
 TEST(Trainer, SmallShardGivesSmallBatches) {
   Bench bench("softmax", {}, random_data(5, 4, 3));
   Trainer trainer(bench.setup);
@@ -309,15 +388,18 @@ uint64_t allocations_of(Bench& bench, uint64_t settled, uint64_t rounds) {
 
 TEST(Trainer, AllocatesNothingPerStep) {
   for (const char* kind : {"softmax", "mlp"}) {
-    SCOPED_TRACE(kind);
-    Bench bench(kind, {}, random_data(200, 784, 10));
-    bench.setup.optimizer.momentum = 0.9f;
-    EXPECT_EQ(allocations_of(bench, 4, 12), 0u);
-    bench.setup.svrg_period = 0;  // a pass of 6.25 batches
-    EXPECT_EQ(allocations_of(bench, 4, 12), 0u);
-    bench.setup.svrg_period.reset();
-    bench.setup.optimizer = {.kind = OptimizerSpec::Kind::kAdamW};
-    EXPECT_EQ(allocations_of(bench, 4, 12), 0u);
+    for (const bool revocable : {false, true}) {
+      SCOPED_TRACE(testing::Message() << kind << " " << revocable);
+      Bench bench(kind, {}, random_data(200, 784, 10));
+      bench.setup.revocable = revocable;
+      bench.setup.optimizer.momentum = 0.9f;
+      EXPECT_EQ(allocations_of(bench, 4, 12), 0u);
+      bench.setup.svrg_period = 0;  // a pass of 6.25 batches
+      EXPECT_EQ(allocations_of(bench, 4, 12), 0u);
+      bench.setup.svrg_period.reset();
+      bench.setup.optimizer = {.kind = OptimizerSpec::Kind::kAdamW};
+      EXPECT_EQ(allocations_of(bench, 4, 12), 0u);
+    }
   }
 }
 
