@@ -192,9 +192,13 @@ DataSpec read_data(const Options& data) {
 DelaySpec read_delays(const Options& delays) {
   DelaySpec spec;
   spec.compute = delays.text("compute");
+  spec.scale = delays.numbers("scale");
+  if (delays.text("per") == "round") spec.per = DelaySpec::Per::kRound;
   spec.latency = delays.number("latency_ms") / 1e3;
+  spec.jitter = delays.text("jitter");
   spec.bandwidth = delays.number("bandwidth_mbit") * 1e6 / 8;
   spec.loss = delays.number("loss");
+  spec.inject = delays.flag("inject");
   return spec;
 }
 

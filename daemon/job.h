@@ -37,12 +37,21 @@ struct TrainSpec {
   std::optional<uint64_t> svrg_period;  // batches between snapshots, 0 = one pass; absent: no SVRG
 };
 
-// Of the simulated body; seconds, bytes per second, probabilities.
+// How long computing and messages take: in the simulator, and with `inject` on real daemons. Laws
+// as protocol/theory/delay.h names them; job_timing.h makes of it what the bodies use.
 struct DelaySpec {
-  std::string compute;   // law of the time of one batch, e.g. "exponential:0.01"
-  double latency = 0;    // s, each message
+  enum class Per : uint8_t {
+    kBatch,  // a draw for each batch of a Compute
+    kRound,  // one draw for a whole Compute, times its batches
+  };
+  std::string compute = {};        // law of the time of one batch, s
+  std::vector<double> scale = {};  // of node i's computing; nodes beyond the list: 1
+  Per per = Per::kBatch;
+  double latency = 0;       // s, each message
+  std::string jitter = {};  // law of what comes on top of it, s; empty = none
   double bandwidth = 0;  // bytes/s out of each node, 0 = unlimited; sends queue behind each other
   double loss = 0;       // probability that a message is lost
+  bool inject = false;   // real daemons emulate all this
 };
 
 struct ReportSpec {

@@ -123,6 +123,33 @@ void check_algorithm(const Job& job, uint32_t nodes) {
   info.check(setting);
 }
 
+void check_law(const std::string& key, const std::string& spec) {
+  const std::optional<std::string> trace = trace_path(spec);
+  if (trace && !trace->empty()) return;  // read where it is needed
+  if (trace) {
+    throw OperatorError(key + " is \"" + spec +
+                        "\", which names no file: give \"trace:PATH\", a text file with one "
+                        "number of seconds a line");
+  }
+  try {
+    make_delay(spec);
+  } catch (const OperatorError& error) {
+    throw OperatorError(key + ": " + error.what());
+  }
+}
+
+void check_delays(const Job& job) {
+  check_law("delays.compute", job.delays.compute);
+  if (!job.delays.jitter.empty()) check_law("delays.jitter", job.delays.jitter);
+}
+
+void check_scale(const Job& job, uint32_t nodes) {
+  const size_t given = job.delays.scale.size();
+  if (given <= nodes) return;
+  throw OperatorError("delays.scale has " + std::to_string(given) + " numbers, but there are " +
+                      std::to_string(nodes) + " nodes: give at most one for each");
+}
+
 }  // namespace
 
 bool is_name_letter(char c) {
@@ -137,7 +164,7 @@ void check_job(const Job& job) {
   check_train(job);
   check_graph(job);
   make_codec(job.codec);
-  make_delay(job.delays.compute);
+  check_delays(job);
 }
 
 void validate(const Job& job, uint32_t nodes) {
@@ -158,6 +185,7 @@ void validate(const Job& job, uint32_t nodes) {
   const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
   if (needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
   make_mixing(rule, graph);
+  check_scale(job, nodes);
   check_algorithm(job, nodes);
 }
 

@@ -101,12 +101,29 @@ void add_exchange(std::vector<JobKey>& keys) {
        flag("error_feedback", false, "what one message leaves out is added to the next")});
 }
 
-void add_run(std::vector<JobKey>& keys) {
+void add_delays(std::vector<JobKey>& keys) {
+  OptionSpec scale = {"scale",
+                      Type::kNumbers,
+                      std::vector<double>{},
+                      "how many times as long node 0, 1, ... computes; nodes beyond the list: 1",
+                      1e-6,
+                      1e6};
   add(keys, "delays",
-      {text("compute", "constant:0.001", "simulated time of one batch (s): law and parameters"),
-       number("latency_ms", 0, 0, 1e9, "simulated time of flight of a message, ms"),
-       number("bandwidth_mbit", 0, 0, 1e9, "simulated outgoing Mbit/s of a node; 0 = unlimited"),
-       number("loss", 0, 0, 0.99, "probability that a simulated message is lost")});
+      {text("compute", "constant:0.001",
+            "time of one batch (s): a law such as \"exponential:0.01\", or \"trace:PATH\""),
+       std::move(scale),
+       text(
+           "per", "batch",
+           "\"batch\": a draw for each batch; \"round\": one for all batches between two exchanges",
+           {"batch", "round"}),
+       number("latency_ms", 0, 0, 1e9, "time of flight of a message, ms"),
+       text("jitter", "", "law of a further time of flight (s), drawn for each message"),
+       number("bandwidth_mbit", 0, 0, 1e9, "outgoing Mbit/s of a node; 0 = unlimited"),
+       number("loss", 0, 0, 0.99, "probability that a message is lost"),
+       flag("inject", false, "real daemons emulate these delays, too; else the simulator alone")});
+}
+
+void add_run(std::vector<JobKey>& keys) {
   add(keys, "stop",
       {integer("rounds", 0, 0, kMostRounds, "rounds to run: this or epochs"),
        number("epochs", 0, 0, 1e9,
@@ -121,6 +138,7 @@ std::vector<JobKey> make_keys() {
   add_what(keys);
   add_training(keys);
   add_exchange(keys);
+  add_delays(keys);
   add_run(keys);
   return keys;
 }

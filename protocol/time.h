@@ -1,6 +1,7 @@
 // Time is an argument. Nothing deterministic may ask for it: NodeClock has no now().
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
@@ -24,5 +25,8 @@ constexpr double seconds(Time t) { return seconds(t.time_since_epoch()); }
 constexpr Duration from_seconds(double s) {
   return Duration(static_cast<int64_t>(s * 1e9 + (s < 0 ? -0.5 : 0.5)));
 }
+
+// For draws and quotients, which may be of any size: 1e9 s (32 years) at the most.
+constexpr Duration bounded_seconds(double s) { return from_seconds(std::min(s, 1e9)); }
 
 }  // namespace kith

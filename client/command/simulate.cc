@@ -8,6 +8,7 @@
 #include "client/training.h"
 #include "client/view/progress.h"
 #include "client/view/summary.h"
+#include "daemon/job_timing.h"
 #include "daemon/sim/simulator.h"
 #include "daemon/store/result.h"
 #include "daemon/store/run_folder.h"
@@ -38,6 +39,7 @@ class Simulation {
   explicit Simulation(const SimulateOptions& options)
       : options_(options), job_(load_job(options.path, options.set)), view_(options.json) {
     validate(job_, options.nodes);
+    make_timing(job_.delays);  // refuses a bad trace before there is a folder
     training_ = load_training(job_, options.nodes, true);
     const double rows = training_.train ? static_cast<double>(training_.train->rows()) : 0;
     rounds_ = rounds_of(job_, options.nodes, rows / options.nodes);
@@ -91,10 +93,10 @@ class Simulation {
       outcomes.push_back(outcome_of(result, i));
       vectors.push_back(result.parameters[i].floats());
     }
-    const RunResult summary = summarise(job_, *training_.model, training_.test.get(), outcomes,
-                                        {wall, seconds(result.end), result.diverged,
-                                         result.measures},
-                                        std::thread::hardware_concurrency());
+    const RunResult summary =
+        summarise(job_, *training_.model, training_.test.get(), outcomes,
+                  {wall, seconds(result.end), result.diverged, result.measures},
+                  std::thread::hardware_concurrency());
     folder_->write(summary);
     folder_->write_model("model", *training_.model, average_of(vectors), summary);
     for (size_t i = 0; options_.save_nodes && i < vectors.size(); ++i) {

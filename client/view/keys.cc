@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "daemon/job.h"
+#include "protocol/theory/delay.h"
 
 namespace kith {
 
@@ -64,6 +66,13 @@ std::string text_row(const OptionSpec& spec) {
                      range_of(spec));
 }
 
+std::string laws_text() {
+  std::string text = "\n  laws, in seconds:\n";
+  std::istringstream laws(delay_help());
+  for (std::string law; std::getline(laws, law);) text += "    " + law + "\n";
+  return text;
+}
+
 nlohmann::ordered_json json_row(const OptionSpec& spec) {
   return {{"key", spec.key},
           {"type", type_name(spec.type)},
@@ -79,6 +88,7 @@ std::string keys_text() {
   for (const SectionKeys& section : sections()) {
     text += fmt::format("\n[{}]\n", section.name);
     for (const OptionSpec& spec : section.fixed) text += text_row(spec);
+    if (section.name == "delays") text += laws_text();
     for (const JobKind& kind : section.kinds) {
       text += fmt::format("\n  with {} = \"{}\": {}\n", kind.key, kind.name, kind.help);
       for (const OptionSpec& spec : kind.options) text += "  " + text_row(spec);

@@ -4,12 +4,11 @@
 #include <deque>
 #include <thread>
 
+#include "daemon/job_timing.h"
 #include "daemon/plan.h"
 #include "daemon/sim/collector.h"
 #include "daemon/sim/event_queue.h"
-#include "daemon/sim/network.h"
 #include "daemon/sim/simulated_learner.h"
-#include "protocol/theory/delay.h"
 #include "protocol/wire.h"
 #include "topology/assert.h"
 
@@ -49,11 +48,7 @@ class Simulator final : public Body {
             const SimulationSettings& settings)
       : plan_(plan),
         settings_(settings),
-        delay_(make_delay(plan.job.delays.compute)),
-        network_({.latency = from_seconds(plan.job.delays.latency),
-                  .bandwidth = plan.job.delays.bandwidth,
-                  .loss = plan.job.delays.loss},
-                 plan.nodes, plan.job.seed),
+        timing_(make_timing(plan.job.delays)),
         learner_(make_trainers(plan, model, train), thread_count(settings, plan.job, model), pool_),
         collector_(plan.reporters(), plan.dimension, settings.average_in_reports),
         tickets_(plan.nodes),
@@ -63,7 +58,8 @@ class Simulator final : public Body {
     const RepairPolicy repair{.depth = plan.job.delays.loss > 0 ? plan.repair_depth() : 0};
     for (uint32_t i = 0; i < plan.nodes; ++i) {
       const NodeId id{i};
-      delays_.emplace_back(plan.job.seed, id, Purpose::kComputeDelay);
+      delays_.push_back(timing_.delays_of(id, plan.job.seed));
+      links_.emplace_back(timing_.link, plan.job.seed, id);
       nodes_.emplace_back(plan.node_state(id, initial, pool_), *plan.algorithm,
                           plan.job.algorithm.options, repair, *this);
     }
@@ -84,18 +80,17 @@ class Simulator final : public Body {
   }
 
   void send(Message&& message) override {
-    const std::optional<Time> at = network_.arrival(message.from, wire_size(message), now_);
+    OutgoingLink& link = links_[index_of(message.from)];
+    const std::optional<Time> at = link.arrival(wire_size(message), now_);
     const NodeId to = message.to;
     if (at) queue_.push(*at, to, Received{std::move(message)});
   }
 
   void compute(NodeId node, Compute&& work) override {
-    Rng& rng = delays_[index_of(node)];
-    double takes = 0;  // s
-    for (uint32_t step = 0; step < work.steps; ++step) takes += delay_->sample(rng);
+    const Duration takes = delays_[index_of(node)].next(work.steps);
     KITH_ASSERT(tickets_[index_of(node)] == kNoTicket);
     tickets_[index_of(node)] = work.ticket;
-    queue_.push(now_ + from_seconds(takes), node, Computed{.ticket = work.ticket, .result = {}});
+    queue_.push(now_ + takes, node, Computed{.ticket = work.ticket, .result = {}});
     learner_.start(node, std::move(work));
   }
 
@@ -185,9 +180,9 @@ class Simulator final : public Body {
   Pool pool_;
   Time now_{};
   EventQueue queue_;
-  std::unique_ptr<Delay> delay_;
-  std::vector<Rng> delays_;  // one stream a node
-  Network network_;
+  const JobTiming timing_;
+  std::vector<ComputeDelays> delays_;  // by node
+  std::vector<OutgoingLink> links_;    // by node
   SimulatedLearner learner_;
   Collector collector_;
   std::deque<Node> nodes_;                  // stable addresses
