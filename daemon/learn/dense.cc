@@ -69,7 +69,7 @@ std::span<const float> DenseNetwork::input(size_t layer, const Batch& batch,
 std::span<float> DenseNetwork::forward(std::span<const float> x, const Batch& batch,
                                        Workspace& workspace) const {
   std::span<float> output;
-  for (size_t l = 0; l < layer_count(); ++l) {
+  for (size_t l = 0; l < layer_count() && !workspace.given_up(); ++l) {
     const size_t in = widths_[l];
     const size_t out = widths_[l + 1];
     output = workspace.take(output_slot(l), batch.rows * out);
@@ -86,8 +86,9 @@ double DenseNetwork::backward(std::span<const float> x, const Batch& batch, Work
   KITH_ASSERT(x.size() == parameters() && batch.rows > 0);
   const size_t top = layer_count() - 1;
   std::span<float> delta = forward(x, batch, workspace);
+  if (workspace.given_up()) return 0;
   const double loss = layers::softmax_cross_entropy(bias(x, top), batch.labels, delta);
-  for (size_t l = top; l > 0; --l) {
+  for (size_t l = top; l > 0 && !workspace.given_up(); --l) {
     const size_t in = widths_[l];
     const size_t out = widths_[l + 1];
     const std::span<const float> h = input(l, batch, workspace);
@@ -98,6 +99,7 @@ double DenseNetwork::backward(std::span<const float> x, const Batch& batch, Work
     layers::activation_backward(activation_, h, below);
     delta = below;
   }
+  if (workspace.given_up()) return 0;
   use(0, delta, input(0, batch, workspace));
   return loss / static_cast<double>(batch.rows);
 }

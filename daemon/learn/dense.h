@@ -39,7 +39,7 @@ class DenseNetwork : public Model {
 
   // Input of `layer`: the features, or the output of the layer before as forward() left it.
   std::span<const float> input(size_t layer, const Batch& batch, Workspace& workspace) const;
-  // Runs all layers; returns the logits without their bias.
+  // Runs all layers; returns the logits without their bias. Once given up: anything.
   std::span<float> forward(std::span<const float> x, const Batch& batch,
                            Workspace& workspace) const;
   // Forward and back; hands each layer, from the top, to use(layer, dL/dZ, input) once nothing

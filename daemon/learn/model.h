@@ -2,6 +2,7 @@
 // threads; what a computation needs beside its arguments lives in a Workspace.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -31,9 +32,30 @@ class Workspace {
   // At least `floats` floats, 64-byte aligned, contents undefined; `slot` names the use.
   std::span<float> take(size_t slot, size_t floats);
 
+  // The work is not wanted any more: a model may return early, with any result. Once true it stays
+  // so until the work is over.
+  bool given_up() const {
+    return cancelled_ != nullptr && cancelled_->load(std::memory_order_relaxed);
+  }
+
+  // While it lives, given_up() is what `cancelled` (may be null) says.
+  class Cancellation {
+   public:
+    Cancellation(Workspace& workspace, const std::atomic<bool>* cancelled) : workspace_(workspace) {
+      workspace_.cancelled_ = cancelled;
+    }
+    ~Cancellation() { workspace_.cancelled_ = nullptr; }
+    Cancellation(const Cancellation&) = delete;
+    Cancellation& operator=(const Cancellation&) = delete;
+
+   private:
+    Workspace& workspace_;
+  };
+
  private:
   struct Aligned;
   std::vector<std::shared_ptr<Aligned>> slots_;
+  const std::atomic<bool>* cancelled_ = nullptr;
 };
 
 struct TensorSpec {
@@ -52,7 +74,7 @@ class Model {
   virtual void initialise(Rng& rng, std::span<float> x) const = 0;
 
   // Mean loss over the batch; `gradient` (p floats) is overwritten. No allocation in the steady
-  // state, one thread.
+  // state, one thread. A large model looks at Workspace::given_up() now and then.
   virtual double gradient(std::span<const float> x, const Batch& batch, std::span<float> gradient,
                           Workspace& workspace) const = 0;
 

@@ -64,6 +64,7 @@ double Trainer::local_steps(const Compute& work, std::span<float> y, Workspace& 
     } else {
       const std::span<float> g = workspace.take(slots::kGradient, y.size());
       loss += gradient(index, x, g, workspace, cancelled);
+      if (workspace.given_up()) break;  // g may be anything
       apply_rule(work.rule, x, g, workspace);
       optimizer_.step(rate, x, g, y);
     }
@@ -83,6 +84,7 @@ Computed Trainer::run(const Compute& work, Pool& pool, Workspace& workspace,
   Computed computed;
   computed.ticket = work.ticket;
   computed.steps = work.steps;
+  const Workspace::Cancellation cancellation(workspace, cancelled);
   Buffer result = pool.acquire_floats(p);
   const std::span<float> y = result.floats();
   if (work.rule.kind == LocalRule::Kind::kGradient) {
