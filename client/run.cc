@@ -9,6 +9,7 @@
 #include "client/command/command.h"
 #include "client/view/summary.h"
 #include "client/view/units.h"
+#include "daemon/job_timing.h"
 #include "topology/error.h"
 
 namespace kith {
@@ -67,6 +68,8 @@ Run::Run(const RunOptions& options)
   options_.nodes = nodes_of(options);
   if (options_.nodes == 0) throw OperatorError("kith run needs -n, the number of nodes");
   validate(job_, options_.nodes);
+  // The traces of other machines are theirs to read.
+  if (job_.delays.inject && options_.hosts.empty()) make_timing(job_.delays);
   folder_.emplace(options_.out, job_, options_.nodes);
 }
 
@@ -92,6 +95,7 @@ void Run::begin() {
   cluster_->greet(daemons_ ? kLocalPatience : kPatience);
   evaluator_.emplace(job_, options_.nodes);  // loads while the daemons do
   view_.say(fmt::format("Each loads its own part of the data for job {}.", job_.name));
+  if (job_.delays.inject) view_.say("Delays are injected: " + describe(job_.delays) + ".");
   cluster_->start(job_.text, fresh_token());
 }
 

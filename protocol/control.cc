@@ -91,6 +91,7 @@ void fields(A& a, Ref<A, Counters> r) {
   a("repairs_requested", r.repairs_requested);
   a("messages_resent", r.messages_resent);
   a("batches", r.batches);
+  a("messages_lost", r.messages_lost);
   a("refused", r.refused);
 }
 
@@ -172,6 +173,7 @@ void fields(A& a, Ref<A, StatusReply> r) {
   a("algorithm", r.algorithm);
   a("graph", r.graph);
   a("codec", r.codec);
+  a("injected", r.injected);
   a("node", r.node);
   a("nodes", r.nodes);
   a("parameters", r.parameters);

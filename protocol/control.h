@@ -101,6 +101,7 @@ struct Counters {
   uint64_t repairs_requested = 0;
   uint64_t messages_resent = 0;
   uint64_t batches = 0;
+  uint64_t messages_lost = 0;  // by the emulated links of an experiment (delays.inject)
   std::vector<std::pair<std::string, uint64_t>> refused;  // by reason_name; only those above 0
 };
 
@@ -167,6 +168,7 @@ struct StatusReply {
   std::string algorithm;
   std::string graph;
   std::string codec;
+  std::string injected;  // the delays that this daemon emulates, in words; empty = none
   uint32_t node = 0;
   uint32_t nodes = 0;
   uint64_t parameters = 0;  // floats

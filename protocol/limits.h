@@ -40,6 +40,9 @@ inline constexpr uint64_t kSuperseded = 1u << 20;
 // asked for again, twice. What goes beyond is dropped and comes again by repair.
 inline constexpr size_t kQueuedMessages = 32;
 
+// Messages on the emulated links of a daemon (delays.inject), held by reference.
+inline constexpr size_t kHeldMessages = 4096;
+
 // Bytes of parameters that a daemon keeps of reported rounds, and reports that it remembers.
 inline constexpr size_t kSnapshotBytes = size_t{16} << 20;
 inline constexpr size_t kReports = 4096;

@@ -24,6 +24,7 @@ ordered_json json_of(const control::Counters& counters) {
           {"uncompressed_bytes_sent", counters.uncompressed_bytes_sent},
           {"repairs_requested", counters.repairs_requested},
           {"messages_resent", counters.messages_resent},
+          {"messages_lost", counters.messages_lost},
           {"refused", refused}};
 }
 
@@ -60,6 +61,7 @@ ordered_json json_of(const control::StatusReply& s) {
   json["algorithm"] = s.algorithm;
   json["graph"] = s.graph;
   json["codec"] = s.codec;
+  json["delays_injected"] = !s.injected.empty();
   json["node"] = s.node;
   json["nodes"] = s.nodes;
   json["parameters"] = s.parameters;
@@ -97,6 +99,9 @@ void print_job(const control::StatusReply& s) {
   const control::ProgressReply& progress = s.progress;
   line("job", fmt::format("{}: {} by {} on a {} graph, messages {}", s.job, s.model, s.algorithm,
                           s.graph, s.codec));
+  if (!s.injected.empty()) {
+    line("delays", "injected, not this machine's own speed: " + s.injected);
+  }
   line("node",
        fmt::format("{} of {}, {} rows of its own", s.node, s.nodes, count_text(s.shard_rows)));
   line("round", fmt::format("{} of {}, loss {}, {}", progress.round, progress.rounds,
@@ -110,6 +115,9 @@ void print_job(const control::StatusReply& s) {
   if (counters.repairs_requested + counters.messages_resent > 0) {
     line("repairs", fmt::format("{} asked for, {} messages sent again", counters.repairs_requested,
                                 counters.messages_resent));
+  }
+  if (counters.messages_lost > 0) {
+    line("lost", count_text(counters.messages_lost) + " messages, as delays.loss wants");
   }
   std::string refused;
   for (const auto& [reason, count] : counters.refused) {

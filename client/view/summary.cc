@@ -68,9 +68,8 @@ std::string traffic_lines(const RunResult& result) {
 }
 
 std::string staleness_line(const Measures& measures) {
-  std::string text =
-      fmt::format("{:.3g} rounds on average, of {} gradients applied", measures.mean_staleness(),
-                  count_text(measures.applied));
+  std::string text = fmt::format("{:.3g} rounds on average, of {} gradients applied",
+                                 measures.mean_staleness(), count_text(measures.applied));
   if (measures.late > 0) text += fmt::format("; {} came too late", count_text(measures.late));
   return line("staleness", text);
 }
@@ -100,7 +99,11 @@ std::string render_summary(const RunResult& result, const std::string& folder) {
                                      "  mean squared distance of a node's model to the average");
   }
   if (result.measures && result.measures->applied > 0) text += staleness_line(*result.measures);
-  text += time_line(result) + traffic_lines(result);
+  text += time_line(result);
+  if (!result.injected.empty()) {
+    text += line("", "not this machine's own speed, delays are injected: " + result.injected);
+  }
+  text += traffic_lines(result);
   return text + line("model", folder + "/model.safetensors") +
          line("all figures", folder + "/result.json");
 }

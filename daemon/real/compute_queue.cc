@@ -18,12 +18,30 @@ struct ComputeQueue::Lane {
   ComputeQueue* owner;  // null once the queue is gone; touched on the loop alone
 };
 
+// The emulated machine. It is free again as soon as its work is cancelled, although the worker may
+// need a moment more to notice.
+struct ComputeQueue::Emulation {
+  ComputeDelays delays;
+  std::unique_ptr<Loop::Timer> timer;
+  Duration free_since{};              // loop time
+  Duration due{};                     // loop time, of the work under way
+  std::optional<Computed> held = {};  // done before that
+};
+
 ComputeQueue::ComputeQueue(Loop& loop, Workers& workers, std::shared_ptr<LoadedJob> loaded,
-                           Done done)
+                           std::optional<ComputeDelays> injected, Done done)
     : loop_(loop),
       workers_(workers),
       done_(std::move(done)),
-      lane_(std::make_shared<Lane>(std::move(loaded), this)) {}
+      lane_(std::make_shared<Lane>(std::move(loaded), this)) {
+  if (!injected) return;
+  auto timer = loop.timer([this] {
+    Computed result = std::move(*emulation_->held);
+    emulation_->held.reset();
+    hand_over(std::move(result));
+  });
+  emulation_ = std::make_unique<Emulation>(Emulation{std::move(*injected), std::move(timer)});
+}
 
 ComputeQueue::~ComputeQueue() {
   lane_->owner = nullptr;
@@ -31,36 +49,64 @@ ComputeQueue::~ComputeQueue() {
 }
 
 void ComputeQueue::push(Compute&& work) {
-  waiting_.push_back(std::move(work));
+  waiting_.push_back({.work = std::move(work)});
+  if (emulation_) {
+    waiting_.back().asked = loop_.now();
+    waiting_.back().takes = emulation_->delays.next(waiting_.back().work.steps);
+  }
   if (!running_) start_next();
 }
 
 void ComputeQueue::cancel(uint64_t ticket) {
-  if (running_ && running_ticket_ == ticket) lane_->cancelled = true;
-  std::erase_if(waiting_, [ticket](const Compute& work) { return work.ticket == ticket; });
+  std::erase_if(waiting_, [ticket](const Waiting& each) { return each.work.ticket == ticket; });
+  if (!running_ || running_ticket_ != ticket) return;
+  if (emulation_) emulation_->free_since = loop_.now();
+  if (emulation_ && emulation_->held) {
+    emulation_->held.reset();
+    emulation_->timer->disarm();
+    lane_->trainer.take_back();
+    free_lane();
+  } else {
+    lane_->cancelled = true;
+  }
 }
 
 void ComputeQueue::start_next() {
-  if (waiting_.empty()) return;
+  Waiting& next = waiting_.front();
   running_ = true;
-  running_ticket_ = waiting_.front().ticket;
+  running_ticket_ = next.work.ticket;
   lane_->cancelled = false;
-  workers_.submit([lane = lane_, &loop = loop_,
-                   work = std::move(waiting_.front())](Workspace& workspace) {
-    Computed computed = lane->trainer.run(work, lane->loaded->pool, workspace, &lane->cancelled);
-    loop.post([lane, ticket = work.ticket, computed = std::move(computed)]() mutable {
-      if (lane->owner != nullptr) lane->owner->finished(ticket, std::move(computed));
+  if (emulation_) emulation_->due = std::max(next.asked, emulation_->free_since) + next.takes;
+  workers_.submit([lane = lane_, &loop = loop_, work = std::move(next.work)](Workspace& workspace) {
+    Computed result = lane->trainer.run(work, lane->loaded->pool, workspace, &lane->cancelled);
+    loop.post([lane, result = std::move(result)]() mutable {
+      if (lane->owner != nullptr) lane->owner->computed(std::move(result));
     });
   });
   waiting_.pop_front();
 }
 
-void ComputeQueue::finished(uint64_t ticket, Computed&& computed) {
-  const bool wanted = ticket == running_ticket_ && !lane_->cancelled;
-  if (!wanted) lane_->trainer.take_back();
+// The worker is done with it, or gave it up.
+void ComputeQueue::computed(Computed&& result) {
+  if (lane_->cancelled) {
+    lane_->trainer.take_back();
+    return free_lane();
+  }
+  const Duration early = emulation_ ? emulation_->due - loop_.now() : Duration::zero();
+  if (early <= Duration::zero()) return hand_over(std::move(result));
+  emulation_->held = std::move(result);
+  emulation_->timer->arm(early);
+}
+
+void ComputeQueue::hand_over(Computed&& result) {
+  if (emulation_) emulation_->free_since = loop_.now();
+  free_lane();
+  done_(std::move(result));
+}
+
+void ComputeQueue::free_lane() {
   running_ = false;
-  start_next();
-  if (wanted) done_(std::move(computed));
+  if (!waiting_.empty()) start_next();
 }
 
 }  // namespace kith

@@ -27,6 +27,11 @@ RepairPolicy repair_policy(const Plan& plan) {
   return policy;
 }
 
+std::optional<ComputeDelays> injected_delays(const LoadedJob& loaded) {
+  if (!loaded.injected) return std::nullopt;
+  return loaded.injected->delays_of(loaded.membership.self, loaded.plan.job.seed);
+}
+
 }  // namespace
 
 JobRun::JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log,
@@ -40,9 +45,17 @@ JobRun::JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log,
       joined_(loop.now()),
       reports_(limits::kSnapshotBytes, limits::kReports),
       timers_(loop, [this](TimerId id) { handle(TimerFired{id}); }),
-      compute_(loop, workers, loaded_, [this](Computed&& done) { handle(std::move(done)); }),
+      compute_(loop, workers, loaded_, injected_delays(*loaded_),
+               [this](Computed&& done) { handle(std::move(done)); }),
       node_(plan().node_state(self(), loaded_->initial, loaded_->pool), *plan().algorithm,
             plan().job.algorithm.options, repair_policy(plan()), *this) {
+  if (loaded_->injected && !loaded_->injected->link.ideal()) {
+    link_ = std::make_unique<EmulatedLink>(loop, loaded_->injected->link, plan().job.seed, self(),
+                                           [this](Message&& message) {
+                                             hand_to_transport(message);
+                                             watch_blocked();
+                                           });
+  }
   transport_.join(loaded_->membership);
   // From the loop: a single node begins at once, and nothing may begin inside a constructor.
   meeting_timer_->arm(Duration::zero());
@@ -85,6 +98,9 @@ void JobRun::begin_if_complete() {
   log_.info("started", {{"job", plan().job.name},
                         {"rounds", std::to_string(plan().rounds)},
                         {"neighbors", std::to_string(loaded_->neighbors.size())}});
+  if (loaded_->injected) {
+    log_.info("delays_injected", {{"delays", kith::describe(plan().job.delays)}});
+  }
   handle(Start{});
   for (Message& message : early_) handle(Received{std::move(message)});
   early_ = {};
@@ -126,10 +142,15 @@ void JobRun::message(Message&& message) {
   }
 }
 
+// Of the meeting: no part of the training, so never on an emulated link.
 void JobRun::transmit(std::vector<Message>& messages) {
-  for (Message& message : messages) send(std::move(message));
+  for (const Message& message : messages) hand_to_transport(message);
   messages.clear();
   watch_blocked();
+}
+
+void JobRun::hand_to_transport(const Message& message) {
+  if (const Status status = transport_.send(message); !status.ok()) node_.refuse(status);
 }
 
 void JobRun::watch_blocked() {
@@ -143,7 +164,8 @@ void JobRun::watch_blocked() {
 // ---- Body ----
 
 void JobRun::send(Message&& message) {
-  if (const Status status = transport_.send(message); !status.ok()) node_.refuse(status);
+  if (!link_) return hand_to_transport(message);
+  if (const Status status = link_->send(std::move(message)); !status.ok()) node_.refuse(status);
 }
 
 void JobRun::compute(NodeId, Compute&& work) { compute_.push(std::move(work)); }
@@ -225,6 +247,7 @@ control::ProgressReply JobRun::progress() const {
   reply.counters.repairs_requested = counters.repairs_requested;
   reply.counters.messages_resent = counters.messages_resent;
   reply.counters.batches = counters.batches;
+  if (link_) reply.counters.messages_lost = link_->lost();
   reply.measures = node_.measures();
   for (size_t i = 1; i < counters.refused.size(); ++i) {
     if (counters.refused[i] == 0) continue;
@@ -260,6 +283,7 @@ void JobRun::describe(control::StatusReply& status) const {
   status.algorithm = job.algorithm.kind;
   status.graph = job.graph.kind;
   status.codec = plan().codec->describe();
+  if (loaded_->injected) status.injected = kith::describe(job.delays);
   status.node = index_of(self());
   status.nodes = plan().nodes;
   status.parameters = plan().dimension;

@@ -9,6 +9,7 @@
 #include "daemon/body.h"
 #include "daemon/node.h"
 #include "daemon/real/compute_queue.h"
+#include "daemon/real/emulated_link.h"
 #include "daemon/real/loader.h"
 #include "daemon/real/log.h"
 #include "daemon/real/loop.h"
@@ -67,6 +68,7 @@ class JobRun final : public Body {
   void meet(const Message& message);
   void begin_if_complete();
   void transmit(std::vector<Message>& messages);
+  void hand_to_transport(const Message& message);
   void watch_blocked();
   std::string endpoint_of(NodeId peer) const;
   double training_seconds() const;
@@ -88,6 +90,7 @@ class JobRun final : public Body {
   ReportStore reports_;
   Timers timers_;
   ComputeQueue compute_;
+  std::unique_ptr<EmulatedLink> link_;  // null where messages go as fast as they can
   Node node_;
 };
 

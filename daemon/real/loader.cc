@@ -95,6 +95,7 @@ std::shared_ptr<LoadedJob> load(const control::StartRequest& request) {
   loaded->initial = initial_parameters(job, *loaded->model, loaded->pool);
   loaded->neighbors = neighbors_of(*loaded->plan.graph, request.node);
   loaded->run = request.run;
+  if (job.delays.inject) loaded->injected = make_timing(job.delays);
   loaded->membership.job = run_hash(request);
   loaded->membership.self = request.node;
   // A message holds a few vectors at the most, and no codec doubles one.

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "daemon/job_timing.h"
 #include "daemon/plan.h"
 #include "daemon/real/zmq_transport.h"
 #include "protocol/control.h"
@@ -20,7 +22,8 @@ struct LoadedJob {
   SharedBuffer initial;           // x_0
   std::vector<NodeId> neighbors;  // in and out, over all rounds; sorted
   Membership membership;
-  uint64_t run = 0;  // the client's token
+  uint64_t run = 0;                   // the client's token
+  std::optional<JobTiming> injected;  // delays to emulate, where the job asks for it
 };
 
 // Throws OperatorError with a sentence for the operator.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <latch>
 
+#include "daemon/job_timing.h"
 #include "daemon/learn/trainer.h"
 #include "daemon/learn/workers.h"
 #include "daemon/store/hash.h"
@@ -141,6 +142,8 @@ RunResult summarise(const Job& job, const Model& model, const Dataset* test,
   result.seconds = timing.seconds;
   result.virtual_seconds = timing.virtual_seconds;
   result.diverged = timing.diverged;
+  const bool simulated = timing.virtual_seconds.has_value();
+  if (job.delays.inject && !simulated) result.injected = describe(job.delays);
   add_traffic(result, job, nodes);
 
   Vectors vectors;

@@ -17,8 +17,8 @@ namespace kith {
 // How one node ended, as a body hands it over. The parameters must outlive the call.
 struct NodeOutcome {
   std::span<const float> parameters;
-  Round rounds = 0;  // completed
-  double loss = 0;   // training loss of its last round
+  Round rounds = 0;      // completed
+  double loss = 0;       // training loss of its last round
   uint64_t batches = 0;  // computed
   uint64_t messages_sent = 0;
   uint64_t messages_received = 0;
@@ -66,6 +66,7 @@ struct RunResult {
   double bytes_synchronous_per_node = 0;
   double samples_per_second = 0;  // training samples of all nodes per wall-clock second
   bool diverged = false;
+  std::string injected;         // delays that the daemons emulated, in words; empty = none
   std::string parameters_hash;  // hash_parameters in NodeId order
   std::optional<LaboratoryResult> laboratory;
   std::optional<Measures> measures;  // of the node that reports, where its algorithm has any

@@ -81,6 +81,7 @@ ordered_json heading(const RunResult& result) {
           {"parameters", result.parameters},
           {"rounds", result.rounds},
           {"diverged", result.diverged},
+          {"delays_injected", !result.injected.empty()},
           {"seconds", number(result.seconds)}};
 }
 

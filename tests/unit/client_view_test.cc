@@ -118,6 +118,14 @@ TEST(Summary, SaysWhatRanHowWellAndWhere) {
   }
 }
 
+TEST(Summary, InjectedDelaysAreNotTakenForTheMachine) {
+  RunResult result = finished();
+  EXPECT_FALSE(has(render_summary(result, "runs/x"), "injected"));
+  result.injected = "compute exponential:0.02";
+  EXPECT_TRUE(has(render_summary(result, "runs/x"),
+                  "not this machine's own speed, delays are injected: compute exponential:0.02\n"));
+}
+
 TEST(Summary, DivergenceComesWithARemedy) {
   RunResult result = finished();
   result.diverged = true;

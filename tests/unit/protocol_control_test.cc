@@ -33,6 +33,7 @@ ProgressReply example_progress() {
   progress.seconds = 3;
   progress.unix_start = 1.7e9 + 0.5;
   progress.counters.bytes_sent = 1ull << 50;
+  progress.counters.messages_lost = 4;
   progress.counters.refused = {{"malformed", 3}, {"stale", 1}};
   progress.silent = {{3, "127.0.0.1:4711", 3.2}};
   progress.reports = {{10, 0.5, 1.5, 1.7e9, 99, 0.25, true},
@@ -48,6 +49,7 @@ std::vector<std::string> all_frames() {
   StatusReply status;
   status.version = "1";
   status.resident_bytes = 7;
+  status.injected = "compute exponential:0.02";
   status.peers = {{1, "h:1", "ipc", -1, 5}};
   status.progress = example_progress();
   return {encode_request(1, HelloRequest{}),
@@ -103,6 +105,7 @@ TEST(Control, ProgressRoundTrips) {
   EXPECT_EQ(got.seconds, 3.0);
   EXPECT_EQ(got.unix_start, 1.7e9 + 0.5);
   EXPECT_EQ(got.counters.bytes_sent, 1ull << 50);
+  EXPECT_EQ(got.counters.messages_lost, 4u);
   ASSERT_EQ(got.counters.refused.size(), 2u);
   EXPECT_EQ(got.counters.refused[0].first, "malformed");
   ASSERT_EQ(got.silent.size(), 1u);

@@ -1,0 +1,172 @@
+"""Injected delays on real daemons: run times as theory and the simulator have them, and honesty."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from _kithd import BIN_DIR, Daemon, check, start_all, wait_for
+
+KITH = os.path.join(BIN_DIR, "kith")
+NODES = 8
+MEAN = 0.02  # s, of a batch
+SLACK = 0.05  # of sockets, timers and the computing itself
+ATTEMPTS = 3  # a machine that is busy with other things is late
+
+JOB = """
+[model]
+kind = "quadratic"
+[train]
+learning_rate = 0.01
+[topology]
+graph = "star"
+[delays]
+compute = "exponential:%g"
+inject = true
+[stop]
+rounds = 10
+""" % MEAN
+
+
+def kith(command, sets, job=JOB, nodes=NODES, text=False):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "job.toml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(job)
+        words = [KITH, command, path, "-n", str(nodes), "--out", os.path.join(folder, "run")]
+        words += [] if text else ["--json"]
+        for setting in sets:
+            words += ["--set", setting]
+        done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=120)
+    if done.returncode != 0:
+        check(f"{' '.join(words)} succeeds", False, done.stderr[-500:])
+    return done.stdout if text else json.loads(done.stdout)
+
+
+def spacings(first, last):
+    """Mean and variance of X_{k:8} - X_{j:8} of unit exponentials: sums over their spacings."""
+    return (sum(1 / i for i in range(first, last + 1)),
+            sum(1 / i ** 2 for i in range(first, last + 1)))
+
+
+# Rounds, and mean and variance of the time of one (ALGORITHMS 3, exponential of mean 1, N = 8).
+# Of k-async, whose rounds depend on each other a little, the variance is that of k-sync.
+THEORY = {
+    "sync": (60, *spacings(1, 8)),            # H_N
+    "k-sync": (150, *spacings(5, 8)),         # H_N - H_{N-K}
+    "k-batch-sync": (150, 4 / 8, 4 / 64),     # K / N
+    "async": (600, 1 / 8, 1 / 64),            # 1 / N
+    "k-async": (120, *spacings(5, 8)),        # H_N - H_{N-K}
+    "k-batch-async": (120, 4 / 8, 4 / 64),    # K / N
+}
+# Where a gradient that just missed its update costs a draw, a fifth of a millisecond on the way
+# makes other draws of all that follow: the simulator without latency is another sample then.
+OTHER_DRAWS = {"k-batch-sync"}
+
+
+def run_time(algorithm):
+    rounds, mean, variance = THEORY[algorithm]
+    sets = [f'algorithm.kind="{algorithm}"', f"stop.rounds={rounds}"]
+    if algorithm.startswith("k-"):
+        sets.append("algorithm.k=4")
+    theory = MEAN * mean
+    simulated = kith("simulate", sets)["virtual_seconds"] / rounds
+    # 4 standard errors of so many rounds: a false alarm in 16,000 seeds, and the seed is fixed.
+    chance = 4 * math.sqrt(variance / rounds) / mean
+    # Of the same draws, differences are those of sockets, timers and threads alone.
+    bounds = [(theory, SLACK + chance)]
+    if algorithm not in OTHER_DRAWS:
+        bounds.append((simulated, SLACK))
+    for _ in range(ATTEMPTS):
+        real = kith("run", sets)
+        measured = real["seconds"] / rounds
+        good = all(abs(measured / expected - 1) < slack for expected, slack in bounds)
+        if good:
+            break
+    figures = (f"{1e3 * measured:.2f} ms a round, simulated {1e3 * simulated:.2f}, "
+               f"theory {1e3 * theory:.2f} within {100 * (SLACK + chance):.0f} %")
+    check(f"{algorithm}: {figures}", good)
+    check(f"{algorithm}: the simulator keeps to theory, too", abs(simulated / theory - 1) < chance)
+    check(f"{algorithm}: says that delays are injected", real["delays_injected"] is True)
+
+
+def deterministic():
+    """What has no chance in it: a slow machine, latency, the line."""
+    base = ['algorithm.kind="sync"', "stop.rounds=15", 'delays.compute="constant:0.01"']
+    for what, sets, expected in (
+            ("the slowest of 8 makes the pace", ["delays.scale=[1,1,1,1,1,1,1,5]"], 0.05),
+            ("up and down the latency counts twice", ["delays.latency_ms=10"], 0.03),
+            # 10 kB take 5.03 ms with their header: seven models down, the last gradient up.
+            ("models leave the hub one after the other",
+             ["model.replicas=2500", "delays.bandwidth_mbit=16"], 0.0503)):
+        simulated = kith("simulate", base + sets)
+        check(f"{what}: simulated {expected} s a round",
+              abs(simulated["virtual_seconds"] / 15 / expected - 1) < 0.01)
+        for _ in range(ATTEMPTS):
+            real = kith("run", base + sets)
+            ratio = real["seconds"] / simulated["virtual_seconds"]
+            if ratio < 1 + SLACK:
+                break
+        check(f"{what}: {real['seconds'] / 15:.4f} s a round", 0.99 < ratio < 1 + SLACK, ratio)
+        check(f"{what}: the same bits", real["parameters_hash"] == simulated["parameters_hash"])
+
+
+def losses():
+    sets = ['algorithm.kind="sync"', "stop.rounds=15", 'delays.compute="constant:0.002"',
+            'delays.jitter="uniform:0:0.01"', "delays.loss=0.1"]
+    real = kith("run", sets, nodes=4)
+    resent = sum(node["messages_resent"] for node in real["per_node"])
+    check(f"lost messages come again: {resent} resent", resent > 0)
+    simulated = kith("simulate", sets, nodes=4)
+    check("jitter and losses change no bit",
+          real["parameters_hash"] == simulated["parameters_hash"])
+    with Daemon() as a, Daemon() as b:
+        job = JOB.replace("inject", "loss = 0.2\ninject").replace("0.02", "0.002")
+        start_all([a, b], job + '[algorithm]\nkind = "sync"\n')
+        counters = [wait_for(daemon, "finished")["counters"] for daemon in (a, b)]
+        lost, asked, again = (sum(c[name] for c in counters) for name in
+                              ("messages_lost", "repairs_requested", "messages_resent"))
+        check(f"the counters show {lost} lost, {asked} asked for, {again} sent again",
+              min(lost, asked, again) > 0)
+
+
+def told():
+    """Nobody can take injected delays for the machine's own speed."""
+    sets = ["stop.rounds=3", 'algorithm.kind="sync"']
+    summary = kith("run", sets, nodes=2, text=True)
+    check("the summary says it", "delays are injected: compute exponential:0.02" in summary,
+          summary)
+    plain = kith("run", sets + ["delays.inject=false"], nodes=2)
+    check("without injection nothing does", plain["delays_injected"] is False)
+    check("a simulation injects nothing", kith("simulate", sets)["delays_injected"] is False)
+    with Daemon() as a, Daemon() as b:
+        job = JOB.replace("rounds = 10", "rounds = 1000000") + '[algorithm]\nkind = "sync"\n'
+        replies = start_all([a, b], job)
+        check("two daemons start", all(r["answer"] == "ok" for r in replies), str(replies))
+        wait_for(a, "running")
+        done = subprocess.run([KITH, "status", "--to", a.endpoint], capture_output=True, text=True,
+                              timeout=20)
+        lines = [line for line in done.stdout.splitlines() if "injected" in line]
+        check("kith status says it in one line", len(lines) == 1 and "exponential:0.02" in lines[0],
+              done.stdout)
+    with Daemon() as a:
+        job = JOB.replace("exponential:0.02", "trace:/no/such/trace")
+        reply = start_all([a], job + '[algorithm]\nkind = "sync"\n')[0]
+        check("a daemon without the trace refuses", reply["answer"] == "error" and
+              "/no/such/trace" in reply["message"], str(reply))
+
+
+def main():
+    for algorithm in THEORY:
+        run_time(algorithm)
+    deterministic()
+    losses()
+    told()
+
+
+if __name__ == "__main__":
+    main()
