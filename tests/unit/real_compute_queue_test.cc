@@ -56,7 +56,7 @@ TEST(ComputeQueue, CancelledWorkIsNotAnsweredAndLeavesNoTrace) {
     if (ticket == 6) loop.stop();
   };
   Workers workers(1);
-  queue = std::make_unique<ComputeQueue>(loop, workers, loaded, done);
+  queue = std::make_unique<ComputeQueue>(loop, workers, loaded, std::nullopt, done);
   for (const uint64_t ticket : {1, 2, 3}) queue->push(work(ticket, 3));
   loop.run();
 
