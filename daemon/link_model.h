@@ -34,6 +34,7 @@ class OutgoingLink {
  public:
   // `model` outlives the link.
   OutgoingLink(const LinkModel& model, uint64_t seed, NodeId node);
+  OutgoingLink(LinkModel&& model, uint64_t seed, NodeId node) = delete;
 
   // When a message of `bytes` sent at `now` arrives; nothing when it is lost. A lost message still
   // takes its time on the link. `now` never falls.

@@ -192,8 +192,9 @@ TEST(LinkModel, MessagesLeaveOneAfterTheOtherAndThenFly) {
 }
 
 TEST(LinkModel, IdealLinksTakeNoTime) {
-  OutgoingLink link(LinkModel{}, 1, NodeId{0});
-  EXPECT_TRUE(LinkModel{}.ideal());
+  const LinkModel ideal;
+  EXPECT_TRUE(ideal.ideal());
+  OutgoingLink link(ideal, 1, NodeId{0});
   EXPECT_EQ(link.arrival(1 << 30, at(3)), at(3));
 }
 
