@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "daemon/learn/cancel_flag.h"
 #include "daemon/learn/slots.h"
 #include "protocol/kernels.h"
 #include "topology/assert.h"
@@ -32,11 +31,10 @@ uint64_t Svrg::period_of(const Batches& batches, uint64_t index) const {
 }
 
 double Svrg::gradient(const Model& model, const Batches& batches, uint64_t index,
-                      std::span<const float> x, std::span<float> g, Workspace& workspace,
-                      const std::atomic<bool>* cancelled) {
+                      std::span<const float> x, std::span<float> g, Workspace& workspace) {
   const uint64_t number = period_of(batches, index);
   if (!snapshot_.taken || snapshot_.period != number) {
-    take(model, batches, number, x, workspace, cancelled);
+    take(model, batches, number, x, workspace);
     std::ranges::copy(snapshot_.gradient, g.begin());
     return snapshot_.loss;
   }
@@ -51,8 +49,7 @@ double Svrg::gradient(const Model& model, const Batches& batches, uint64_t index
 
 // x_s = x and grad F(x_s): the blocks' means, weighted by their rows, in the order of the shard.
 void Svrg::take(const Model& model, const Batches& batches, uint64_t number,
-                std::span<const float> x, Workspace& workspace,
-                const std::atomic<bool>* cancelled) {
+                std::span<const float> x, Workspace& workspace) {
   if (apart_) {
     std::swap(snapshot_, marked_);
     apart_ = false;
@@ -71,14 +68,14 @@ void Svrg::take(const Model& model, const Batches& batches, uint64_t number,
   const std::span<float> part = workspace.take(slots::kSnapshot, x.size());
   snapshot_.loss = 0;
   for (size_t first = 0; first < rows; first += kBlock) {
-    if (is_set(cancelled)) return;
+    if (workspace.given_up()) return;
     const size_t count = std::min(kBlock, rows - first);
     const double share = static_cast<double>(count) / static_cast<double>(rows);
     const Batch block = batches.load_block(first, count, workspace);
     snapshot_.loss += share * model.gradient(x, block, part, workspace);
     kernels::axpy(static_cast<float>(share), part, snapshot_.gradient);
   }
-  snapshot_.taken = true;
+  snapshot_.taken = !workspace.given_up();
 }
 
 }  // namespace kith

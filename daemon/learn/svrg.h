@@ -11,7 +11,6 @@
 // |x - x_s|, so a constant learning rate has no floor but rounding.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -28,11 +27,9 @@ class Svrg {
   explicit Svrg(uint64_t period) : period_(period) {}
 
   // Mean loss (over the whole shard where x becomes x_s); `g` is overwritten. Allocates in its
-  // first and, when marked, second period only. Undefined result once `cancelled` (may be null) is
-  // true.
+  // first and, when marked, second period only. Undefined result once the work is given up.
   double gradient(const Model& model, const Batches& batches, uint64_t index,
-                  std::span<const float> x, std::span<float> g, Workspace& workspace,
-                  const std::atomic<bool>* cancelled);
+                  std::span<const float> x, std::span<float> g, Workspace& workspace);
 
   // take_back() makes x_s what it was at the last mark(), once; no copies.
   void mark();
@@ -49,7 +46,7 @@ class Svrg {
 
   uint64_t period_of(const Batches& batches, uint64_t index) const;
   void take(const Model& model, const Batches& batches, uint64_t number, std::span<const float> x,
-            Workspace& workspace, const std::atomic<bool>* cancelled);
+            Workspace& workspace);
 
   uint64_t period_;
   Snapshot snapshot_;

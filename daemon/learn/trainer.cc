@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "daemon/learn/cancel_flag.h"
 #include "daemon/learn/slots.h"
 #include "protocol/kernels.h"
 #include "topology/assert.h"
@@ -46,24 +45,23 @@ void Trainer::take_back() {
 }
 
 double Trainer::gradient(uint64_t index, std::span<const float> x, std::span<float> g,
-                         Workspace& workspace, const std::atomic<bool>* cancelled) {
-  if (svrg_) return svrg_->gradient(*model_, batches_, index, x, g, workspace, cancelled);
+                         Workspace& workspace) {
+  if (svrg_) return svrg_->gradient(*model_, batches_, index, x, g, workspace);
   return model_->gradient(x, batches_.load(index, workspace), g, workspace);
 }
 
-double Trainer::local_steps(const Compute& work, std::span<float> y, Workspace& workspace,
-                            const std::atomic<bool>* cancelled) {
+double Trainer::local_steps(const Compute& work, std::span<float> y, Workspace& workspace) {
   std::span<const float> x = work.at.floats();
   const bool plain = optimizer_.plain() && !svrg_ && !work.rule.bends();
   double loss = 0;
-  for (uint64_t k = 0; k < work.steps && !is_set(cancelled); ++k) {
+  for (uint64_t k = 0; k < work.steps && !workspace.given_up(); ++k) {
     const uint64_t index = work.first_batch + k;
     const float rate = optimizer_.spec().rate_at(index, total_batches_);
     if (plain) {
       loss += model_->descend(rate, x, batches_.load(index, workspace), y, workspace);
     } else {
       const std::span<float> g = workspace.take(slots::kGradient, y.size());
-      loss += gradient(index, x, g, workspace, cancelled);
+      loss += gradient(index, x, g, workspace);
       if (workspace.given_up()) break;  // g may be anything
       apply_rule(work.rule, x, g, workspace);
       optimizer_.step(rate, x, g, y);
@@ -89,9 +87,9 @@ Computed Trainer::run(const Compute& work, Pool& pool, Workspace& workspace,
   const std::span<float> y = result.floats();
   if (work.rule.kind == LocalRule::Kind::kGradient) {
     KITH_ASSERT(work.steps == 1);
-    computed.loss = gradient(work.first_batch, work.at.floats(), y, workspace, cancelled);
+    computed.loss = gradient(work.first_batch, work.at.floats(), y, workspace);
   } else {
-    computed.loss = local_steps(work, y, workspace, cancelled);
+    computed.loss = local_steps(work, y, workspace);
   }
   computed.finite = kernels::all_finite(y);
   computed.result = std::move(result).freeze();

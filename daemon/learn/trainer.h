@@ -46,9 +46,8 @@ class Trainer {
 
  private:
   double gradient(uint64_t index, std::span<const float> x, std::span<float> g,
-                  Workspace& workspace, const std::atomic<bool>* cancelled);
-  double local_steps(const Compute& work, std::span<float> y, Workspace& workspace,
-                     const std::atomic<bool>* cancelled);
+                  Workspace& workspace);
+  double local_steps(const Compute& work, std::span<float> y, Workspace& workspace);
 
   const Model* model_;
   bool revocable_;
