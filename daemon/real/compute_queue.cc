@@ -64,8 +64,7 @@ void ComputeQueue::cancel(uint64_t ticket) {
   if (emulation_ && emulation_->held) {
     emulation_->held.reset();
     emulation_->timer->disarm();
-    lane_->trainer.take_back();
-    free_lane();
+    drop();
   } else {
     lane_->cancelled = true;
   }
@@ -88,10 +87,7 @@ void ComputeQueue::start_next() {
 
 // The worker is done with it, or gave it up.
 void ComputeQueue::computed(Computed&& result) {
-  if (lane_->cancelled) {
-    lane_->trainer.take_back();
-    return free_lane();
-  }
+  if (lane_->cancelled) return drop();
   const Duration early = emulation_ ? emulation_->due - loop_.now() : Duration::zero();
   if (early <= Duration::zero()) return hand_over(std::move(result));
   emulation_->held = std::move(result);
@@ -102,6 +98,12 @@ void ComputeQueue::hand_over(Computed&& result) {
   if (emulation_) emulation_->free_since = loop_.now();
   free_lane();
   done_(std::move(result));
+}
+
+// As if the work had never begun.
+void ComputeQueue::drop() {
+  lane_->trainer.take_back();
+  free_lane();
 }
 
 void ComputeQueue::free_lane() {

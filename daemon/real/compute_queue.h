@@ -46,6 +46,7 @@ class ComputeQueue {
   void start_next();
   void computed(Computed&& result);
   void hand_over(Computed&& result);
+  void drop();
   void free_lane();
 
   Loop& loop_;

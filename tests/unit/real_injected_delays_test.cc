@@ -21,7 +21,8 @@ constexpr Duration kLate = milliseconds(500);  // of a machine that does other t
 std::shared_ptr<LoadedJob> laboratory(const std::string& delays) {
   control::StartRequest request;
   request.job =
-      "[job]\nseed = 5\n[model]\nkind = \"quadratic\"\n[algorithm]\nkind = \"sync\"\n"
+      "[job]\nseed = 5\n[model]\nkind = \"quadratic\"\nstart = 1\n[train]\nmomentum = 0.9\n"
+      "[algorithm]\nkind = \"k-sync\"\n"
       "[topology]\ngraph = \"star\"\n[stop]\nrounds = 10\n[delays]\ninject = true\n" +
       delays;
   request.nodes = 1;
@@ -72,6 +73,7 @@ struct Bench {
 
   void came(const Computed& done) {
     tickets.push_back(done.ticket);
+    results.push_back(done.result.floats()[0]);
     times.push_back(loop.now());
     if (tickets.size() == wanted) loop.stop();
   }
@@ -85,6 +87,7 @@ struct Bench {
   Workers workers{1};
   std::shared_ptr<LoadedJob> loaded;
   std::vector<uint64_t> tickets;
+  std::vector<float> results;
   std::vector<Duration> times;
   size_t wanted = 0;
   ComputeQueue queue;
@@ -145,7 +148,7 @@ TEST(InjectedDelays, WhatTheComputingItselfTakesCountsIntoThem) {
   EXPECT_GE(run("\"constant:0.01\""), milliseconds(100));
 }
 
-TEST(InjectedDelays, ACancelledComputeMakesRoomAtOnceAndKeepsItsDraw) {
+TEST(InjectedDelays, ACancelledComputeMakesRoomAtOnceKeepsItsDrawAndLeavesNoMomentum) {
   Bench bench(laboratory("compute = \"exponential:0.05\"\nper = \"round\"\n"));
   ComputeDelays expected = bench.loaded->injected->delays_of(NodeId{0}, 5);
   expected.next(1000);
@@ -160,6 +163,7 @@ TEST(InjectedDelays, ACancelledComputeMakesRoomAtOnceAndKeepsItsDraw) {
   EXPECT_EQ(bench.tickets, std::vector<uint64_t>{2});
   EXPECT_GE(bench.times[0], milliseconds(30) + second);
   EXPECT_LT(bench.times[0], milliseconds(30) + second + kLate);
+  EXPECT_FLOAT_EQ(bench.results[0], 0.9f);  // 1 - 0.1 x 1: the first step of a fresh optimiser
 }
 
 // While the worker has yet to notice, the emulated machine already works on the next.
