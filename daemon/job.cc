@@ -275,10 +275,17 @@ std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes) {
   return make_graph(job.graph.kind, nodes, job.seed, job.graph.options);
 }
 
+double batches_per_round(const Job& job, uint32_t nodes, double rows_per_node) {
+  const AlgorithmInfo& algorithm = algorithm_info(job.algorithm.kind);
+  const Options& options = job.algorithm.options;
+  const double passes = algorithm.passes_per_round ? algorithm.passes_per_round(options, nodes) : 0;
+  if (passes == 0 || rows_per_node == 0) return algorithm.batches_per_round(options, nodes);
+  return passes * rows_per_node / static_cast<double>(job.train.batch.size);
+}
+
 Round rounds_of(const Job& job, uint32_t nodes, double rows_per_node) {
   if (job.rounds > 0) return job.rounds;
-  const double per_round =
-      algorithm_info(job.algorithm.kind).batches_per_round(job.algorithm.options, nodes);
+  const double per_round = batches_per_round(job, nodes, rows_per_node);
   const auto shard = static_cast<uint64_t>(std::max(1.0, std::ceil(rows_per_node)));
   const double wanted = job.epochs * rows_per_node;  // samples of the average node
   const auto enough = [&](Round rounds) {

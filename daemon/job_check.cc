@@ -115,6 +115,7 @@ void check_algorithm(const Job& job, uint32_t nodes) {
   if (info.check == nullptr) return;
   Setting setting{
       .options = job.algorithm.options, .nodes = nodes, .optimizer = job.train.optimizer};
+  setting.error_feedback = job.error_feedback && !make_codec(job.codec)->lossless();
   if (job.model.kind == "quadratic") {
     const double steepest = std::ranges::max(job.model.options.numbers("curvature"));
     setting.step_times_curvature =

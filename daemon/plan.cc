@@ -22,8 +22,7 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
       job.report.every > 0 ? job.report.every : std::max<Round>(1, plan.rounds / kReportsPerRun);
   plan.algorithm = &algorithm_info(job.algorithm.kind);
   plan.total_batches = static_cast<uint64_t>(
-      std::ceil(static_cast<double>(plan.rounds) *
-                plan.algorithm->batches_per_round(job.algorithm.options, nodes)));
+      std::ceil(static_cast<double>(plan.rounds) * batches_per_round(job, nodes, rows_per_node)));
   plan.graph = make_graph(job, nodes);
   plan.mixing =
       make_mixing(job.weights.empty() ? default_mixing(*plan.graph) : job.weights, plan.graph);
@@ -31,13 +30,16 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
   return plan;
 }
 
-NodeState Plan::node_state(NodeId self, SharedBuffer initial, Pool& pool) const {
+NodeState Plan::node_state(NodeId self, size_t rows, SharedBuffer initial, Pool& pool) const {
   return {.self = self,
           .nodes = nodes,
           .seed = job.seed,
           .rounds = rounds,
           .total_batches = total_batches,
           .dimension = dimension,
+          .rows = rows,
+          .batch = job.train.batch.size,
+          .report_every = report_every,
           .mixing = mixing.get(),
           .codec = codec.get(),
           .error_feedback = job.error_feedback,

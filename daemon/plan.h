@@ -23,8 +23,9 @@ struct Plan {
   std::unique_ptr<Mixing> mixing;
   std::unique_ptr<Codec> codec;
 
-  // The state that `self` starts from. The plan and the pool outlive the node.
-  NodeState node_state(NodeId self, SharedBuffer initial, Pool& pool) const;
+  // The state that `self` starts from; `rows` of training data are its own (0 in the laboratory).
+  // The plan and the pool outlive the node.
+  NodeState node_state(NodeId self, size_t rows, SharedBuffer initial, Pool& pool) const;
 
   // For a trainer over `data`, whose rows `rows` are this node's (empty = all of them).
   TrainerSetup trainer(NodeId self, const Model& model, std::shared_ptr<const Dataset> data,
@@ -36,11 +37,7 @@ struct Plan {
   // Messages worth keeping per edge where links can lose them.
   size_t repair_depth() const;
 
-  // True at the rounds (just completed) that reports are made of: every report_every-th, and the
-  // last one.
-  bool reports(Round completed) const {
-    return (completed + 1) % report_every == 0 || completed + 1 == rounds;
-  }
+  bool reports(Round completed) const { return is_reported(completed, report_every, rounds); }
 };
 
 // `rows_per_node`: of the training set, on average; 0 for the laboratory. Validates the job.

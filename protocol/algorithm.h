@@ -17,6 +17,11 @@
 
 namespace kith {
 
+// Somebody looks at the report of the round just completed: of every `every`-th, and of the last.
+constexpr bool is_reported(Round completed, Round every, Round rounds) {
+  return (completed + 1) % every == 0 || completed + 1 == rounds;
+}
+
 // The node as its algorithm sees it. Node owns it; the algorithm may write only the last block.
 struct NodeState {
   // Fixed for the job.
@@ -26,6 +31,9 @@ struct NodeState {
   Round rounds = 0;            // to run
   uint64_t total_batches = 0;  // of one node over the whole run: what schedules are fractions of
   size_t dimension = 0;        // p, floats of one parameter vector
+  size_t rows = 0;             // of this node's training data; 0 = none to count (the laboratory)
+  uint32_t batch = 1;          // samples of one step, at the start of the run
+  Round report_every = 1;      // rounds: see is_reported
   const Mixing* mixing = nullptr;
   const Codec* codec = nullptr;  // of what this job compresses
   bool error_feedback = false;
@@ -73,6 +81,7 @@ struct Setting {
   const OptimizerSpec& optimizer;
   // eta times the largest curvature where the model knows it (the laboratory), else 0.
   double step_times_curvature = 0;
+  bool error_feedback = false;  // around a codec that loses something
 };
 
 // One line of algorithms.def: ALGORITHM(symbol) names `const AlgorithmInfo symbol_algorithm` in
@@ -95,6 +104,9 @@ struct AlgorithmInfo {
   void (*check)(const Setting& setting) = nullptr;
   // Expected wall-clock time of a round, of options that check() has let pass; null = no theory.
   RunTime (*run_time)(const Options& options, const ClusterTiming& cluster) = nullptr;
+  // Passes of a node over its own rows that a round takes, on average, where it is these that are
+  // counted; null or 0 = batches_per_round says it.
+  double (*passes_per_round)(const Options& options, uint32_t nodes) = nullptr;
 };
 
 std::vector<const AlgorithmInfo*> all_algorithms();

@@ -47,8 +47,9 @@ JobRun::JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log,
       timers_(loop, [this](TimerId id) { handle(TimerFired{id}); }),
       compute_(loop, workers, loaded_, injected_delays(*loaded_),
                [this](Computed&& done) { handle(std::move(done)); }),
-      node_(plan().node_state(self(), loaded_->initial, loaded_->pool), *plan().algorithm,
-            plan().job.algorithm.options, repair_policy(plan()), *this) {
+      node_(plan().node_state(self(), loaded_->shard ? loaded_->shard->rows() : 0, loaded_->initial,
+                              loaded_->pool),
+            *plan().algorithm, plan().job.algorithm.options, repair_policy(plan()), *this) {
   if (loaded_->injected && !loaded_->injected->link.ideal()) {
     link_ = std::make_unique<EmulatedLink>(loop, loaded_->injected->link, plan().job.seed, self(),
                                            [this](Message&& message) {

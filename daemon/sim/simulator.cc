@@ -27,17 +27,20 @@ unsigned thread_count(const SimulationSettings& settings, const Job& job, const 
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
+// Rows of `train` by node; none in the laboratory.
+std::vector<Shard> make_shards(const Plan& plan, const std::shared_ptr<const Dataset>& train) {
+  if (!train) return std::vector<Shard>(plan.nodes);
+  return partition(train->labels(), train->classes(), plan.job.data.partition, plan.nodes,
+                   plan.job.seed);
+}
+
 std::vector<Trainer> make_trainers(const Plan& plan, const Model& model,
-                                   const std::shared_ptr<const Dataset>& train) {
-  std::vector<Shard> shards(plan.nodes);
-  if (train) {
-    shards = partition(train->labels(), train->classes(), plan.job.data.partition, plan.nodes,
-                       plan.job.seed);
-  }
+                                   const std::shared_ptr<const Dataset>& train,
+                                   const std::vector<Shard>& shards) {
   std::vector<Trainer> trainers;
   trainers.reserve(plan.nodes);
   for (uint32_t i = 0; i < plan.nodes; ++i) {
-    trainers.emplace_back(plan.trainer(NodeId{i}, model, train, std::move(shards[i])));
+    trainers.emplace_back(plan.trainer(NodeId{i}, model, train, shards[i]));
   }
   return trainers;
 }
@@ -45,11 +48,12 @@ std::vector<Trainer> make_trainers(const Plan& plan, const Model& model,
 class Simulator final : public Body {
  public:
   Simulator(const Plan& plan, const Model& model, const std::shared_ptr<const Dataset>& train,
-            const SimulationSettings& settings)
+            const std::vector<Shard>& shards, const SimulationSettings& settings)
       : plan_(plan),
         settings_(settings),
         timing_(make_timing(plan.job.delays)),
-        learner_(make_trainers(plan, model, train), thread_count(settings, plan.job, model), pool_),
+        learner_(make_trainers(plan, model, train, shards), thread_count(settings, plan.job, model),
+                 pool_),
         collector_(plan.reporters(), plan.dimension, settings.average_in_reports),
         tickets_(plan.nodes),
         timers_(plan.nodes),
@@ -60,7 +64,7 @@ class Simulator final : public Body {
       const NodeId id{i};
       delays_.push_back(timing_.delays_of(id, plan.job.seed));
       links_.emplace_back(timing_.link, plan.job.seed, id);
-      nodes_.emplace_back(plan.node_state(id, initial, pool_), *plan.algorithm,
+      nodes_.emplace_back(plan.node_state(id, shards[i].size(), initial, pool_), *plan.algorithm,
                           plan.job.algorithm.options, repair, *this);
     }
   }
@@ -202,7 +206,7 @@ SimulationResult simulate(const Job& job, uint32_t nodes, const Model& model,
                           const SimulationSettings& settings) {
   const double rows_per_node = train ? static_cast<double>(train->rows()) / nodes : 0;
   const Plan plan = make_plan(job, nodes, model, rows_per_node);
-  return Simulator(plan, model, train, settings).run();
+  return Simulator(plan, model, train, make_shards(plan, train), settings).run();
 }
 
 }  // namespace kith

@@ -27,7 +27,7 @@ struct Waiting {
       : job(parse_job("[model]\nkind = \"quadratic\"\nreplicas = 2\n[stop]\nrounds = 3\n")),
         model(model_info("quadratic").make({}, 2, job.model.options)),
         plan(make_plan(job, 2, *model, 0)),
-        node(plan.node_state(NodeId{0}, initial_parameters(job, *model, pool), pool),
+        node(plan.node_state(NodeId{0}, 0, initial_parameters(job, *model, pool), pool),
              *plan.algorithm, job.algorithm.options, RepairPolicy{.depth = 2}, body) {
     node.handle(Start{}, Time{});
     Computed computed;

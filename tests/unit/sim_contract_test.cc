@@ -56,7 +56,7 @@ TEST(Contract, FifteenLinesDriveARing) {
   for (uint32_t i = 0; i < 5; ++i) {
     const kith::NodeId id{i};
     loop.trainers.emplace_back(plan.trainer(id, *model, nullptr, {}));
-    loop.nodes.emplace_back(plan.node_state(id, initial, loop.pool), *plan.algorithm,
+    loop.nodes.emplace_back(plan.node_state(id, 0, initial, loop.pool), *plan.algorithm,
                             job.algorithm.options, kith::RepairPolicy{}, loop);
     loop.events.push_back({id, kith::Start{}});
   }
