@@ -23,13 +23,14 @@ struct Send {
 //   kGradient    returns grad f(x) of one batch at x = `at`; the optimiser is not touched
 //   kLocalSteps  x <- x - lr * opt(grad f(x) + correction + mu (x - anchor)), `steps` times from
 //                `at`, and returns the x that it reached; opt is the node's own local optimiser,
-//                whose state (momentum) stays in the learner
+//                whose state (momentum) stays in the learner; `fresh` makes it begin anew
 struct LocalRule {
   enum class Kind : uint8_t { kGradient, kLocalSteps };
   Kind kind = Kind::kGradient;
   float mu = 0;             // weight of the pull to `anchor`
   SharedBuffer correction;  // empty = none
   SharedBuffer anchor;      // empty = none
+  bool fresh = false;
 
   // The gradient is changed on its way to the optimiser.
   bool bends() const { return correction || (mu != 0 && anchor); }

@@ -75,6 +75,13 @@ void Optimizer::take_back() {
   moved_ = false;
 }
 
+void Optimizer::reset() {
+  KITH_ASSERT(!apart_);
+  state_.first.clear();
+  state_.second.clear();
+  state_.steps = 0;
+}
+
 // Where a step writes the state that follows state_.
 Optimizer::State& Optimizer::next_state(size_t n) {
   const bool adaptive = spec_.kind != OptimizerSpec::Kind::kSgd;

@@ -69,6 +69,9 @@ class Optimizer {
   void mark();
   void take_back();
 
+  // Forgets the state, as before the first step; not between a mark() and the step that it waits for.
+  void reset();
+
   const OptimizerSpec& spec() const { return spec_; }
   std::span<const float> velocity() const { return state_.first; }        // m of the adaptive kinds
   std::span<const float> second_moment() const { return state_.second; }  // v of these

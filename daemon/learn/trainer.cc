@@ -52,6 +52,7 @@ double Trainer::gradient(uint64_t index, std::span<const float> x, std::span<flo
 
 double Trainer::local_steps(const Compute& work, std::span<float> y, Workspace& workspace) {
   std::span<const float> x = work.at.floats();
+  if (work.rule.fresh) optimizer_.reset();
   const bool plain = optimizer_.plain() && !svrg_ && !work.rule.bends();
   double loss = 0;
   for (uint64_t k = 0; k < work.steps && !workspace.given_up(); ++k) {
