@@ -27,6 +27,7 @@ enum class Purpose : uint32_t {
   kSplit = 10,
   kSketch = 11,
   kTest = 12,
+  kParticipants = 13,
 };
 
 class Rng {

@@ -81,12 +81,20 @@ std::optional<LaboratoryMoments> predict_laboratory(const Job& job, uint32_t nod
   lab.slope_noise = model.number("slope_noise");
   lab.start = model.number("start");
   lab.rate = static_cast<double>(job.train.optimizer.learning_rate);
+  const Options& algorithm = job.algorithm.options;
   if (job.algorithm.kind == "sync") return predict_synchronous(lab, rounds);
-  if (job.algorithm.kind != "dpsgd" || job.algorithm.options.number("gamma") != 1) {
+  if (job.algorithm.kind == "local-sgd") {
+    if (!algorithm.numbers("stages").empty() || algorithm.number("post_local") > 0) {
+      return std::nullopt;
+    }
+    lab.local_steps = static_cast<uint32_t>(algorithm.integer("local_steps"));
+    return predict_synchronous(lab, rounds);
+  }
+  if (job.algorithm.kind != "dpsgd" || algorithm.number("gamma") != 1) {
     return std::nullopt;
   }
-  lab.adapt_first = job.algorithm.options.text("order") == "atc";
-  lab.local_steps = static_cast<uint32_t>(job.algorithm.options.integer("local_steps"));
+  lab.adapt_first = algorithm.text("order") == "atc";
+  lab.local_steps = static_cast<uint32_t>(algorithm.integer("local_steps"));
   const std::shared_ptr<const Graph> graph = make_graph(job, nodes);
   return predict(
       lab, *make_mixing(job.weights.empty() ? default_mixing(*graph) : job.weights, graph), rounds);

@@ -32,9 +32,17 @@ struct Setting {
   bool error_feedback;
 
   std::vector<std::string> overrides() const {
-    return {"algorithm.kind=\"" + algorithm + "\"", "topology.graph=\"" + graph + "\"",
-            "codec.kind=\"" + codec + "\"",
-            std::string("codec.error_feedback=") + (error_feedback ? "true" : "false")};
+    std::vector<std::string> keys = {
+        "algorithm.kind=\"" + algorithm + "\"", "topology.graph=\"" + graph + "\"",
+        "codec.kind=\"" + codec + "\"",
+        std::string("codec.error_feedback=") + (error_feedback ? "true" : "false")};
+    // Some have hundreds by default.
+    const AlgorithmInfo& info = algorithm_info(algorithm);
+    const bool local = std::ranges::any_of(info.options, [](const OptionSpec& spec) {
+      return spec.key == std::string("local_steps");
+    });
+    if (local && info.central) keys.push_back("algorithm.local_steps=3");
+    return keys;
   }
   std::string text() const {
     return algorithm + " on " + graph + " with " + codec + (error_feedback ? "+ef" : "");

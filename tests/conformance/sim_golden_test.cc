@@ -28,7 +28,7 @@ class Script final : public Body {
     const SharedBuffer initial = initial_parameters(job, *model_, pool_);
     for (uint32_t i = 0; i < kNodes; ++i) {
       trainers_.emplace_back(plan_.trainer(NodeId{i}, *model_, nullptr, {}));
-      nodes_.emplace_back(plan_.node_state(NodeId{i}, initial, pool_), *plan_.algorithm,
+      nodes_.emplace_back(plan_.node_state(NodeId{i}, 0, initial, pool_), *plan_.algorithm,
                           job.algorithm.options, RepairPolicy{}, *this);
       events_.push_back({NodeId{i}, Start{}, "start"});
     }
@@ -110,6 +110,7 @@ std::string play(const AlgorithmInfo& algorithm) {
   std::string options;
   for (const OptionSpec& spec : algorithm.options) {
     if (spec.key == std::string("k")) options = "k = 2\n";  // something to wait for and to cancel
+    if (spec.key == std::string("local_steps") && algorithm.central) options = "local_steps = 2\n";
   }
   return Script(parse_job("[model]\nkind = \"quadratic\"\nreplicas = 3\noffsets = \"index\"\n"
                           "[train]\nlearning_rate = 0.1\n"

@@ -1,0 +1,73 @@
+#include "protocol/coordinator/gathering.h"
+
+#include <algorithm>
+
+#include "protocol/kernels.h"
+#include "topology/assert.h"
+
+namespace kith {
+
+void Gathering::expect(std::vector<NodeId> nodes) {
+  expected_ = std::move(nodes);
+  gathered_.clear();
+}
+
+bool Gathering::expects(NodeId node) const { return std::ranges::binary_search(expected_, node); }
+
+bool Gathering::holds(NodeId node) const {
+  return std::ranges::binary_search(gathered_, node, {}, &Contribution::from);
+}
+
+void Gathering::add(Contribution&& contribution) {
+  KITH_ASSERT(expects(contribution.from) && !holds(contribution.from));
+  const auto place =
+      std::ranges::lower_bound(gathered_, contribution.from, {}, &Contribution::from);
+  gathered_.insert(place, std::move(contribution));
+}
+
+void Gathering::missing(std::vector<NodeId>& out) const {
+  auto present = gathered_.begin();
+  for (const NodeId node : expected_) {
+    if (present != gathered_.end() && present->from == node) {
+      ++present;
+    } else {
+      out.push_back(node);
+    }
+  }
+}
+
+double Gathering::mean_loss() const {
+  double loss = 0;
+  for (const Contribution& each : gathered_) {
+    loss += each.loss / static_cast<double>(gathered_.size());
+  }
+  return loss;
+}
+
+SharedBuffer Gathering::sum(const NodeState& state, std::span<const double> weights) {
+  KITH_ASSERT(weights.size() == gathered_.size());
+  terms_.clear();
+  for (size_t k = 0; k < gathered_.size(); ++k) {
+    terms_.push_back({static_cast<float>(weights[k]), {}, &gathered_[k].payload});
+  }
+  Buffer sum = state.pool->acquire_floats(state.dimension);
+  weighted_sum(*state.codec, terms_, sum.floats(), *state.pool);
+  return std::move(sum).freeze();
+}
+
+double Gathering::disagreement(const NodeState& state) {
+  const auto count = static_cast<double>(gathered_.size());
+  const SharedBuffer mean = sum(state, std::vector<double>(gathered_.size(), 1 / count));
+  Buffer decoded = state.pool->acquire_floats(state.dimension);
+  double squares = 0;
+  for (const Contribution& each : gathered_) {
+    std::ranges::fill(decoded.floats(), 0.0f);
+    const Status status =
+        decode_add(*state.codec, each.payload, 1.0f, decoded.floats(), *state.pool);
+    KITH_ASSERT(status.ok());
+    squares += kernels::squared_distance(decoded.floats(), mean.floats()) / count;
+  }
+  return squares;
+}
+
+}  // namespace kith

@@ -1,0 +1,52 @@
+#include "protocol/coordinator/period.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "protocol/limits.h"
+#include "topology/assert.h"
+
+namespace kith {
+
+namespace {
+
+uint32_t steps_of_passes(double passes, size_t rows, uint32_t batch) {
+  const double steps = std::round(passes * static_cast<double>(rows) / batch);
+  return static_cast<uint32_t>(std::clamp<double>(steps, 1, limits::kLocalSteps));
+}
+
+// Rounds that a stretch of the run takes in which a round has `steps` batches, as a multiple of its
+// batches.
+double rounds_per_batch(uint32_t steps) { return 1.0 / steps; }
+
+}  // namespace
+
+Period::Period(PeriodRule rule) : rule_(std::move(rule)) { KITH_ASSERT(!rule_.steps.empty()); }
+
+uint32_t Period::steps(const NodeState& state, NodeId node, size_t rows, uint64_t batches) const {
+  if (rule_.passes > 0 && rows > 0) return steps_of_passes(rule_.passes, rows, state.batch);
+  const double done = static_cast<double>(batches) /
+                      static_cast<double>(std::max<uint64_t>(1, state.total_batches));
+  if (done < rule_.single_until) return 1;
+  if (!rule_.stages.empty()) {
+    const double stage = done * static_cast<double>(rule_.stages.size());
+    return rule_.stages[std::min(static_cast<size_t>(stage), rule_.stages.size() - 1)];
+  }
+  return rule_.steps.size() == 1 ? rule_.steps[0] : rule_.steps[index_of(node)];
+}
+
+double mean_period(const PeriodRule& rule) {
+  if (!rule.stages.empty()) {
+    double rounds = 0;
+    for (const uint32_t steps : rule.stages) {
+      rounds += rounds_per_batch(steps) / static_cast<double>(rule.stages.size());
+    }
+    return 1 / rounds;
+  }
+  const double mean = std::accumulate(rule.steps.begin(), rule.steps.end(), 0.0) /
+                      static_cast<double>(rule.steps.size());
+  return 1 / (rule.single_until + (1 - rule.single_until) / mean);
+}
+
+}  // namespace kith

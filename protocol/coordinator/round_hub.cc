@@ -1,0 +1,136 @@
+#include "protocol/coordinator/round_hub.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "protocol/kernels.h"
+#include "protocol/limits.h"
+#include "topology/assert.h"
+
+namespace kith {
+
+namespace {
+
+constexpr NodeId kHub{0};
+constexpr double kMostRows = 0x1p53;  // what a double counts
+
+}  // namespace
+
+RoundHub::RoundHub(const NodeState& state, const RoundRule& rule)
+    : rule_(rule),
+      period_(rule.period),
+      optimizer_(rule.outer),
+      rows_(state.nodes, kUnknown),
+      batches_(state.nodes) {
+  rows_[index_of(kHub)] = state.rows;
+  if (needs_rows(rule)) {
+    for (uint32_t i = 1; i < state.nodes; ++i) untold_.push_back(NodeId{i});
+  }
+  begin(state);
+}
+
+void RoundHub::begin(const NodeState& state) {
+  gathering_.expect(participants(state.seed, state.round, state.nodes, rule_.participants));
+}
+
+Status RoundHub::receive(const NodeState& state, Message&& message) {
+  if (!std::isfinite(message.scalar)) return Reason::kNotFinite;
+  if (message.kind == kRows) {
+    if (message.payload || !(message.scalar >= 0 && message.scalar <= kMostRows)) {
+      return Reason::kMalformed;
+    }
+    const auto place = std::ranges::lower_bound(untold_, message.from);
+    if (place == untold_.end() || *place != message.from) return Reason::kDuplicate;
+    rows_[index_of(message.from)] = static_cast<size_t>(message.scalar);
+    untold_.erase(place);
+    return {};
+  }
+  if (message.kind != kDisplacement) return Reason::kMalformed;
+  if (message.round < state.round) return Reason::kStale;
+  if (message.round > state.round) return Reason::kTooEarly;
+  if (!gathering_.expects(message.from)) return Reason::kMalformed;
+  if (gathering_.holds(message.from)) return Reason::kDuplicate;
+  if (const Status status = check(*state.codec, message.payload, state.dimension, *state.pool);
+      !status.ok()) {
+    return status;
+  }
+  gathering_.add({message.from, message.scalar, std::move(message.payload)});
+  return {};
+}
+
+bool RoundHub::complete() const { return gathering_.complete() && untold_.empty(); }
+
+void RoundHub::missing(std::vector<NodeId>& out) const {
+  std::vector<NodeId> late;
+  gathering_.missing(late);
+  std::ranges::set_union(late, untold_, std::back_inserter(out));
+}
+
+uint32_t RoundHub::steps(const NodeState& state, NodeId node) const {
+  return period_.steps(state, node, rows_[index_of(node)], batches_[index_of(node)]);
+}
+
+// c_i of those who are in the round, in NodeId order.
+std::vector<double> RoundHub::weights() const {
+  const std::span<const Contribution> all = gathering_.all();
+  double rows = 0;
+  if (rule_.by_rows) {
+    for (const Contribution& each : all) rows += static_cast<double>(rows_[index_of(each.from)]);
+  }
+  std::vector<double> weights;
+  for (const Contribution& each : all) {
+    const double share = rows > 0 ? static_cast<double>(rows_[index_of(each.from)]) / rows
+                                  : 1 / static_cast<double>(all.size());
+    weights.push_back(rule_.total * share);
+  }
+  return weights;
+}
+
+// Of the learning rate that the round began with, to the one that schedules start from.
+double RoundHub::rate_multiple(const NodeState& state) const {
+  if (!rule_.per_rate || rule_.outer.momentum == 0) return 1;
+  const uint64_t batch = batches_[index_of(gathering_.expected().front())];
+  return state.optimizer->schedule.at(batch, state.total_batches);
+}
+
+bool RoundHub::step(NodeState& state, std::vector<Effect>& out) {
+  Report report{.round = state.round, .loss = gathering_.mean_loss(), .parameters = {}};
+  if (is_reported(state.round, state.report_every, state.rounds)) {
+    report.disagreement = gathering_.disagreement(state);
+  }
+  const double multiple = rate_multiple(state);
+  std::vector<double> weights = this->weights();
+  for (double& weight : weights) weight /= multiple;
+  const SharedBuffer sum = gathering_.sum(state, weights);
+  Buffer next = state.pool->acquire_floats(state.dimension);
+  optimizer_.step(static_cast<float>(multiple * static_cast<double>(rule_.outer.learning_rate)),
+                  state.parameters.floats(), sum.floats(), next.floats());
+  if (!kernels::all_finite(next.floats())) return false;
+  for (const NodeId node : gathering_.expected()) {
+    batches_[index_of(node)] += steps(state, node);
+  }
+  state.parameters = std::move(next).freeze();
+  report.parameters = state.parameters;
+  out.push_back(std::move(report));
+  ++state.round;
+  if (state.round < state.rounds) begin(state);
+  return true;
+}
+
+void RoundHub::publish(const NodeState& state, std::vector<Effect>& out) const {
+  const auto send = [&](NodeId to, double steps) {
+    if (to == kHub) return;
+    out.push_back(Send{.to = to,
+                       .kind = kModel,
+                       .round = state.round,
+                       .scalar = steps,
+                       .payload = state.parameters});
+  };
+  if (state.round == state.rounds) {
+    for (uint32_t i = 0; i < state.nodes; ++i) send(NodeId{i}, 0);
+  } else {
+    for (const NodeId node : gathering_.expected()) send(node, steps(state, node));
+  }
+}
+
+}  // namespace kith

@@ -1,0 +1,62 @@
+// The hub's half of `rounds.h`: who takes part, what their displacements count, and the step.
+#pragma once
+
+#include <vector>
+
+#include "protocol/coordinator/gathering.h"
+#include "protocol/coordinator/participants.h"
+#include "protocol/coordinator/rounds.h"
+
+namespace kith {
+
+// Messages of the machine.
+inline constexpr uint16_t kDisplacement = 1;  // to the hub; scalar = mean loss of the local steps
+inline constexpr uint16_t kModel = 2;  // from the hub; round = steps that it has seen, scalar = tau
+inline constexpr uint16_t kRows = 3;   // to the hub, once; scalar = rows of the sender
+
+// Rows decide something, so that every node tells the hub at the start how many it has.
+inline bool needs_rows(const RoundRule& rule) { return rule.by_rows || rule.period.passes > 0; }
+
+class RoundHub {
+ public:
+  RoundHub(const NodeState& state, const RoundRule& rule);
+
+  // Of a node other than the hub. Changes nothing when it refuses.
+  Status receive(const NodeState& state, Message&& message);
+
+  void add(Contribution&& contribution) { gathering_.add(std::move(contribution)); }
+
+  // All that the round under way needs is there.
+  bool complete() const;
+
+  // Takes the step, reports the round and begins the next. False when the numbers overflow.
+  bool step(NodeState& state, std::vector<Effect>& out);
+
+  // Hands the model to those who need it: the participants of the round that begins, or at the end
+  // everybody.
+  void publish(const NodeState& state, std::vector<Effect>& out) const;
+
+  // Of the round under way.
+  bool expects(NodeId node) const { return gathering_.expects(node); }
+  uint32_t steps(const NodeState& state, NodeId node) const;
+
+  void missing(std::vector<NodeId>& out) const;
+  size_t gathered() const { return gathering_.all().size(); }
+
+ private:
+  static constexpr size_t kUnknown = ~size_t{0};
+
+  void begin(const NodeState& state);
+  std::vector<double> weights() const;
+  double rate_multiple(const NodeState& state) const;
+
+  const RoundRule rule_;
+  const Period period_;
+  Optimizer optimizer_;
+  Gathering gathering_;
+  std::vector<size_t> rows_;       // by NodeId; kUnknown until told
+  std::vector<NodeId> untold_;     // whose rows are not known, sorted
+  std::vector<uint64_t> batches_;  // that a node has computed before this round, by NodeId
+};
+
+}  // namespace kith

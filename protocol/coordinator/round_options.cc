@@ -1,0 +1,112 @@
+#include "protocol/coordinator/round_options.h"
+
+#include <cmath>
+
+#include "protocol/limits.h"
+
+namespace kith {
+
+namespace {
+
+using Type = OptionSpec::Type;
+
+void check_whole(const char* key, const std::vector<double>& values) {
+  for (const double value : values) {
+    if (value == std::floor(value)) continue;
+    throw OperatorError("algorithm." + std::string(key) + " holds " + to_text(value) +
+                        ", but steps are whole numbers");
+  }
+}
+
+// Of the nodes, those in a round.
+double share(const Options& options, uint32_t nodes) {
+  const int64_t count = options.integer("participants");
+  return count == 0 ? 1 : static_cast<double>(count) / nodes;
+}
+
+std::vector<uint32_t> steps_of(const std::vector<double>& values) {
+  return {values.begin(), values.end()};
+}
+
+}  // namespace
+
+OptionSpec option_local_steps(int64_t fallback) {
+  return {"local_steps",
+          Type::kInteger,
+          fallback,
+          "tau: steps of a node between two exchanges",
+          1,
+          static_cast<double>(limits::kLocalSteps)};
+}
+
+OptionSpec option_local_steps_by_node(double fallback) {
+  return {"local_steps",
+          Type::kNumbers,
+          std::vector<double>{fallback},
+          "tau: steps of a node in a round; one number, or one for each node",
+          1,
+          static_cast<double>(limits::kLocalSteps)};
+}
+
+OptionSpec option_reset_optimizer(bool fallback) {
+  return {"reset_optimizer", Type::kFlag, fallback,
+          "momentum of the local steps begins at 0 in each round; else a node keeps its own"};
+}
+
+OptionSpecs federated_options() {
+  return {
+      option_local_steps_by_node(8),
+      {"local_epochs", Type::kNumber, 0.0,
+       "passes of a node over its own rows in a round, instead of local_steps; 0 = local_steps", 0,
+       1e6},
+      {"participants", Type::kInteger, int64_t{0}, "nodes of a round, drawn anew for each; 0 = all",
+       0, static_cast<double>(limits::kNodes)},
+      {"weighting",
+       Type::kText,
+       std::string("rows"),
+       "what a node counts: \"rows\" (as many as it has), \"equal\"",
+       -std::numeric_limits<double>::infinity(),
+       std::numeric_limits<double>::infinity(),
+       {"rows", "equal"}},
+      option_reset_optimizer(false)};
+}
+
+RoundRule federated_rule(const char* name, const Options& options) {
+  RoundRule rule{.name = name};
+  rule.period.steps = steps_of(options.numbers("local_steps"));
+  rule.period.passes = options.number("local_epochs");
+  rule.participants = static_cast<uint32_t>(options.integer("participants"));
+  rule.by_rows = options.text("weighting") == "rows";
+  rule.fresh_optimizer = options.flag("reset_optimizer");
+  return rule;
+}
+
+double federated_batches(const Options& options, uint32_t nodes) {
+  return share(options, nodes) * mean_period({.steps = steps_of(options.numbers("local_steps"))});
+}
+
+double federated_passes(const Options& options, uint32_t nodes) {
+  return share(options, nodes) * options.number("local_epochs");
+}
+
+void check_rounds(const Setting& setting) {
+  const auto& values = setting.options.values();
+  if (const auto found = values.find("local_steps"); found != values.end()) {
+    if (const auto* list = std::get_if<std::vector<double>>(&found->second)) {
+      check_whole("local_steps", *list);
+      if (list->size() != 1 && list->size() != setting.nodes) {
+        throw OperatorError("algorithm.local_steps has " + std::to_string(list->size()) +
+                            " numbers, but must have one, or one for each of the " +
+                            std::to_string(setting.nodes) + " nodes");
+      }
+    }
+  }
+  if (values.contains("participants") && setting.options.integer("participants") > setting.nodes) {
+    throw OperatorError("algorithm.participants is " +
+                        std::to_string(setting.options.integer("participants")) +
+                        ", but there are " + std::to_string(setting.nodes) +
+                        " nodes: it must be between 0 (all) and " + std::to_string(setting.nodes));
+  }
+}
+
+}  // namespace kith

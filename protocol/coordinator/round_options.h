@@ -1,0 +1,25 @@
+// The options that the algorithms over `rounds.h` share, and what they mean.
+#pragma once
+
+#include "protocol/coordinator/rounds.h"
+
+namespace kith {
+
+// tau, one for all nodes; or one for each of them.
+OptionSpec option_local_steps(int64_t fallback);
+OptionSpec option_local_steps_by_node(double fallback);
+
+OptionSpec option_reset_optimizer(bool fallback);
+
+// local_steps_by_node, local_epochs, participants and weighting: what all of federated learning
+// has.
+OptionSpecs federated_options();
+RoundRule federated_rule(const char* name, const Options& options);
+double federated_batches(const Options& options, uint32_t nodes);
+double federated_passes(const Options& options, uint32_t nodes);
+
+// Throws OperatorError where a list is not one, or one for each node, or not of whole numbers, and
+// where participants are more than the nodes. Looks at those of these keys that there are.
+void check_rounds(const Setting& setting);
+
+}  // namespace kith

@@ -1,0 +1,277 @@
+#include "protocol/coordinator/rounds.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "protocol/compressor.h"
+#include "protocol/coordinator/round_hub.h"
+#include "protocol/describe.h"
+#include "protocol/kernels.h"
+#include "protocol/limits.h"
+#include "topology/assert.h"
+
+namespace kith {
+
+namespace {
+
+constexpr NodeId kHub{0};
+
+// The half that every node has; the hub has the other one too.
+class Rounds final : public Algorithm {
+ public:
+  Rounds(const NodeState& state, const RoundRule& rule)
+      : rule_(rule), period_(rule.period), compressor_(*state.codec, state.error_feedback) {
+    if (state.self == kHub) hub_.emplace(state, rule);
+    measures_.local_steps = period_.steps(state, state.self, state.rows, 0);
+  }
+
+  Status step(NodeState& state, Event&& event, std::vector<Effect>& out) override {
+    if (over_) return {};
+    if (std::holds_alternative<Start>(event)) start(state, out);
+    if (auto* computed = std::get_if<Computed>(&event)) finished(state, std::move(*computed), out);
+    if (auto* received = std::get_if<Received>(&event)) {
+      Message& message = received->message;
+      return hub_ ? collect(state, std::move(message), out) : adopt(state, message, out);
+    }
+    return {};
+  }
+
+  void describe(const NodeState& state, std::string& out) const override {
+    out += std::string(rule_.name) + " round=" + std::to_string(state.round);
+    out += over_ ? " over" : computing_ ? " computing" : " waiting";
+    if (hub_) out += " gathered=" + std::to_string(hub_->gathered());
+    describe_vector("z", state.parameters, out);
+    if (overlaps()) describe_vector("x", x_, out);
+    describe_vector("e", compressor_.memory(), out);
+  }
+
+  const Measures* measures() const override { return &measures_; }
+
+  void waiting_for(const NodeState&, std::vector<NodeId>& out) const override {
+    if (over_) return;
+    if (hub_) {
+      hub_->missing(out);
+      std::erase(out, kHub);
+    } else if (!computing_) {
+      out.push_back(kHub);
+    }
+  }
+
+ private:
+  bool overlaps() const { return rule_.joining != Joining::kReplace; }
+
+  void start(NodeState& state, std::vector<Effect>& out) {
+    if (needs_rows(rule_) && !hub_) {
+      out.push_back(Send{.to = kHub,
+                         .kind = kRows,
+                         .round = 0,
+                         .scalar = static_cast<double>(state.rows),
+                         .payload = {}});
+    }
+    const std::vector<NodeId> first = participants(state.seed, 0, state.nodes, rule_.participants);
+    if (!std::ranges::binary_search(first, state.self)) return;
+    begin_local(state, state.parameters, 0, own_period(state), out);
+  }
+
+  uint32_t own_period(const NodeState& state) const {
+    return period_.steps(state, state.self, state.rows, next_batch_);
+  }
+
+  // ---- the local steps ----
+
+  void begin_local(const NodeState& state, SharedBuffer x, Round round, uint32_t steps,
+                   std::vector<Effect>& out) {
+    local_round_ = round;
+    measures_.local_steps = steps;
+    x_ = std::move(x);
+    to_do_ = steps;
+    loss_ = 0;
+    LocalRule rule = LocalRule::local_steps();
+    rule.fresh = rule_.fresh_optimizer;
+    if (rule_.proximal != 0) {
+      rule.mu = rule_.proximal;
+      rule.anchor = state.parameters;
+    }
+    compute(x_, pull_ ? 1 : steps, std::move(rule), out);
+  }
+
+  void compute(SharedBuffer at, uint32_t steps, LocalRule rule, std::vector<Effect>& out) {
+    computing_ = true;
+    out.push_back(Compute{.ticket = ++ticket_,
+                          .first_batch = next_batch_,
+                          .steps = steps,
+                          .at = std::move(at),
+                          .rule = std::move(rule)});
+    next_batch_ += steps;
+    doing_ = steps;
+  }
+
+  void finished(NodeState& state, Computed&& computed, std::vector<Effect>& out) {
+    if (!computing_ || computed.ticket != ticket_) return;
+    computing_ = false;
+    if (!computed.finite) return diverge(state, out);
+    loss_ += computed.loss * doing_ / measures_.local_steps;
+    to_do_ -= doing_;
+    SharedBuffer y = pull_ ? pulled(state, computed.result) : std::move(computed.result);
+    if (to_do_ > 0) return compute(std::move(y), to_do_, LocalRule::local_steps(), out);
+    y_ = std::move(y);
+    if (local_round_ == state.round) contribute(state, out);
+  }
+
+  // The elastic term of the first step: at the x before it and the z of then.
+  SharedBuffer pulled(const NodeState& state, const SharedBuffer& y) {
+    Buffer x = state.pool->acquire_floats(state.dimension);
+    std::ranges::copy(y.floats(), x.floats().begin());
+    const Status status =
+        decode_add(*state.codec, pull_, static_cast<float>(rule_.alpha), x.floats(), *state.pool);
+    KITH_ASSERT(status.ok());  // what this node encoded itself
+    pull_.reset();
+    return std::move(x).freeze();
+  }
+
+  // y and z of the same round are there: what this node adds to the round, and how it goes on.
+  void contribute(NodeState& state, std::vector<Effect>& out) {
+    const SharedBuffer displacement = displace(state);
+    SharedBuffer next = own_next(state, displacement);
+    Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
+    SharedBuffer wire;
+    if (!compressor_.encode(displacement, 1.0f, rng, *state.pool, wire).ok()) {
+      return diverge(state, out);
+    }
+    if (rule_.joining == Joining::kElastic) pull_ = wire;
+    y_.reset();
+    contributed_ = state.round + 1;
+    if (hub_) {
+      hub_->add({kHub, loss_, std::move(wire)});
+      if (!advance(state, out)) return;
+    } else {
+      out.push_back(Send{.to = kHub,
+                         .kind = kDisplacement,
+                         .round = state.round,
+                         .scalar = loss_,
+                         .payload = std::move(wire)});
+    }
+    if (overlaps() && contributed_ < state.rounds) {
+      begin_local(state, std::move(next), contributed_, own_period(state), out);
+    }
+  }
+
+  SharedBuffer displace(const NodeState& state) const {
+    const SharedBuffer& from = rule_.joining == Joining::kOwnSteps ? x_ : state.parameters;
+    Buffer d = state.pool->acquire_floats(state.dimension);
+    kernels::subtract(from.floats(), y_.floats(), d.floats());
+    if (rule_.joining == Joining::kPull) {
+      kernels::scale(static_cast<float>(1 - rule_.alpha), d.floats(), d.floats());
+    }
+    return std::move(d).freeze();
+  }
+
+  // x of the next round where it is this node's own matter.
+  SharedBuffer own_next(const NodeState& state, const SharedBuffer& displacement) const {
+    if (rule_.joining == Joining::kReplace) return {};
+    if (rule_.joining == Joining::kElastic) return y_;
+    Buffer x = state.pool->acquire_floats(state.dimension);
+    kernels::subtract(state.parameters.floats(), displacement.floats(), x.floats());
+    return std::move(x).freeze();
+  }
+
+  // ---- from the hub ----
+
+  Status adopt(NodeState& state, const Message& message, std::vector<Effect>& out) {
+    if (message.from != kHub) return Reason::kUnknownPeer;
+    if (message.kind != kModel || message.round > state.rounds ||
+        message.payload.size() != state.dimension * sizeof(float)) {
+      return Reason::kMalformed;
+    }
+    if (message.round <= state.round) return Reason::kStale;
+    const bool last = message.round == state.rounds;
+    // The hub cannot have it before this node has added its part.
+    if (overlaps() ? message.round != contributed_
+                   : computing_ || !(last || is_period(message.scalar))) {
+      return Reason::kMalformed;
+    }
+    state.round = message.round;
+    state.parameters = floats_of(message.payload, *state.pool);
+    if (last) {
+      finish(state, out);
+    } else if (!overlaps()) {
+      begin_local(state, state.parameters, state.round, static_cast<uint32_t>(message.scalar), out);
+    } else if (y_) {
+      contribute(state, out);
+    }
+    return {};
+  }
+
+  static bool is_period(double steps) {
+    return steps >= 1 && steps <= limits::kLocalSteps && std::floor(steps) == steps;
+  }
+
+  // ---- the hub ----
+
+  Status collect(NodeState& state, Message&& message, std::vector<Effect>& out) {
+    if (const Status status = hub_->receive(state, std::move(message)); !status.ok()) return status;
+    advance(state, out);
+    return {};
+  }
+
+  // Takes the hub's step where all is there. False when the run is over.
+  bool advance(NodeState& state, std::vector<Effect>& out) {
+    if (!hub_->complete()) return true;
+    for (size_t k = 0; k < hub_->gathered(); ++k) {
+      measures_.apply(overlaps() && state.round > 0 ? 1 : 0);
+    }
+    if (!hub_->step(state, out)) {
+      diverge(state, out);
+      return false;
+    }
+    hub_->publish(state, out);
+    if (state.round == state.rounds) {
+      finish(state, out);
+    } else if (overlaps()) {
+      if (y_) contribute(state, out);
+    } else if (hub_->expects(kHub)) {
+      begin_local(state, state.parameters, state.round, hub_->steps(state, kHub), out);
+    }
+    return !over_;
+  }
+
+  void finish(const NodeState& state, std::vector<Effect>& out) {
+    over_ = true;
+    out.push_back(Finish{Finish::Why::kDone, state.round});
+  }
+
+  void diverge(const NodeState& state, std::vector<Effect>& out) {
+    over_ = true;
+    out.push_back(Finish{Finish::Why::kDiverged, state.round});
+  }
+
+  const RoundRule rule_;
+  const Period period_;
+  Compressor compressor_;
+  std::optional<RoundHub> hub_;  // on node 0
+  Measures measures_;
+
+  // The local steps of round `local_round_`, which may be one ahead of the model's.
+  Round local_round_ = 0;
+  SharedBuffer x_;      // where they began
+  SharedBuffer y_;      // where they ended; empty before that, and once it is contributed
+  SharedBuffer pull_;   // kElastic: what this node sent last, until its first step has felt it
+  double loss_ = 0;     // mean over them
+  uint32_t to_do_ = 0;  // steps of them that no Computed has come for
+  uint32_t doing_ = 0;  // of these, in the Compute under way
+  bool computing_ = false;
+  bool over_ = false;
+  uint64_t ticket_ = 0;      // of the last Compute
+  uint64_t next_batch_ = 0;  // of this node
+  Round contributed_ = 0;    // rounds that this node has been in, where it is in all of them
+};
+
+}  // namespace
+
+std::unique_ptr<Algorithm> make_rounds(const NodeState& state, const RoundRule& rule) {
+  KITH_ASSERT(rule.participants == 0 || rule.joining == Joining::kReplace);
+  return std::make_unique<Rounds>(state, rule);
+}
+
+}  // namespace kith
