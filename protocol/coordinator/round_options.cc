@@ -53,6 +53,18 @@ OptionSpec option_reset_optimizer(bool fallback) {
           "momentum of the local steps begins at 0 in each round; else a node keeps its own"};
 }
 
+RoundRule fixed_rule(const char* name, const Options& options) {
+  RoundRule rule{.name = name};
+  rule.period.steps = {static_cast<uint32_t>(options.integer("local_steps"))};
+  rule.fresh_optimizer =
+      options.values().contains("reset_optimizer") && options.flag("reset_optimizer");
+  return rule;
+}
+
+double fixed_batches(const Options& options, uint32_t) {
+  return static_cast<double>(options.integer("local_steps"));
+}
+
 OptionSpecs federated_options() {
   return {
       option_local_steps_by_node(8),

@@ -11,6 +11,11 @@ OptionSpec option_local_steps_by_node(double fallback);
 
 OptionSpec option_reset_optimizer(bool fallback);
 
+// Of algorithms in which all nodes take the same fixed number of steps: local_steps and, where
+// there is such a key, reset_optimizer.
+RoundRule fixed_rule(const char* name, const Options& options);
+double fixed_batches(const Options& options, uint32_t nodes);
+
 // local_steps_by_node, local_epochs, participants and weighting: what all of federated learning
 // has.
 OptionSpecs federated_options();

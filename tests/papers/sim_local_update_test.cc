@@ -108,6 +108,57 @@ TEST(FedProx, WithoutPullIsFedAvgBitForBit) {
   EXPECT_FALSE(same_parameters(run("fedavg", keys), run("fedprox", with)));
 }
 
+TEST(SlowMo, WithoutMomentumAndWithUnitStepIsLocalSgdBitForBit) {
+  const std::vector<std::string> steps = {"algorithm.local_steps=4", "train.schedule=\"cosine\"",
+                                          "train.floor=0.1"};
+  std::vector<std::string> keys = steps;
+  keys.insert(keys.end(), {"algorithm.beta=0", "algorithm.alpha=1"});
+  EXPECT_TRUE(same_parameters(run("local-sgd", steps), run("slowmo", keys)));
+  keys.push_back("algorithm.beta=0.1");
+  EXPECT_FALSE(same_parameters(run("local-sgd", steps), run("slowmo", keys)));
+}
+
+// tau = 1: v+ = beta v + g, x+ = x - alpha eta v+.
+TEST(SlowMo, WithOneStepIsSgdWithMomentum) {
+  const SimulationResult slow = run("slowmo", {"algorithm.local_steps=1", "algorithm.beta=0.8",
+                                               "algorithm.alpha=1", "stop.rounds=40"});
+  EXPECT_LE(ulps_apart(slow, run("sync", {"train.momentum=0.8", "stop.rounds=40"})), 200);
+  const SimulationResult half = run("slowmo", {"algorithm.local_steps=1", "algorithm.beta=0.8",
+                                               "algorithm.alpha=0.5", "stop.rounds=40"});
+  // The local steps need the full rate, so half the slow one is half the rate of momentum SGD.
+  EXPECT_LE(ulps_apart(half, run("sync", {"train.momentum=0.8", "stop.rounds=40",
+                                          "train.learning_rate=0.035"})),
+            200);
+}
+
+// u is in units of gradients: when the rate falls to a tenth, so does the step that momentum makes.
+TEST(SlowMo, MomentumSurvivesAChangeOfTheRate) {
+  const std::vector<std::string> falling = {"train.schedule=\"step\"", "train.milestones=[0.5]",
+                                            "train.factor=0.1", "stop.rounds=40"};
+  std::vector<std::string> slow = falling;
+  slow.insert(slow.end(), {"algorithm.local_steps=1", "algorithm.beta=0.8"});
+  std::vector<std::string> sync = falling;
+  sync.push_back("train.momentum=0.8");
+  EXPECT_LE(ulps_apart(run("slowmo", slow), run("sync", sync)), 200);
+}
+
+TEST(DiLoCo, WithPlainOuterStepIsFedAvgBitForBit) {
+  const SimulationResult plain = run(
+      "diloco",
+      {"algorithm.local_steps=4", "algorithm.outer_learning_rate=1", "algorithm.outer_momentum=0"});
+  EXPECT_TRUE(same_parameters(plain, run("fedavg", {"algorithm.local_steps=4"})));
+}
+
+// H = 1: D = eta g, so this is Nesterov's SGD with rate lr eta.
+TEST(DiLoCo, WithOneStepIsNesterovSgd) {
+  const SimulationResult outer =
+      run("diloco", {"algorithm.local_steps=1", "algorithm.outer_learning_rate=0.5",
+                     "algorithm.outer_momentum=0.9", "stop.rounds=40"});
+  EXPECT_LE(ulps_apart(outer, run("sync", {"train.momentum=0.9", "train.nesterov=true",
+                                           "train.learning_rate=0.035", "stop.rounds=40"})),
+            200);
+}
+
 // ---- periods ----
 
 uint64_t batches_after(Round rounds, std::vector<std::string> keys) {

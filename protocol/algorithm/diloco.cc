@@ -1,0 +1,39 @@
+// DiLoCo (Douillard et al. 2023): hundreds of local steps, of AdamW in the paper, of whatever
+// [train] says here, then a step of SGD with Nesterov momentum along the mean displacement.
+// ALGORITHMS 2B. On `coordinator/rounds.h`.
+//
+//   y_i = H local steps from x           D = mean_i (x - y_i)
+//   v+ = momentum v + D                  x+ = x - lr (D + momentum v+)
+//
+// The local optimiser's state stays with its node.
+//
+// Keeps: x; the hub v. Sends: one displacement up and one model down for each node and round.
+// Waits: for all. Needs: a star. Invariants: lr = 1, momentum = 0 is FedAvg, bit for bit.
+#include "protocol/coordinator/round_options.h"
+
+namespace kith {
+
+extern const AlgorithmInfo diloco_algorithm;
+const AlgorithmInfo diloco_algorithm = {
+    .name = "diloco",
+    .help = "many local steps, then a Nesterov step along their mean displacement",
+    .needs = {.star = true},
+    .options = {option_local_steps(500),
+                {"outer_learning_rate", OptionSpec::Type::kNumber, 0.7, "of the hub's step", 0,
+                 1e6},
+                {"outer_momentum", OptionSpec::Type::kNumber, 0.9, "of the hub's step (Nesterov's)",
+                 0, 0.9999},
+                option_reset_optimizer(false)},
+    .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
+      RoundRule rule = fixed_rule("diloco", options);
+      rule.outer.learning_rate = static_cast<float>(options.number("outer_learning_rate"));
+      rule.outer.momentum = static_cast<float>(options.number("outer_momentum"));
+      rule.outer.nesterov = true;
+      return make_rounds(state, rule);
+    },
+    .batches_per_round = fixed_batches,
+    .synchronous = true,
+    .central = true,
+};
+
+}  // namespace kith
