@@ -107,7 +107,7 @@ void validate(const Job& job, uint32_t nodes);
 
 std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes);
 
-// Batches of a node in a round, for shards of `rows_per_node` rows on average (0 in the laboratory).
+// Batches of a node in a round, for shards of `rows_per_node` rows on average (0: laboratory).
 double batches_per_round(const Job& job, uint32_t nodes, double rows_per_node);
 
 // Rounds of the job for shards of `rows_per_node` rows on average: of stop.epochs as many as it

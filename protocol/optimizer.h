@@ -69,7 +69,7 @@ class Optimizer {
   void mark();
   void take_back();
 
-  // Forgets the state, as before the first step; not between a mark() and the step that it waits for.
+  // Forgets the state, as before the first step. Not between a mark() and the step after it.
   void reset();
 
   const OptimizerSpec& spec() const { return spec_; }

@@ -34,6 +34,8 @@ const AlgorithmInfo diloco_algorithm = {
     .batches_per_round = fixed_batches,
     .synchronous = true,
     .central = true,
+    .cancels = false,
+    .run_time = barrier_run_time,
 };
 
 }  // namespace kith

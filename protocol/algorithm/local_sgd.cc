@@ -9,6 +9,7 @@
 //
 // Keeps: x. Sends: one displacement up and one model down for each node and round. Waits: for all.
 // Needs: a star. Invariants: tau = 1 is synchronous SGD, to one rounding a step; replicas equal.
+#include <algorithm>
 #include <cmath>
 
 #include "protocol/coordinator/round_options.h"
@@ -24,6 +25,36 @@ PeriodRule period_of(const Options& options) {
   rule.stages = {stages.begin(), stages.end()};
   rule.single_until = options.number("post_local");
   return rule;
+}
+
+// Where the period changes, the mean over all rounds of the run: of rounds with tau steps there are
+// as many as their share of the batches over tau.
+RunTime run_time(const Options& options, const ClusterTiming& cluster) {
+  const PeriodRule rule = period_of(options);
+  const std::vector<uint32_t>& periods = rule.stages.empty() ? rule.steps : rule.stages;
+  const double share = (1 - rule.single_until) / static_cast<double>(periods.size());
+  RunTime time;
+  double rounds = 0;
+  const auto add = [&](uint32_t steps, double of_batches) {
+    if (of_batches == 0) return;
+    const RunTime part = local_sgd_time(cluster, steps);
+    const double weight = of_batches / steps;
+    rounds += weight;
+    time.seconds_per_round += weight * part.seconds_per_round;
+    time.low += weight * part.low;
+    time.high += weight * part.high;
+    time.standard_error += weight * part.standard_error;
+    time.method = std::max(time.method, part.method);
+    time.formula = part.formula;
+  };
+  add(1, rule.single_until);
+  for (const uint32_t steps : periods) add(steps, share);
+  for (double* seconds : {&time.seconds_per_round, &time.low, &time.high, &time.standard_error}) {
+    *seconds /= rounds;
+  }
+  if (periods.size() > 1 || rule.single_until > 0) time.formula += ", mean over the periods";
+  time.local_steps = static_cast<uint32_t>(std::lround(mean_period(rule)));
+  return time;
 }
 
 void check(const Setting& setting) {
@@ -61,7 +92,9 @@ const AlgorithmInfo local_sgd_algorithm = {
                             uint32_t) { return mean_period(period_of(options)); },
     .synchronous = true,
     .central = true,
+    .cancels = false,
     .check = check,
+    .run_time = run_time,
 };
 
 }  // namespace kith

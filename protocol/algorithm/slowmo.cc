@@ -32,6 +32,8 @@ const AlgorithmInfo slowmo_algorithm = {
     .batches_per_round = fixed_batches,
     .synchronous = true,
     .central = true,
+    .cancels = false,
+    .run_time = barrier_run_time,
 };
 
 }  // namespace kith

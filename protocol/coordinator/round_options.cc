@@ -65,6 +65,22 @@ double fixed_batches(const Options& options, uint32_t) {
   return static_cast<double>(options.integer("local_steps"));
 }
 
+RunTime barrier_run_time(const Options& options, const ClusterTiming& cluster) {
+  return local_sgd_time(cluster, static_cast<uint32_t>(options.integer("local_steps")));
+}
+
+RunTime overlapped_run_time(const Options& options, const ClusterTiming& cluster) {
+  return overlap_time(cluster, static_cast<uint32_t>(options.integer("local_steps")));
+}
+
+void check_no_error_feedback(const Setting& setting, const std::string& algorithm) {
+  if (!setting.error_feedback) return;
+  throw OperatorError("codec.error_feedback = true does not go with algorithm.kind = \"" +
+                      algorithm +
+                      "\": what a message leaves out stays in the node's own model and comes with "
+                      "the next one; remove codec.error_feedback");
+}
+
 OptionSpecs federated_options() {
   return {
       option_local_steps_by_node(8),

@@ -60,17 +60,20 @@ TEST_P(RunTimes, AreWhatTheoryPredicts) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, RunTimes,
-                         testing::Values(Case{"sync", ""}, Case{"k-sync", "k = %K\n"},
-                                         Case{"k-batch-sync", "k = %K\n"}, Case{"async", "", true},
-                                         Case{"k-async", "k = %K\n"},
-                                         Case{"k-batch-async", "k = %K\n"},
-                                         Case{"ssp", "lead = 2\n", true, 0}),
-                         [](const auto& info) {
-                           std::string name = info.param.name;
-                           std::erase(name, '-');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, RunTimes,
+    testing::Values(Case{"sync", ""}, Case{"k-sync", "k = %K\n"}, Case{"k-batch-sync", "k = %K\n"},
+                    Case{"async", "", true}, Case{"k-async", "k = %K\n"},
+                    Case{"k-batch-async", "k = %K\n"}, Case{"ssp", "lead = 2\n", true, 0},
+                    Case{"local-sgd", "local_steps = 4\n"}, Case{"slowmo", "local_steps = 3\n"},
+                    Case{"overlap-local-sgd", "local_steps = 4\n"},
+                    Case{"cocod-sgd", "local_steps = 2\n"}, Case{"easgd", "local_steps = 4\n"},
+                    Case{"async-easgd", "local_steps = 4\n", true}),
+    [](const auto& info) {
+      std::string name = info.param.name;
+      std::erase(name, '-');
+      return name;
+    });
 
 }  // namespace
 }  // namespace kith

@@ -1,0 +1,294 @@
+// The coordinators of local updates without a learner: what they answer to messages that nobody
+// should send, whom they draw, and what an elastic exchange keeps.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "protocol/coordinator/elastic.h"
+#include "protocol/coordinator/participants.h"
+#include "protocol/coordinator/rounds.h"
+#include "topology/rng.h"
+
+namespace kith {
+namespace {
+
+constexpr size_t kDimension = 5;
+
+// Nodes whose local steps lead where the test says; messages go by hand.
+class Cluster {
+ public:
+  using Make = std::unique_ptr<Algorithm> (*)(const NodeState&);
+
+  Cluster(uint32_t nodes, const std::string& codec, Make make) : codec_(make_codec(codec)) {
+    const SharedBuffer start = vector(0);
+    for (uint32_t i = 0; i < nodes; ++i) {
+      states_.push_back({.self = NodeId{i},
+                         .nodes = nodes,
+                         .seed = 5,
+                         .rounds = 100,
+                         .total_batches = 100,
+                         .dimension = kDimension,
+                         .rows = 10 + i,
+                         .codec = codec_.get(),
+                         .optimizer = &optimizer_,
+                         .pool = &pool_,
+                         .parameters = start});
+      algorithms_.push_back(make(states_.back()));
+    }
+  }
+
+  SharedBuffer vector(float value) { return copy_of(std::vector<float>(kDimension, value), pool_); }
+
+  // The effects of the event, and nothing else.
+  std::vector<Effect>& step(uint32_t node, Event&& event, Reason expected = Reason::kOk) {
+    effects_.clear();
+    const Status status = algorithms_[node]->step(states_[node], std::move(event), effects_);
+    EXPECT_EQ(reason_name(status.reason()), reason_name(expected));
+    return effects_;
+  }
+
+  // Local steps of `node` that lead from where they began to there plus `move`.
+  std::vector<Effect>& compute(uint32_t node, const Compute& work, std::span<const float> move) {
+    std::vector<float> y(work.at.floats().begin(), work.at.floats().end());
+    for (size_t j = 0; j < y.size(); ++j) y[j] += move[j];
+    return step(
+        node,
+        Computed{
+            .ticket = work.ticket, .result = copy_of(y, pool_), .steps = work.steps, .loss = 1});
+  }
+
+  void refuses(uint32_t node, Message message, Reason reason) {
+    std::string before;
+    algorithms_[node]->describe(states_[node], before);
+    message.to = NodeId{node};
+    EXPECT_TRUE(step(node, Received{std::move(message)}, reason).empty());
+    std::string after;
+    algorithms_[node]->describe(states_[node], after);
+    EXPECT_EQ(before, after);
+  }
+
+  NodeState& state(uint32_t node) { return states_[node]; }
+
+ private:
+  std::unique_ptr<Codec> codec_;
+  OptimizerSpec optimizer_ = {.learning_rate = 0.1f};
+  Pool pool_;
+  std::vector<NodeState> states_;
+  std::vector<std::unique_ptr<Algorithm>> algorithms_;
+  std::vector<Effect> effects_;
+};
+
+template <class T>
+T first(const std::vector<Effect>& effects) {
+  for (const Effect& effect : effects) {
+    if (const auto* found = std::get_if<T>(&effect)) return *found;
+  }
+  ADD_FAILURE() << "the effect is missing";
+  return {};
+}
+
+Message as_message(uint32_t from, const Send& send) {
+  return {.from = NodeId{from},
+          .to = send.to,
+          .kind = send.kind,
+          .round = send.round,
+          .scalar = send.scalar,
+          .payload = send.payload};
+}
+
+std::unique_ptr<Algorithm> federated(const NodeState& state) {
+  return make_rounds(state, {.name = "test", .by_rows = true});
+}
+
+std::unique_ptr<Algorithm> sampled(const NodeState& state) {
+  return make_rounds(state, {.name = "test", .participants = 2});
+}
+
+std::unique_ptr<Algorithm> overlapped(const NodeState& state) {
+  return make_rounds(state, {.name = "test", .joining = Joining::kPull, .alpha = 0.5});
+}
+
+TEST(Rounds, TheHubRefusesWhatBreaksTheProtocolAndChangesNothing) {
+  Cluster cluster(3, "identity", federated);
+  cluster.step(0, Start{});
+  const Compute work = first<Compute>(cluster.step(1, Start{}));
+  const float move[kDimension] = {1, 2, 3, 4, 5};
+  const Message good = as_message(1, first<Send>(cluster.compute(1, work, move)));
+  const auto changed = [&](auto change) {
+    Message message = good;
+    change(message);
+    return message;
+  };
+  cluster.refuses(0, changed([](Message& m) { m.kind = 9; }), Reason::kMalformed);
+  cluster.refuses(0, changed([](Message& m) { m.kind = 2; }), Reason::kMalformed);
+  cluster.refuses(0, changed([](Message& m) { m.round = 1; }), Reason::kTooEarly);
+  cluster.refuses(0, changed([](Message& m) { m.payload = {}; }), Reason::kTruncated);
+  cluster.refuses(0, changed([](Message& m) { m.scalar = NAN; }), Reason::kNotFinite);
+  cluster.step(0, Received{good});
+  cluster.refuses(0, good, Reason::kDuplicate);
+  // The number of rows: once, a count, without a vector.
+  const Message rows = {.from = NodeId{1}, .kind = 3, .scalar = 11, .payload = {}};
+  cluster.refuses(0, {.from = NodeId{1}, .kind = 3, .scalar = -1, .payload = {}},
+                  Reason::kMalformed);
+  cluster.refuses(0, {.from = NodeId{1}, .kind = 3, .scalar = 1e300, .payload = {}},
+                  Reason::kMalformed);
+  cluster.refuses(0, {.from = NodeId{1}, .kind = 3, .scalar = 1, .payload = good.payload},
+                  Reason::kMalformed);
+  cluster.step(0, Received{rows});
+  cluster.refuses(0, rows, Reason::kDuplicate);
+}
+
+TEST(Rounds, AWorkerTakesOneModelFromTheHubAfterItsPart) {
+  Cluster cluster(3, "identity", federated);
+  const Compute work = first<Compute>(cluster.step(1, Start{}));
+  const Message model = {
+      .from = NodeId{0}, .kind = 2, .round = 1, .scalar = 4, .payload = cluster.vector(7)};
+  cluster.refuses(1, model, Reason::kMalformed);  // before it has added its part
+  const float move[kDimension] = {1, 2, 3, 4, 5};
+  cluster.compute(1, work, move);
+  const auto changed = [&](auto change) {
+    Message message = model;
+    change(message);
+    return message;
+  };
+  cluster.refuses(1, changed([](Message& m) { m.from = NodeId{2}; }), Reason::kUnknownPeer);
+  cluster.refuses(1, changed([](Message& m) { m.kind = 1; }), Reason::kMalformed);
+  cluster.refuses(1, changed([](Message& m) { m.round = 101; }), Reason::kMalformed);
+  cluster.refuses(1, changed([](Message& m) { m.round = 0; }), Reason::kStale);
+  cluster.refuses(1, changed([](Message& m) { m.scalar = 0; }), Reason::kMalformed);
+  cluster.refuses(1, changed([](Message& m) { m.scalar = 1.5; }), Reason::kMalformed);
+  cluster.refuses(1, changed([](Message& m) { m.scalar = 1e9; }), Reason::kMalformed);
+  cluster.refuses(1, changed([](Message& m) { m.scalar = NAN; }), Reason::kMalformed);
+  cluster.refuses(1, changed([](Message& m) { m.payload = {}; }), Reason::kMalformed);
+  EXPECT_EQ(first<Compute>(cluster.step(1, Received{model})).steps, 4u);
+  cluster.refuses(1, model, Reason::kStale);
+}
+
+TEST(Rounds, WhoIsNotDrawnIsNotHeard) {
+  Cluster cluster(5, "identity", sampled);
+  const std::vector<NodeId> drawn = participants(5, 0, 5, 2);
+  for (uint32_t i = 1; i < 5; ++i) {
+    const bool in = std::ranges::binary_search(drawn, NodeId{i});
+    EXPECT_EQ(cluster.step(i, Start{}).size(), in ? 1u : 0u) << i;
+    const Message message = {
+        .from = NodeId{i}, .kind = 1, .round = 0, .payload = cluster.vector(0)};
+    if (!in) cluster.refuses(0, message, Reason::kMalformed);
+  }
+}
+
+TEST(Rounds, AnAnchorOutOfTurnIsRefused) {
+  Cluster cluster(2, "identity", overlapped);
+  const Compute work = first<Compute>(cluster.step(1, Start{}));
+  const auto anchor = [&](Round round) {
+    return Message{.from = NodeId{0}, .kind = 2, .round = round, .payload = cluster.vector(7)};
+  };
+  cluster.refuses(1, anchor(1), Reason::kMalformed);
+  const float move[kDimension] = {};
+  cluster.compute(1, work, move);  // contributes to round 0 and goes on
+  cluster.refuses(1, anchor(2), Reason::kMalformed);
+  cluster.refuses(1, anchor(100), Reason::kMalformed);
+  cluster.step(1, Received{anchor(1)});
+  cluster.refuses(1, anchor(1), Reason::kStale);
+  cluster.refuses(1, anchor(2), Reason::kMalformed);
+}
+
+TEST(Participants, AreDistinctSortedAndEquallyLikely) {
+  const uint32_t nodes = 7;
+  const uint32_t count = 3;
+  std::vector<int> drawn(nodes);
+  std::vector<int> with_first(nodes);
+  const Round rounds = 70000;
+  for (Round round = 0; round < rounds; ++round) {
+    const std::vector<NodeId> set = participants(9, round, nodes, count);
+    ASSERT_EQ(set.size(), count);
+    ASSERT_TRUE(std::ranges::is_sorted(set, std::less_equal<>()) ||
+                std::ranges::adjacent_find(set) == set.end());
+    EXPECT_EQ(set, participants(9, round, nodes, count));
+    for (const NodeId node : set) {
+      ++drawn[index_of(node)];
+      if (set.front() == NodeId{0}) ++with_first[index_of(node)];
+    }
+  }
+  // Marginals 3/7, pairs with node 0 (3/7)(2/6): binomial, 4 standard errors, 13 figures.
+  const auto expect_share = [&](int seen, double share) {
+    const double error = std::sqrt(share * (1 - share) / rounds);
+    EXPECT_NEAR(static_cast<double>(seen) / rounds, share, 4 * error);
+  };
+  for (uint32_t i = 0; i < nodes; ++i) {
+    expect_share(drawn[i], 3.0 / 7);
+    if (i > 0) expect_share(with_first[i], 1.0 / 7);
+  }
+  EXPECT_EQ(participants(9, 0, 4, 0).size(), 4u);
+}
+
+// ---- elastic exchanges ----
+
+// x + z before and after an exchange of node 1 with the hub, whose centre `others` have moved.
+TEST(Elastic, AnExchangeKeepsTheSumWhateverTheCodecLoses) {
+  for (const char* codec : {"identity", "bf16", "top-k:0.4", "qsgd:1"}) {
+    SCOPED_TRACE(codec);
+    Cluster cluster(3, codec, [](const NodeState& state) {
+      return make_elastic(state, {.name = "test", .alpha = 0.3});
+    });
+    cluster.step(0, Start{});
+    Compute work[3];
+    for (const uint32_t i : {1u, 2u}) work[i] = first<Compute>(cluster.step(i, Start{}));
+    Rng rng(3, NodeId{0}, Purpose::kTest);
+    for (int exchange = 0; exchange < 40; ++exchange) {
+      const uint32_t i = 1 + exchange % 2;
+      std::vector<float> move(kDimension);
+      rng.fill_normal(move);
+      std::vector<double> sum(kDimension);
+      for (size_t j = 0; j < kDimension; ++j) {
+        sum[j] = static_cast<double>(work[i].at.floats()[j]) + move[j] +
+                 cluster.state(0).parameters.floats()[j];
+      }
+      const Send up = first<Send>(cluster.compute(i, work[i], move));
+      const Send down = first<Send>(cluster.step(0, Received{as_message(i, up)}));
+      work[i] = first<Compute>(cluster.step(i, Received{as_message(0, down)}));
+      for (size_t j = 0; j < kDimension; ++j) {
+        const double kept =
+            static_cast<double>(work[i].at.floats()[j]) + cluster.state(0).parameters.floats()[j];
+        ASSERT_NEAR(kept, sum[j], 1e-5) << "exchange " << exchange;
+      }
+    }
+  }
+}
+
+// The synchronous form: with steps that lead nowhere, the springs alone move x_i and z.
+TEST(Elastic, RoundsKeepTheSumOfAllWhateverTheCodecLoses) {
+  for (const char* codec : {"identity", "bf16", "top-k:0.4", "qsgd:1"}) {
+    SCOPED_TRACE(codec);
+    Cluster cluster(2, codec, [](const NodeState& state) {
+      return make_rounds(
+          state, {.name = "test", .joining = Joining::kElastic, .alpha = 0.3, .total = 0.6});
+    });
+    const float apart[2][kDimension] = {{1, -2, 3, 0.5f, 4}, {-2, 1, 5, -1, 0}};
+    const float still[kDimension] = {};
+    Compute work[2];
+    for (const uint32_t i : {0u, 1u}) work[i] = first<Compute>(cluster.step(i, Start{}));
+    std::vector<Effect> hub = cluster.compute(0, work[0], apart[0]);
+    std::vector<Effect> worker = cluster.compute(1, work[1], apart[1]);
+    for (int round = 0; round < 20; ++round) {
+      // Both have sent x - z and begun; the sum of the x that they began at and of z is kept.
+      work[0] = first<Compute>(hub);
+      work[1] = first<Compute>(worker);
+      const Send up = first<Send>(worker);
+      for (size_t j = 0; j < kDimension; ++j) {
+        ASSERT_NEAR(static_cast<double>(work[0].at.floats()[j]) + work[1].at.floats()[j] +
+                        cluster.state(0).parameters.floats()[j],
+                    apart[0][j] + apart[1][j], 1e-5)
+            << "round " << round;
+      }
+      const Send down = first<Send>(cluster.step(0, Received{as_message(1, up)}));
+      cluster.step(1, Received{as_message(0, down)});
+      hub = cluster.compute(0, work[0], still);
+      worker = cluster.compute(1, work[1], still);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kith
