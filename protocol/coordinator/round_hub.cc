@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "protocol/coordinator/accumulation.h"
 #include "protocol/kernels.h"
 #include "protocol/limits.h"
 #include "topology/assert.h"
@@ -71,7 +72,7 @@ uint32_t RoundHub::steps(const NodeState& state, NodeId node) const {
 }
 
 // c_i of those who are in the round, in NodeId order.
-std::vector<double> RoundHub::weights() const {
+std::vector<double> RoundHub::weights(const NodeState& state) const {
   const std::span<const Contribution> all = gathering_.all();
   double rows = 0;
   if (rule_.by_rows) {
@@ -83,7 +84,44 @@ std::vector<double> RoundHub::weights() const {
                                   : 1 / static_cast<double>(all.size());
     weights.push_back(rule_.total * share);
   }
+  if (rule_.normalise) normalise(state, weights);
   return weights;
+}
+
+// p_i to p_i n / n_i; with n written so that equal n_i leave p_i as it is.
+void RoundHub::normalise(const NodeState& state, std::vector<double>& weights) const {
+  std::vector<double> reach;  // n_i
+  for (const Contribution& each : gathering_.all()) {
+    const uint64_t first = batches_[index_of(each.from)];
+    reach.push_back(accumulated_rate(*state.optimizer, static_cast<double>(rule_.proximal), first,
+                                     steps(state, each.from), state.total_batches));
+    if (!(reach.back() > 0)) return;  // steps of length 0: all is equal
+  }
+  double mean = reach[0];
+  for (size_t k = 0; k < reach.size(); ++k) mean += weights[k] * (reach[k] - reach[0]);
+  for (size_t k = 0; k < reach.size(); ++k) weights[k] *= mean / reach[k];
+}
+
+// c+ = c + (1/N) sum_S (c_i+ - c_i), with c_i+ - c_i = q_i / rates_i - c.
+void RoundHub::move_control(const NodeState& state) {
+  OptimizerSpec plain = *state.optimizer;
+  plain.momentum = 0;
+  std::vector<double> weights;
+  double kept = 1;
+  for (const Contribution& each : gathering_.all()) {
+    const double rates = accumulated_rate(plain, 0, batches_[index_of(each.from)],
+                                          steps(state, each.from), state.total_batches);
+    weights.push_back(rates > 0 ? 1 / (rates * state.nodes) : 0);
+    if (rates > 0) kept -= 1.0 / state.nodes;
+  }
+  const SharedBuffer sum = gathering_.sum(state, weights);
+  if (!control_) {
+    control_ = sum;
+    return;
+  }
+  Buffer next = state.pool->acquire_floats(state.dimension);
+  kernels::add_scaled(sum.floats(), static_cast<float>(kept), control_.floats(), next.floats());
+  control_ = std::move(next).freeze();
 }
 
 // Of the learning rate that the round began with, to the one that schedules start from.
@@ -99,13 +137,17 @@ bool RoundHub::step(NodeState& state, std::vector<Effect>& out) {
     report.disagreement = gathering_.disagreement(state);
   }
   const double multiple = rate_multiple(state);
-  std::vector<double> weights = this->weights();
+  std::vector<double> weights = this->weights(state);
   for (double& weight : weights) weight /= multiple;
   const SharedBuffer sum = gathering_.sum(state, weights);
   Buffer next = state.pool->acquire_floats(state.dimension);
   optimizer_.step(static_cast<float>(multiple * static_cast<double>(rule_.outer.learning_rate)),
                   state.parameters.floats(), sum.floats(), next.floats());
-  if (!kernels::all_finite(next.floats())) return false;
+  // An adaptive optimiser whose second moment overflows would stand still without a word.
+  if (!kernels::all_finite(next.floats()) || !kernels::all_finite(optimizer_.second_moment())) {
+    return false;
+  }
+  if (rule_.control_variates) move_control(state);
   for (const NodeId node : gathering_.expected()) {
     batches_[index_of(node)] += steps(state, node);
   }
@@ -120,6 +162,9 @@ bool RoundHub::step(NodeState& state, std::vector<Effect>& out) {
 void RoundHub::publish(const NodeState& state, std::vector<Effect>& out) const {
   const auto send = [&](NodeId to, double steps) {
     if (to == kHub) return;
+    if (rule_.control_variates && state.round < state.rounds) {
+      out.push_back(Send{.to = to, .kind = kControl, .round = state.round, .payload = control_});
+    }
     out.push_back(Send{.to = to,
                        .kind = kModel,
                        .round = state.round,

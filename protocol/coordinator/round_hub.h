@@ -13,6 +13,7 @@ namespace kith {
 inline constexpr uint16_t kDisplacement = 1;  // to the hub; scalar = mean loss of the local steps
 inline constexpr uint16_t kModel = 2;  // from the hub; round = steps that it has seen, scalar = tau
 inline constexpr uint16_t kRows = 3;   // to the hub, once; scalar = rows of the sender
+inline constexpr uint16_t kControl = 4;  // from the hub, beside kModel: SCAFFOLD's c
 
 // Rows decide something, so that every node tells the hub at the start how many it has.
 inline bool needs_rows(const RoundRule& rule) { return rule.by_rows || rule.period.passes > 0; }
@@ -40,6 +41,9 @@ class RoundHub {
   bool expects(NodeId node) const { return gathering_.expects(node); }
   uint32_t steps(const NodeState& state, NodeId node) const;
 
+  // SCAFFOLD's c of the round under way; empty = 0.
+  const SharedBuffer& control() const { return control_; }
+
   void missing(std::vector<NodeId>& out) const;
   size_t gathered() const { return gathering_.all().size(); }
 
@@ -47,13 +51,16 @@ class RoundHub {
   static constexpr size_t kUnknown = ~size_t{0};
 
   void begin(const NodeState& state);
-  std::vector<double> weights() const;
+  std::vector<double> weights(const NodeState& state) const;
+  void normalise(const NodeState& state, std::vector<double>& weights) const;
+  void move_control(const NodeState& state);
   double rate_multiple(const NodeState& state) const;
 
   const RoundRule rule_;
   const Period period_;
   Optimizer optimizer_;
   Gathering gathering_;
+  SharedBuffer control_;           // c
   std::vector<size_t> rows_;       // by NodeId; kUnknown until told
   std::vector<NodeId> untold_;     // whose rows are not known, sorted
   std::vector<uint64_t> batches_;  // that a node has computed before this round, by NodeId

@@ -1,6 +1,7 @@
 #include "protocol/coordinator/round_options.h"
 
 #include <cmath>
+#include <limits>
 
 #include "protocol/limits.h"
 
@@ -16,6 +17,12 @@ void check_whole(const char* key, const std::vector<double>& values) {
     throw OperatorError("algorithm." + std::string(key) + " holds " + to_text(value) +
                         ", but steps are whole numbers");
   }
+}
+
+constexpr double kAny = std::numeric_limits<double>::infinity();
+
+bool resets(const Options& options) {
+  return options.values().contains("reset_optimizer") && options.flag("reset_optimizer");
 }
 
 // Of the nodes, those in a round.
@@ -56,8 +63,7 @@ OptionSpec option_reset_optimizer(bool fallback) {
 RoundRule fixed_rule(const char* name, const Options& options) {
   RoundRule rule{.name = name};
   rule.period.steps = {static_cast<uint32_t>(options.integer("local_steps"))};
-  rule.fresh_optimizer =
-      options.values().contains("reset_optimizer") && options.flag("reset_optimizer");
+  rule.fresh_optimizer = resets(options);
   return rule;
 }
 
@@ -81,22 +87,27 @@ void check_no_error_feedback(const Setting& setting, const std::string& algorith
                       "the next one; remove codec.error_feedback");
 }
 
-OptionSpecs federated_options() {
+OptionSpecs sampled_options() {
   return {
       option_local_steps_by_node(8),
       {"local_epochs", Type::kNumber, 0.0,
        "passes of a node over its own rows in a round, instead of local_steps; 0 = local_steps", 0,
        1e6},
       {"participants", Type::kInteger, int64_t{0}, "nodes of a round, drawn anew for each; 0 = all",
-       0, static_cast<double>(limits::kNodes)},
-      {"weighting",
-       Type::kText,
-       std::string("rows"),
-       "what a node counts: \"rows\" (as many as it has), \"equal\"",
-       -std::numeric_limits<double>::infinity(),
-       std::numeric_limits<double>::infinity(),
-       {"rows", "equal"}},
-      option_reset_optimizer(false)};
+       0, static_cast<double>(limits::kNodes)}};
+}
+
+OptionSpecs federated_options() {
+  OptionSpecs options = sampled_options();
+  options.push_back({"weighting",
+                     Type::kText,
+                     std::string("rows"),
+                     "what a node counts: \"rows\" (as many as it has), \"equal\"",
+                     -kAny,
+                     kAny,
+                     {"rows", "equal"}});
+  options.push_back(option_reset_optimizer(false));
+  return options;
 }
 
 RoundRule federated_rule(const char* name, const Options& options) {
@@ -104,8 +115,8 @@ RoundRule federated_rule(const char* name, const Options& options) {
   rule.period.steps = steps_of(options.numbers("local_steps"));
   rule.period.passes = options.number("local_epochs");
   rule.participants = static_cast<uint32_t>(options.integer("participants"));
-  rule.by_rows = options.text("weighting") == "rows";
-  rule.fresh_optimizer = options.flag("reset_optimizer");
+  rule.by_rows = options.values().contains("weighting") && options.text("weighting") == "rows";
+  rule.fresh_optimizer = resets(options);
   return rule;
 }
 

@@ -23,8 +23,9 @@ RunTime overlapped_run_time(const Options& options, const ClusterTiming& cluster
 // Throws OperatorError where error feedback is asked for and what is lost comes again by itself.
 void check_no_error_feedback(const Setting& setting, const std::string& algorithm);
 
-// local_steps_by_node, local_epochs, participants and weighting: what all of federated learning
-// has.
+// What all of federated learning has: local_steps_by_node, local_epochs, participants; and
+// weighting and reset_optimizer where these make sense.
+OptionSpecs sampled_options();
 OptionSpecs federated_options();
 RoundRule federated_rule(const char* name, const Options& options);
 double federated_batches(const Options& options, uint32_t nodes);

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "protocol/compressor.h"
+#include "protocol/coordinator/accumulation.h"
+#include "protocol/coordinator/control_variate.h"
 #include "protocol/coordinator/round_hub.h"
 #include "protocol/describe.h"
 #include "protocol/kernels.h"
@@ -32,7 +35,7 @@ class Rounds final : public Algorithm {
     if (auto* computed = std::get_if<Computed>(&event)) finished(state, std::move(*computed), out);
     if (auto* received = std::get_if<Received>(&event)) {
       Message& message = received->message;
-      return hub_ ? collect(state, std::move(message), out) : adopt(state, message, out);
+      return hub_ ? collect(state, std::move(message), out) : adopt(state, std::move(message), out);
     }
     return {};
   }
@@ -44,6 +47,7 @@ class Rounds final : public Algorithm {
     describe_vector("z", state.parameters, out);
     if (overlaps()) describe_vector("x", x_, out);
     describe_vector("e", compressor_.memory(), out);
+    if (rule_.control_variates) describe_vector("c_i", variate_.own(), out);
   }
 
   const Measures* measures() const override { return &measures_; }
@@ -89,6 +93,7 @@ class Rounds final : public Algorithm {
     loss_ = 0;
     LocalRule rule = LocalRule::local_steps();
     rule.fresh = rule_.fresh_optimizer;
+    if (rule_.control_variates) rule.correction = variate_.correction();
     if (rule_.proximal != 0) {
       rule.mu = rule_.proximal;
       rule.anchor = state.parameters;
@@ -140,6 +145,7 @@ class Rounds final : public Algorithm {
       return diverge(state, out);
     }
     if (rule_.joining == Joining::kElastic) pull_ = wire;
+    if (rule_.control_variates) variate_.end(state, wire, rates_of_round(state));
     y_.reset();
     contributed_ = state.round + 1;
     if (hub_) {
@@ -155,6 +161,14 @@ class Rounds final : public Algorithm {
     if (overlaps() && contributed_ < state.rounds) {
       begin_local(state, std::move(next), contributed_, own_period(state), out);
     }
+  }
+
+  // Sum of the learning rates of the local steps just made.
+  double rates_of_round(const NodeState& state) const {
+    OptimizerSpec plain = *state.optimizer;
+    plain.momentum = 0;
+    const uint32_t steps = measures_.local_steps;
+    return accumulated_rate(plain, 0, next_batch_ - steps, steps, state.total_batches);
   }
 
   SharedBuffer displace(const NodeState& state) const {
@@ -178,18 +192,20 @@ class Rounds final : public Algorithm {
 
   // ---- from the hub ----
 
-  Status adopt(NodeState& state, const Message& message, std::vector<Effect>& out) {
-    if (message.from != kHub) return Reason::kUnknownPeer;
-    if (message.kind != kModel || message.round > state.rounds ||
-        message.payload.size() != state.dimension * sizeof(float)) {
-      return Reason::kMalformed;
-    }
-    if (message.round <= state.round) return Reason::kStale;
+  Status adopt(NodeState& state, Message&& message, std::vector<Effect>& out) {
+    if (const Status status = check_news(state, message); !status.ok()) return status;
     const bool last = message.round == state.rounds;
-    // The hub cannot have it before this node has added its part.
-    if (overlaps() ? message.round != contributed_
-                   : computing_ || !(last || is_period(message.scalar))) {
-      return Reason::kMalformed;
+    if (rule_.control_variates && !last) {
+      Message& place = message.kind == kModel ? model_ : control_;
+      if (place.payload) return Reason::kDuplicate;
+      place = std::move(message);
+      if (!model_.payload || !control_.payload) return {};
+      if (model_.round != control_.round) {
+        place = {};
+        return Reason::kMalformed;
+      }
+      variate_.begin(state, floats_of(std::exchange(control_, {}).payload, *state.pool));
+      message = std::exchange(model_, {});
     }
     state.round = message.round;
     state.parameters = floats_of(message.payload, *state.pool);
@@ -201,6 +217,21 @@ class Rounds final : public Algorithm {
       contribute(state, out);
     }
     return {};
+  }
+
+  Status check_news(const NodeState& state, const Message& message) const {
+    if (message.from != kHub) return Reason::kUnknownPeer;
+    const bool last = message.round == state.rounds;
+    const bool control = message.kind == kControl && rule_.control_variates && !last;
+    if ((message.kind != kModel && !control) || message.round > state.rounds ||
+        message.payload.size() != state.dimension * sizeof(float)) {
+      return Reason::kMalformed;
+    }
+    if (message.round <= state.round) return Reason::kStale;
+    // The hub cannot have it before this node has added its part.
+    if (overlaps() ? message.round != contributed_ : computing_) return Reason::kMalformed;
+    const bool to_begin = !overlaps() && !last && !control;
+    return to_begin && !is_period(message.scalar) ? Reason::kMalformed : Status();
   }
 
   static bool is_period(double steps) {
@@ -231,6 +262,7 @@ class Rounds final : public Algorithm {
     } else if (overlaps()) {
       if (y_) contribute(state, out);
     } else if (hub_->expects(kHub)) {
+      if (rule_.control_variates) variate_.begin(state, hub_->control());
       begin_local(state, state.parameters, state.round, hub_->steps(state, kHub), out);
     }
     return !over_;
@@ -251,6 +283,9 @@ class Rounds final : public Algorithm {
   Compressor compressor_;
   std::optional<RoundHub> hub_;  // on node 0
   Measures measures_;
+  ControlVariate variate_;
+  Message model_;    // with control variates: of the two messages that begin a round the one that
+  Message control_;  // has come, while it waits for the other
 
   // The local steps of round `local_round_`, which may be one ahead of the model's.
   Round local_round_ = 0;
@@ -270,7 +305,8 @@ class Rounds final : public Algorithm {
 }  // namespace
 
 std::unique_ptr<Algorithm> make_rounds(const NodeState& state, const RoundRule& rule) {
-  KITH_ASSERT(rule.participants == 0 || rule.joining == Joining::kReplace);
+  KITH_ASSERT(rule.joining == Joining::kReplace ||
+              (rule.participants == 0 && !rule.control_variates));
   return std::make_unique<Rounds>(state, rule);
 }
 

@@ -47,10 +47,16 @@ struct RoundRule {
       0;                 // of a round, drawn anew each time; 0 = all; others for kReplace alone
   bool by_rows = false;  // c_i in the ratio of the nodes' rows; else equal
   double total = 1;      // sum of c_i
+  // FedNova: c_i = p_i n / n_i instead, with n_i how far the steps of node i go (accumulation.h)
+  // and n = sum p_i n_i.
+  bool normalise = false;
 
   // The local steps.
   float proximal = 0;            // mu: each gradient gets mu (x - z)
   bool fresh_optimizer = false;  // momentum and the like begin at 0 in each round
+  // SCAFFOLD: each gradient gets c - c_i (control_variate.h); kReplace alone. The hub makes c from
+  // the same displacements, so it costs a second vector down and none up.
+  bool control_variates = false;
 
   // The hub's step. `per_rate`: opt sees the sum over the learning rate of the round, and its own
   // rate is a multiple of that.

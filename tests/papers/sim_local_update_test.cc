@@ -108,6 +108,17 @@ TEST(FedProx, WithoutPullIsFedAvgBitForBit) {
   EXPECT_FALSE(same_parameters(run("fedavg", keys), run("fedprox", with)));
 }
 
+TEST(FedNova, WithEqualStepsIsFedAvgBitForBit) {
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{}, {"algorithm.participants=3"}, {"codec.kind=\"fp16\""}}) {
+    std::vector<std::string> keys = {"algorithm.local_steps=4"};
+    keys.insert(keys.end(), more.begin(), more.end());
+    EXPECT_TRUE(same_parameters(run("fedavg", keys), run("fednova", keys)));
+  }
+  const std::vector<std::string> unequal = {"algorithm.local_steps=[1,2,3,4,5]"};
+  EXPECT_FALSE(same_parameters(run("fedavg", unequal), run("fednova", unequal)));
+}
+
 TEST(SlowMo, WithoutMomentumAndWithUnitStepIsLocalSgdBitForBit) {
   const std::vector<std::string> steps = {"algorithm.local_steps=4", "train.schedule=\"cosine\"",
                                           "train.floor=0.1"};

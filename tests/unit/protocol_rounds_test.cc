@@ -194,6 +194,93 @@ TEST(Rounds, AnAnchorOutOfTurnIsRefused) {
   cluster.refuses(1, anchor(2), Reason::kMalformed);
 }
 
+// With all nodes in each round: c - c_i, which the learners are told, sums to zero.
+TEST(Scaffold, CorrectionsOfAllNodesCancelWhateverTheCodecLoses) {
+  for (const char* codec : {"identity", "bf16", "top-k:0.4", "qsgd:3"}) {
+    SCOPED_TRACE(codec);
+    Cluster cluster(2, codec, [](const NodeState& state) {
+      return make_rounds(state,
+                         {.name = "test", .period = {.steps = {3}}, .control_variates = true});
+    });
+    Rng rng(8, NodeId{0}, Purpose::kTest);
+    Compute work[2];
+    for (const uint32_t i : {0u, 1u}) work[i] = first<Compute>(cluster.step(i, Start{}));
+    EXPECT_FALSE(work[0].rule.correction);
+    for (int round = 0; round < 30; ++round) {
+      std::vector<float> move(kDimension);
+      rng.fill_normal(move);
+      cluster.compute(0, work[0], move);
+      rng.fill_normal(move);
+      const Message up = as_message(1, first<Send>(cluster.compute(1, work[1], move)));
+      const std::vector<Effect> news = cluster.step(0, Received{up});
+      work[0] = first<Compute>(news);
+      for (const Effect& effect : news) {
+        const auto* send = std::get_if<Send>(&effect);
+        if (send == nullptr) continue;
+        const std::vector<Effect>& begun = cluster.step(1, Received{as_message(0, *send)});
+        if (!begun.empty()) work[1] = first<Compute>(begun);
+      }
+      for (size_t j = 0; j < kDimension; ++j) {
+        const float own = work[0].rule.correction.floats()[j];
+        ASSERT_NEAR(own, -work[1].rule.correction.floats()[j], 1e-4 + 1e-5 * std::abs(own));
+      }
+    }
+  }
+}
+
+// With 2 of 4: c_i follows its equation, whoever is in, and the mean of all c_i is the hub's c.
+TEST(Scaffold, TheMeanOfAllControlVariatesIsTheHubsWithASampleToo) {
+  const uint32_t nodes = 4;
+  Cluster cluster(nodes, "identity", [](const NodeState& state) {
+    return make_rounds(
+        state,
+        {.name = "test", .period = {.steps = {3}}, .participants = 2, .control_variates = true});
+  });
+  Rng rng(8, NodeId{0}, Purpose::kTest);
+  std::vector<std::vector<Effect>> begun(nodes);
+  for (uint32_t i = 0; i < nodes; ++i) begun[i] = cluster.step(i, Start{});
+  std::vector<std::vector<double>> own(nodes, std::vector<double>(kDimension));  // c_i
+  std::vector<double> global(kDimension);                                        // c
+  for (Round round = 0; round < 30; ++round) {
+    std::vector<Effect> news;
+    for (const NodeId node : participants(5, round, nodes, 2)) {
+      const uint32_t i = index_of(node);
+      const Compute work = first<Compute>(begun[i]);
+      std::vector<float> move(kDimension);
+      rng.fill_normal(move);
+      for (size_t j = 0; j < kDimension; ++j) {
+        if (round > 0) {
+          ASSERT_NEAR(static_cast<double>(work.rule.correction.floats()[j]), global[j] - own[i][j],
+                      1e-4);
+        }
+        own[i][j] += -global[j] - static_cast<double>(move[j]) / 0.3;  // three steps of rate 0.1
+      }
+      std::vector<Effect> effects = cluster.compute(i, work, move);
+      if (i != 0) effects = cluster.step(0, Received{as_message(i, first<Send>(effects))});
+      if (!effects.empty()) news = effects;
+    }
+    for (size_t j = 0; j < kDimension; ++j) {
+      global[j] = 0;
+      for (const auto& each : own) global[j] += each[j] / nodes;
+    }
+    begun.assign(nodes, {});
+    for (const Effect& effect : news) {
+      if (std::holds_alternative<Compute>(effect)) begun[0].push_back(effect);
+      const auto* send = std::get_if<Send>(&effect);
+      if (send == nullptr) continue;
+      const uint32_t to = index_of(send->to);
+      if (send->kind == 4) {
+        for (size_t j = 0; j < kDimension; ++j) {
+          ASSERT_NEAR(static_cast<double>(send->payload.chunk(0).floats()[j]), global[j], 1e-4);
+        }
+      }
+      for (const Effect& answer : cluster.step(to, Received{as_message(0, *send)})) {
+        begun[to].push_back(answer);
+      }
+    }
+  }
+}
+
 TEST(Participants, AreDistinctSortedAndEquallyLikely) {
   const uint32_t nodes = 7;
   const uint32_t count = 3;
