@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "protocol/limits.h"
+#include "protocol/theory/error.h"
 #include "topology/assert.h"
 
 namespace kith {
@@ -22,9 +23,25 @@ double rounds_per_batch(uint32_t steps) { return 1.0 / steps; }
 
 }  // namespace
 
-Period::Period(PeriodRule rule) : rule_(std::move(rule)) { KITH_ASSERT(!rule_.steps.empty()); }
+Period::Period(PeriodRule rule) : rule_(std::move(rule)) {
+  KITH_ASSERT(!rule_.steps.empty());
+  if (rule_.adapt_every > Duration::zero()) adapted_ = rule_.steps[0];
+  next_review_ = Time(rule_.adapt_every);
+}
+
+void Period::observe(Time now, double loss, double rate) {
+  if (adapted_ == 0) return;
+  if (first_rate_ == 0) {
+    first_loss_ = loss;
+    first_rate_ = rate;
+  }
+  if (now < next_review_) return;
+  adapted_ = adacomm_period(rule_.steps[0], adapted_, loss / first_loss_, first_rate_ / rate);
+  while (next_review_ <= now) next_review_ += rule_.adapt_every;
+}
 
 uint32_t Period::steps(const NodeState& state, NodeId node, size_t rows, uint64_t batches) const {
+  if (adapted_ > 0) return adapted_;
   if (rule_.passes > 0 && rows > 0) return steps_of_passes(rule_.passes, rows, state.batch);
   const double done = static_cast<double>(batches) /
                       static_cast<double>(std::max<uint64_t>(1, state.total_batches));

@@ -124,9 +124,8 @@ void RoundHub::move_control(const NodeState& state) {
   control_ = std::move(next).freeze();
 }
 
-// Of the learning rate that the round began with, to the one that schedules start from.
-double RoundHub::rate_multiple(const NodeState& state) const {
-  if (!rule_.per_rate || rule_.outer.momentum == 0) return 1;
+// The schedule's multiple of the learning rate for the steps that come next.
+double RoundHub::schedule(const NodeState& state) const {
   const uint64_t batch = batches_[index_of(gathering_.expected().front())];
   return state.optimizer->schedule.at(batch, state.total_batches);
 }
@@ -136,7 +135,8 @@ bool RoundHub::step(NodeState& state, std::vector<Effect>& out) {
   if (is_reported(state.round, state.report_every, state.rounds)) {
     report.disagreement = gathering_.disagreement(state);
   }
-  const double multiple = rate_multiple(state);
+  const bool scaled = rule_.per_rate && rule_.outer.momentum != 0;
+  const double multiple = scaled ? schedule(state) : 1;
   std::vector<double> weights = this->weights(state);
   for (double& weight : weights) weight /= multiple;
   const SharedBuffer sum = gathering_.sum(state, weights);
@@ -151,6 +151,7 @@ bool RoundHub::step(NodeState& state, std::vector<Effect>& out) {
   for (const NodeId node : gathering_.expected()) {
     batches_[index_of(node)] += steps(state, node);
   }
+  period_.observe(state.now, report.loss, schedule(state));
   state.parameters = std::move(next).freeze();
   report.parameters = state.parameters;
   out.push_back(std::move(report));

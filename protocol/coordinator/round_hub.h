@@ -54,10 +54,10 @@ class RoundHub {
   std::vector<double> weights(const NodeState& state) const;
   void normalise(const NodeState& state, std::vector<double>& weights) const;
   void move_control(const NodeState& state);
-  double rate_multiple(const NodeState& state) const;
+  double schedule(const NodeState& state) const;
 
   const RoundRule rule_;
-  const Period period_;
+  Period period_;
   Optimizer optimizer_;
   Gathering gathering_;
   SharedBuffer control_;           // c

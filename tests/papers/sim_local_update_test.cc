@@ -7,6 +7,9 @@
 #include <cmath>
 
 #include "daemon/store/laboratory.h"
+#include "protocol/coordinator/period.h"
+#include "protocol/theory/error.h"
+#include "protocol/theory/local_laboratory.h"
 #include "tests/support/simulate.h"
 
 namespace kith {
@@ -403,6 +406,126 @@ TEST(Laboratory, LocalSgdOnUnequalNodesObeysTheMomentRecursion) {
     expect_near(lab.mean_of_average, lab.predicted->mean_of_average);
     expect_near(lab.variance_of_average, lab.predicted->variance_of_average);
   }
+}
+
+// ---- error against wall-clock time (ALGORITHMS 7, row 4) ----
+
+// One second a batch, two each way to the hub, slope noise 15: F = E x^2 / 2 of the hub's model.
+std::string wall_clock(const std::string& algorithm, Round rounds) {
+  return "[model]\nkind = \"quadratic\"\nreplicas = 20000\nnoise = 1.0\nslope_noise = 15.0\n"
+         "start = 10.0\n[train]\nlearning_rate = 0.1\n[algorithm]\n" +
+         algorithm +
+         "[topology]\ngraph = \"star\"\n[delays]\ncompute = \"constant:1\"\nlatency_ms = 2000\n"
+         "[report]\nevery = 1\n[stop]\nrounds = " +
+         std::to_string(rounds) + "\n";
+}
+
+struct Point {
+  double time = 0;  // s, when the hub has the model
+  double loss = 0;
+};
+
+std::vector<Point> curve_of(const std::string& toml) {
+  std::vector<Point> curve;
+  SimulationSettings settings;
+  settings.on_report = [&](const SimulationReport& report) {
+    double squares = 0;
+    for (const float x : report.average) squares += static_cast<double>(x) * x;
+    curve.push_back(
+        {seconds(report.time), squares / 2 / static_cast<double>(report.average.size())});
+  };
+  simulate_text(toml, 8, {}, settings);
+  return curve;
+}
+
+// In whole rounds of tau + 4 s: the model of a round is on its way back for 2 s of these.
+double time_to(const std::vector<Point>& curve, double target) {
+  for (const Point& point : curve) {
+    if (point.loss <= target) return point.time + 2;
+  }
+  return std::numeric_limits<double>::infinity();
+}
+
+constexpr double kTargets[] = {5, .5, .05, .02, .01, .006, .004};
+
+// A round's model is late by one round at most where the curve is nearly flat.
+TEST(WallClock, LocalSgdReachesTheTargetsWhenItShould) {
+  struct Row {
+    uint32_t period;
+    std::vector<double> printed;
+  };
+  for (const Row& row : {Row{1, {65, 125, 190, 215, 240, 270, 320}},
+                         Row{5, {27, 54, 72, 90, 99, 108}}, Row{20, {24, 48, 72, 96, 120}}}) {
+    const std::vector<Point> curve = curve_of(
+        wall_clock("kind = \"local-sgd\"\nlocal_steps = " + std::to_string(row.period) + "\n",
+                   400 / (row.period + 4)));
+    for (size_t i = 0; i < std::size(kTargets); ++i) {
+      SCOPED_TRACE("tau " + std::to_string(row.period) + " to " + std::to_string(kTargets[i]));
+      if (i < row.printed.size()) {
+        EXPECT_NEAR(time_to(curve, kTargets[i]), row.printed[i], row.period + 4 + 1e-6);
+      } else {
+        EXPECT_GT(time_to(curve, kTargets[i]), 400);
+      }
+    }
+  }
+}
+
+// The exact process with the loss as the hub sees it: at the nodes' own models, a round late.
+TEST(WallClock, AdaCommBeginsLikeALongPeriodAndEndsLikeASingleStep) {
+  const Round rounds = 60;
+  const std::vector<Point> curve =
+      curve_of(wall_clock("kind = \"adacomm\"\nlocal_steps = 20\nadapt_every = 60.0\n", rounds));
+  const ScalarQuadratic problem{
+      .curvature = 1, .sigma = 1, .slope_noise = 15, .rate = 0.1, .start = 10};
+  LocalSgdProcess process(problem, 8, 20);
+  uint32_t period = 20;
+  double first = 0;
+  double now = -2;
+  double review = 60;
+  std::vector<uint32_t> path;
+  for (Round round = 0; round < rounds; ++round) {
+    path.push_back(period);
+    double seen = 0;
+    for (uint32_t step = 0; step < period; ++step) {
+      const LaboratoryMoments at = process.moments();
+      const double second =
+          at.mean_of_average * at.mean_of_average + at.variance_of_average + at.consensus;
+      seen += second / 2 / period;
+      process.local_step();
+    }
+    process.average();
+    if (round == 0) first = seen;
+    now += period + 4;
+    ASSERT_NEAR(curve[round].time, now, 1e-6) << "round " << round;
+    if (now >= review) period = adacomm_period(20, period, seen / first);
+    for (; review <= now;) review += 60;
+  }
+  EXPECT_EQ(path.front(), 20u);
+  EXPECT_EQ(path.back(), 1u);
+  // Early as fast as tau = 20, at last as low as tau = 1 gets and well before it (320 s).
+  EXPECT_NEAR(time_to(curve, 0.5), 48, 1e-6);
+  EXPECT_LT(time_to(curve, 0.004), 220);
+}
+
+TEST(AdaComm, TakesTheRateIntoAccountAndNeverRises) {
+  Period period({.steps = {16}, .adapt_every = std::chrono::seconds(10)});
+  const NodeState state;
+  const auto tau = [&] { return period.steps(state, NodeId{0}, 0, 0); };
+  EXPECT_EQ(tau(), 16u);
+  period.observe(Time(std::chrono::seconds(3)), 8, 1);
+  EXPECT_EQ(tau(), 16u);
+  period.observe(Time(std::chrono::seconds(11)), 2, 1);  // sqrt(1/4) 16
+  EXPECT_EQ(tau(), 8u);
+  period.observe(Time(std::chrono::seconds(19)), 0.1, 1);  // not due
+  EXPECT_EQ(tau(), 8u);
+  period.observe(Time(std::chrono::seconds(45)), 0.5, 0.5);  // sqrt(2/16) 16 = 5.7
+  EXPECT_EQ(tau(), 6u);
+  period.observe(Time(std::chrono::seconds(49)), 0.5, 1);  // due again at 50
+  EXPECT_EQ(tau(), 6u);
+  period.observe(Time(std::chrono::seconds(50)), 99, 1);  // not smaller: half
+  EXPECT_EQ(tau(), 3u);
+  period.observe(Time(std::chrono::seconds(60)), NAN, 1);
+  EXPECT_EQ(tau(), 2u);
 }
 
 }  // namespace

@@ -281,6 +281,31 @@ TEST(Scaffold, TheMeanOfAllControlVariatesIsTheHubsWithASampleToo) {
   }
 }
 
+// p_i = n_i / sum n, with rows 10, 11, 12 as the nodes tell; tau_i is 1.5 passes over these in
+// batches of 1, of the hub's book-keeping as of the nodes' own.
+TEST(Rounds, NodesCountAndWorkByTheirRows) {
+  Cluster cluster(3, "identity", [](const NodeState& state) {
+    return make_rounds(state, {.name = "test", .period = {.passes = 1.5}, .by_rows = true});
+  });
+  std::vector<Effect> begun[3];
+  for (uint32_t i = 0; i < 3; ++i) begun[i] = cluster.step(i, Start{});
+  const uint32_t steps[] = {15, 17, 18};  // 16.5 rounds away from 0
+  std::vector<Effect> news;
+  for (uint32_t i = 0; i < 3; ++i) {
+    const Compute work = first<Compute>(begun[i]);
+    EXPECT_EQ(work.steps, steps[i]);
+    const std::vector<float> move(kDimension, static_cast<float>(i));
+    const std::vector<Effect> done = cluster.compute(i, work, move);
+    if (i == 0) continue;
+    cluster.step(0, Received{as_message(i, first<Send>(begun[i]))});
+    news = cluster.step(0, Received{as_message(i, first<Send>(done))});
+  }
+  EXPECT_NEAR(cluster.state(0).parameters.floats()[0], (11.0 * 1 + 12.0 * 2) / 33, 1e-6);
+  EXPECT_EQ(first<Compute>(news).steps, 15u);
+  EXPECT_EQ(first<Compute>(news).first_batch, 15u);
+  EXPECT_EQ(first<Send>(news).scalar, 17);
+}
+
 TEST(Participants, AreDistinctSortedAndEquallyLikely) {
   const uint32_t nodes = 7;
   const uint32_t count = 3;
