@@ -13,8 +13,8 @@ namespace kith {
 struct TrackedRound {
   Round round = 0;         // as the daemons count, from 0: what SnapshotRequest takes
   bool snapshots = false;  // every node keeps its parameters of this round
-  bool judged = false;
-  MetricsPoint point;  // without accuracy and consensus distance
+  bool judged = false;     // `point` has the accuracy
+  MetricsPoint point;      // without accuracy; with consensus distance where a hub told it
 };
 
 class ReportTracker {

@@ -112,7 +112,6 @@ void fields(A& a, Ref<A, Measures> r) {
   a("applied", r.applied);
   a("staleness_sum", r.staleness_sum);
   a("late", r.late);
-  a("cancelled", r.cancelled);
   a("waits_for", r.waits_for);
   a("local_steps", r.local_steps);
 }

@@ -3,10 +3,9 @@
 #include <bit>
 #include <cstring>
 
+#include "protocol/vector_targets.h"
 #include "topology/assert.h"
 
-// Vectors of unknown width cannot stand in arrays; NEON serves those machines.
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "protocol/kernels.cc"
 #include <hwy/foreach_target.h>

@@ -17,7 +17,6 @@ struct Measures {
   uint64_t applied = 0;        // sum of the bins
   uint64_t staleness_sum = 0;  // rounds, over all applied
   uint64_t late = 0;           // arrived after the round that they were meant for, dropped
-  uint64_t cancelled = 0;      // pieces of work that this node gave up
   uint32_t waits_for = 0;      // gradients of an update as it stands: K; 0 = no such thing
   uint32_t local_steps = 0;    // of a round as it stands: tau; 0 = no such thing
 

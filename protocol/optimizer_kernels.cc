@@ -1,6 +1,7 @@
 #include "protocol/optimizer_kernels.h"
 
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#include "protocol/vector_targets.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "protocol/optimizer_kernels.cc"
 #include <hwy/foreach_target.h>

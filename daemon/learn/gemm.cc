@@ -4,8 +4,8 @@
 #include <array>
 #include <utility>
 
-// A tile is an array of vectors, which vectors of unknown length cannot form.
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#include "protocol/vector_targets.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "daemon/learn/gemm.cc"
 #include <hwy/foreach_target.h>

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <cstring>
 
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+#include "protocol/vector_targets.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "daemon/learn/layers.cc"
 #include <hwy/foreach_target.h>

@@ -18,10 +18,7 @@ const AlgorithmInfo adacomm_algorithm = {
     .name = "adacomm",
     .help = "local SGD whose period falls with the training loss",
     .needs = {.star = true},
-    .options = {option_local_steps(20),
-                {"adapt_every", OptionSpec::Type::kNumber, 60.0,
-                 "T_0: seconds between two looks at the loss", 1e-9, 1e9},
-                option_reset_optimizer(false)},
+    .options = {option_local_steps(20), option_adapt_every(), option_reset_optimizer(false)},
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
       RoundRule rule = fixed_rule("adacomm", options);
       rule.period.adapt_every = from_seconds(options.number("adapt_every"));

@@ -21,7 +21,7 @@ const AlgorithmInfo async_algorithm = {
                                         .pull = Pull::kAtArrival,
                                         .scale_by_staleness = options.flag("staleness_aware")});
     },
-    .batches_per_round = [](const Options&, uint32_t nodes) { return 1.0 / nodes; },
+    .batches_per_round = batch_of_one,
     .synchronous = false,
     .central = true,
     .run_time = [](const Options&, const ClusterTiming& cluster) { return async_time(cluster); },

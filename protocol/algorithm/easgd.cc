@@ -16,6 +16,7 @@
 
 #include "protocol/coordinator/elastic.h"
 #include "protocol/coordinator/round_options.h"
+#include "protocol/theory/elastic_laboratory.h"
 
 namespace kith {
 
@@ -33,7 +34,8 @@ void check(const Setting& setting) {
   const bool known = setting.optimizer.plain() && setting.step_times_curvature < 2;
   const double c = known ? setting.step_times_curvature : 0;
   const auto steps = static_cast<uint32_t>(setting.options.integer("local_steps"));
-  const double limit = synchronous_alpha_limit(setting.nodes, c, steps);
+  const double limit = elastic_alpha_limit(
+      c, {.nodes = setting.nodes, .period = steps, .order = ElasticOrder::kFirstStep});
   if (alpha < limit) return;
   throw OperatorError("algorithm.alpha is " + short_text(alpha) + ", but elastic averaging of " +
                       std::to_string(setting.nodes) + " nodes is stable only for alpha below " +

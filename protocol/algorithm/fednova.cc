@@ -15,13 +15,6 @@ namespace kith {
 
 namespace {
 
-OptionSpecs options_with_mu() {
-  OptionSpecs options = federated_options();
-  options.push_back({"mu", OptionSpec::Type::kNumber, 0.0,
-                     "pull of the local steps towards the model of the round", 0, 1e6});
-  return options;
-}
-
 void check(const Setting& setting) {
   check_rounds(setting);
   if (setting.optimizer.kind != OptimizerSpec::Kind::kSgd) {
@@ -43,11 +36,10 @@ const AlgorithmInfo fednova_algorithm = {
     .name = "fednova",
     .help = "federated averaging, normalised: more local steps do not count for more",
     .needs = {.star = true},
-    .options = options_with_mu(),
+    .options = proximal_options(0.0),
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
       RoundRule rule = federated_rule("fednova", options);
       rule.normalise = true;
-      rule.proximal = static_cast<float>(options.number("mu"));
       return make_rounds(state, rule);
     },
     .batches_per_round = federated_batches,

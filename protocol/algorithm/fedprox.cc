@@ -8,27 +8,14 @@
 
 namespace kith {
 
-namespace {
-
-OptionSpecs options_with_mu() {
-  OptionSpecs options = federated_options();
-  options.push_back({"mu", OptionSpec::Type::kNumber, 0.01,
-                     "pull of the local steps towards the model of the round", 0, 1e6});
-  return options;
-}
-
-}  // namespace
-
 extern const AlgorithmInfo fedprox_algorithm;
 const AlgorithmInfo fedprox_algorithm = {
     .name = "fedprox",
     .help = "federated averaging with local steps pulled towards the model of the round",
     .needs = {.star = true},
-    .options = options_with_mu(),
+    .options = proximal_options(0.01),
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
-      RoundRule rule = federated_rule("fedprox", options);
-      rule.proximal = static_cast<float>(options.number("mu"));
-      return make_rounds(state, rule);
+      return make_rounds(state, federated_rule("fedprox", options));
     },
     .batches_per_round = federated_batches,
     .synchronous = true,

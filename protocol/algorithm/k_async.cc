@@ -25,10 +25,7 @@ const AlgorithmInfo k_async_algorithm = {
                          .scale_by_staleness = options.flag("staleness_aware")},
                         options, AdaptiveK::kHarmonic));
     },
-    .batches_per_round =
-        [](const Options& options, uint32_t nodes) {
-          return static_cast<double>(options.integer("k")) / nodes;
-        },
+    .batches_per_round = batches_of_k,
     .synchronous = false,
     .central = true,
     .check = check_k,

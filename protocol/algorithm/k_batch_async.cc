@@ -20,15 +20,11 @@ const AlgorithmInfo k_batch_async_algorithm = {
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
       return make_gradient_coordinator(
           state, with_k({.name = "k-batch-async",
-                         .distinct = false,
                          .pull = Pull::kAtArrival,
                          .scale_by_staleness = options.flag("staleness_aware")},
                         options, AdaptiveK::kBatch));
     },
-    .batches_per_round =
-        [](const Options& options, uint32_t nodes) {
-          return static_cast<double>(options.integer("k")) / nodes;
-        },
+    .batches_per_round = batches_of_k,
     .synchronous = false,
     .central = true,
     .check = check_k,

@@ -17,14 +17,10 @@ const AlgorithmInfo k_batch_sync_algorithm = {
     .needs = {.star = true},
     .options = {option_k(), option_adasync(), option_adapt_every()},
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
-      return make_gradient_coordinator(
-          state, with_k({.name = "k-batch-sync", .distinct = false, .keep_drawing = true}, options,
-                        AdaptiveK::kBatch));
+      return make_gradient_coordinator(state, with_k({.name = "k-batch-sync", .keep_drawing = true},
+                                                     options, AdaptiveK::kBatch));
     },
-    .batches_per_round =
-        [](const Options& options, uint32_t nodes) {
-          return static_cast<double>(options.integer("k")) / nodes;
-        },
+    .batches_per_round = batches_of_k,
     .synchronous = false,
     .central = true,
     .check = check_k,

@@ -22,10 +22,7 @@ const AlgorithmInfo k_sync_algorithm = {
       return make_gradient_coordinator(state,
                                        with_k({.name = "k-sync"}, options, AdaptiveK::kHarmonic));
     },
-    .batches_per_round =
-        [](const Options& options, uint32_t nodes) {
-          return static_cast<double>(options.integer("k")) / nodes;
-        },
+    .batches_per_round = batches_of_k,
     .synchronous = false,
     .central = true,
     .check = check_k,

@@ -59,9 +59,7 @@ RunTime run_time(const Options& options, const ClusterTiming& cluster) {
 
 void check(const Setting& setting) {
   const std::vector<double>& stages = setting.options.numbers("stages");
-  if (std::ranges::any_of(stages, [](double steps) { return steps != std::floor(steps); })) {
-    throw OperatorError("algorithm.stages is " + to_text(stages) + ", but steps are whole numbers");
-  }
+  check_whole("stages", stages);
   if (!stages.empty() && setting.options.number("post_local") > 0) {
     throw OperatorError(
         "algorithm.stages and algorithm.post_local both say how the period changes: set one");

@@ -24,7 +24,7 @@ const AlgorithmInfo ssp_algorithm = {
                                         .lead = static_cast<uint64_t>(options.integer("lead")),
                                         .scale_by_staleness = options.flag("staleness_aware")});
     },
-    .batches_per_round = [](const Options&, uint32_t nodes) { return 1.0 / nodes; },
+    .batches_per_round = batch_of_one,
     .synchronous = false,
     .central = true,
     .run_time =

@@ -23,10 +23,9 @@
 #include "protocol/codec.h"
 #include "protocol/kernels.h"
 #include "protocol/limits.h"
+#include "protocol/vector_targets.h"
 #include "topology/assert.h"
 
-// Vectors of unknown width are left out, as in kernels.cc.
-#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "protocol/codec/qsgd.cc"
 #include <hwy/foreach_target.h>

@@ -14,7 +14,6 @@ namespace kith {
 
 namespace {
 
-constexpr NodeId kHub{0};
 constexpr uint16_t kDisplacement = 1;  // to the hub; round = that of the centre it is against
 // From the hub; round = exchanges that it has seen. The centre before the answered exchange, or,
 // when all rounds are over, at the end.
@@ -213,24 +212,6 @@ OptionSpec option_alpha() {
 double alpha_of(const Options& options, uint32_t nodes) {
   const double alpha = options.number("alpha");
   return alpha > 0 ? alpha : 0.9 / nodes;
-}
-
-// With a = 1 - c, d = a^(tau-1), b = a^tau the mean of the nodes and the centre move by
-//   [[d (a - alpha), d alpha], [N alpha, 1 - N alpha]]
-// and distances between nodes by d (a - alpha). Eigenvalues inside the unit circle: 1 + trace +
-// determinant > 0, determinant < 1 (1 - trace + determinant = N alpha (1 - b) > 0 always), and
-// |d (a - alpha)| < 1.
-double synchronous_alpha_limit(uint32_t nodes, double step_times_curvature, uint32_t local_steps) {
-  KITH_ASSERT(step_times_curvature >= 0 && step_times_curvature < 2);
-  const double n = nodes;
-  const double a = 1 - step_times_curvature;
-  const double d = std::pow(a, local_steps - 1);
-  const double b = d * a;
-  double limit = std::numeric_limits<double>::infinity();
-  if (const double slope = n + 2 * d + n * b; slope > 0) limit = 2 * (1 + b) / slope;
-  if (const double fall = -d * (1 + n * a); fall > 0) limit = std::min(limit, (1 - b) / fall);
-  if (nodes > 1 && d != 0) limit = std::min(limit, a + 1 / std::abs(d));
-  return limit;
 }
 
 }  // namespace kith

@@ -12,7 +12,7 @@
 
 #include <memory>
 
-#include "protocol/algorithm.h"
+#include "protocol/coordinator/hub.h"
 
 namespace kith {
 
@@ -29,9 +29,5 @@ std::unique_ptr<Algorithm> make_elastic(const NodeState& state, const ElasticRul
 // alpha as asked for: 0 stands for 0.9 / N, the rule of the paper.
 OptionSpec option_alpha();
 double alpha_of(const Options& options, uint32_t nodes);
-
-// The springs of the synchronous form hold for 0 < alpha < this, on a quadratic with
-// c = eta h in [0, 2), plain SGD and tau local steps: for tau = 1 (2 - c) / (N + 1 - N c / 2).
-double synchronous_alpha_limit(uint32_t nodes, double step_times_curvature, uint32_t local_steps);
 
 }  // namespace kith

@@ -14,7 +14,6 @@ namespace kith {
 
 namespace {
 
-constexpr NodeId kHub{0};
 constexpr uint16_t kGradient = 1;  // to the hub; round = that of the model it was taken at
 constexpr uint16_t kModel = 2 | kSupersedes;  // from the hub; round = updates that it has seen
 
@@ -94,7 +93,6 @@ class GradientCoordinator final : public Algorithm {
   void give_up_work(std::vector<Effect>& out) {
     if (!computing_) return;
     computing_ = false;
-    ++measures_.cancelled;
     out.push_back(Cancel{ticket_});
   }
 
@@ -316,15 +314,11 @@ OptionSpec option_adasync() {
           "let K rise from k to the number of nodes as the training loss falls"};
 }
 
-OptionSpec option_adapt_every() {
-  return {"adapt_every",
-          OptionSpec::Type::kNumber,
-          60.0,
-          "adasync: seconds between two looks at "
-          "the loss",
-          1e-6,
-          1e9};
+double batches_of_k(const Options& options, uint32_t nodes) {
+  return static_cast<double>(options.integer("k")) / nodes;
 }
+
+double batch_of_one(const Options&, uint32_t nodes) { return 1.0 / nodes; }
 
 GradientRule with_k(GradientRule rule, const Options& options, AdaptiveK law) {
   rule.k = static_cast<uint32_t>(options.integer("k"));

@@ -30,7 +30,7 @@
 
 #include <memory>
 
-#include "protocol/algorithm.h"
+#include "protocol/coordinator/hub.h"
 
 namespace kith {
 
@@ -51,8 +51,7 @@ enum class AdaptiveK : uint8_t {
 
 struct GradientRule {
   const char* name;
-  uint32_t k = 1;        // gradients of an update; at the start, where K adapts
-  bool distinct = true;  // of distinct nodes
+  uint32_t k = 1;  // gradients of an update; at the start, where K adapts
   Pull pull = Pull::kAllAtUpdate;
   bool keep_drawing = false;  // a node that has sent a gradient computes the next at the same x
   uint64_t lead = 0;          // kBounded
@@ -68,7 +67,10 @@ std::unique_ptr<Algorithm> make_gradient_coordinator(const NodeState& state,
 OptionSpec option_k();
 OptionSpec option_staleness_aware();
 OptionSpec option_adasync();
-OptionSpec option_adapt_every();
+
+// batches_per_round of these: K, or one gradient, shared by the nodes.
+double batches_of_k(const Options& options, uint32_t nodes);
+double batch_of_one(const Options& options, uint32_t nodes);
 
 // Throws OperatorError unless 1 <= algorithm.k <= the number of nodes.
 void check_k(const Setting& setting);

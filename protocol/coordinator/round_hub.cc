@@ -12,7 +12,6 @@ namespace kith {
 
 namespace {
 
-constexpr NodeId kHub{0};
 constexpr double kMostRows = 0x1p53;  // what a double counts
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "protocol/coordinator/round_options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -10,14 +11,6 @@ namespace kith {
 namespace {
 
 using Type = OptionSpec::Type;
-
-void check_whole(const char* key, const std::vector<double>& values) {
-  for (const double value : values) {
-    if (value == std::floor(value)) continue;
-    throw OperatorError("algorithm." + std::string(key) + " holds " + to_text(value) +
-                        ", but steps are whole numbers");
-  }
-}
 
 constexpr double kAny = std::numeric_limits<double>::infinity();
 
@@ -110,12 +103,22 @@ OptionSpecs federated_options() {
   return options;
 }
 
+OptionSpecs proximal_options(double mu) {
+  OptionSpecs options = federated_options();
+  options.push_back(
+      {"mu", Type::kNumber, mu, "pull of the local steps towards the model of the round", 0, 1e6});
+  return options;
+}
+
 RoundRule federated_rule(const char* name, const Options& options) {
   RoundRule rule{.name = name};
   rule.period.steps = steps_of(options.numbers("local_steps"));
   rule.period.passes = options.number("local_epochs");
   rule.participants = static_cast<uint32_t>(options.integer("participants"));
   rule.by_rows = options.values().contains("weighting") && options.text("weighting") == "rows";
+  if (options.values().contains("mu")) {
+    rule.proximal = static_cast<float>(options.number("mu"));
+  }
   rule.fresh_optimizer = resets(options);
   return rule;
 }
@@ -126,6 +129,12 @@ double federated_batches(const Options& options, uint32_t nodes) {
 
 double federated_passes(const Options& options, uint32_t nodes) {
   return share(options, nodes) * options.number("local_epochs");
+}
+
+void check_whole(const char* key, const std::vector<double>& steps) {
+  if (std::ranges::all_of(steps, [](double each) { return each == std::floor(each); })) return;
+  throw OperatorError("algorithm." + std::string(key) + " is " + to_text(steps) +
+                      ", but steps are whole numbers");
 }
 
 void check_rounds(const Setting& setting) {

@@ -27,9 +27,13 @@ void check_no_error_feedback(const Setting& setting, const std::string& algorith
 // weighting and reset_optimizer where these make sense.
 OptionSpecs sampled_options();
 OptionSpecs federated_options();
+OptionSpecs proximal_options(double mu);  // the same, and the pull to the model of the round
 RoundRule federated_rule(const char* name, const Options& options);
 double federated_batches(const Options& options, uint32_t nodes);
 double federated_passes(const Options& options, uint32_t nodes);
+
+// Throws OperatorError where one of the steps is no whole number.
+void check_whole(const char* key, const std::vector<double>& steps);
 
 // Throws OperatorError where a list is not one, or one for each node, or not of whole numbers, and
 // where participants are more than the nodes. Looks at those of these keys that there are.

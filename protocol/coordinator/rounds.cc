@@ -18,8 +18,6 @@ namespace kith {
 
 namespace {
 
-constexpr NodeId kHub{0};
-
 // The half that every node has; the hub has the other one too.
 class Rounds final : public Algorithm {
  public:
@@ -126,12 +124,10 @@ class Rounds final : public Algorithm {
 
   // The elastic term of the first step: at the x before it and the z of then.
   SharedBuffer pulled(const NodeState& state, const SharedBuffer& y) {
+    const Payload own = std::exchange(pull_, {});
+    const Term terms[] = {{1.0f, y.floats(), nullptr}, {static_cast<float>(rule_.alpha), {}, &own}};
     Buffer x = state.pool->acquire_floats(state.dimension);
-    std::ranges::copy(y.floats(), x.floats().begin());
-    const Status status =
-        decode_add(*state.codec, pull_, static_cast<float>(rule_.alpha), x.floats(), *state.pool);
-    KITH_ASSERT(status.ok());  // what this node encoded itself
-    pull_.reset();
+    weighted_sum(*state.codec, terms, x.floats(), *state.pool);
     return std::move(x).freeze();
   }
 

@@ -29,7 +29,7 @@
 
 #include <memory>
 
-#include "protocol/algorithm.h"
+#include "protocol/coordinator/hub.h"
 #include "protocol/coordinator/period.h"
 
 namespace kith {

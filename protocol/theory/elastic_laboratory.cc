@@ -36,6 +36,11 @@ void exchange(double own, double gain, const ElasticSpec& spec, ElasticMoments& 
 }
 
 void elastic_round(const ScalarQuadratic& problem, const ElasticSpec& spec, ElasticMoments& m) {
+  if (spec.order == ElasticOrder::kFirstStep) {
+    elastic_round(problem, {spec.nodes, spec.alpha, 1, ElasticOrder::kTogether}, m);
+    for (uint32_t i = 1; i < spec.period; ++i) step_alone(problem, spec.nodes, m);
+    return;
+  }
   const double gain = spec.nodes * spec.alpha;
   ElasticMoments stepped = m;
   for (uint32_t i = 0; i < spec.period; ++i) step_alone(problem, spec.nodes, stepped);
@@ -80,17 +85,30 @@ ElasticMoments elastic_limit(const ScalarQuadratic& problem, const ElasticSpec& 
   return {{0, s[0]}, {0, s[1]}, s[2], s[3]};
 }
 
-double elastic_alpha_limit(const ScalarQuadratic& problem, const ElasticSpec& spec) {
+// Of the map of (xbar, z), whose eigenvalues must lie inside the unit circle: 1 + trace +
+// determinant > 0 and determinant < 1 (1 - trace + determinant = N alpha (1 - b) > 0 always); and
+// of distances.
+double elastic_alpha_limit(double pull, const ElasticSpec& spec) {
   check(spec);
-  KITH_ASSERT(problem.pull() > 0 && problem.pull() < 2);
+  KITH_ASSERT(pull >= 0 && pull < 2);
   const double n = spec.nodes;
-  const double b = std::pow(problem.keep(), spec.period);
-  // 1 + trace + determinant > 0, and determinant < 1 (which b < 0 can break in kStepFirst).
-  if (spec.order == ElasticOrder::kTogether) return 2 * (1 + b) / (n + 2 + n * b);
-  const double infinity = std::numeric_limits<double>::infinity();
-  const double slope = n + (n + 2) * b;
-  return std::min(slope > 0 ? 2 * (1 + b) / slope : infinity,
-                  b < 0 ? (1 - 1 / b) / (n + 1) : infinity);
+  const double a = 1 - pull;
+  const double b = std::pow(a, spec.period);
+  const auto positive = [](double limit) {
+    return limit > 0 ? limit : std::numeric_limits<double>::infinity();
+  };
+  switch (spec.order) {
+    case ElasticOrder::kTogether: return 2 * (1 + b) / (n + 2 + n * b);
+    case ElasticOrder::kStepFirst:
+      return std::min(positive(2 * (1 + b) / (n + (n + 2) * b)),
+                      b < 0 ? (1 - 1 / b) / (n + 1) : std::numeric_limits<double>::infinity());
+    case ElasticOrder::kFirstStep: break;
+  }
+  // [[d (a - alpha), d alpha], [N alpha, 1 - N alpha]]; distances times d (a - alpha).
+  const double d = std::pow(a, spec.period - 1);
+  const double limit =
+      std::min(positive(2 * (1 + b) / (n + 2 * d + n * b)), positive((1 - b) / (-d * (1 + n * a))));
+  return spec.nodes > 1 && d != 0 ? std::min(limit, a + 1 / std::abs(d)) : limit;
 }
 
 double elastic_zeta(uint32_t nodes, double alpha) {

@@ -4,9 +4,9 @@
 // what tau local steps do to a worker, b = a^tau.
 //   kTogether:   x_i+ = T(x_i) - alpha (x_i - z)    z+ = z + alpha sum_i (x_i - z)
 //   kStepFirst:  y_i = T(x_i);  x_i+ = y_i - alpha (y_i - z)    z+ = z + alpha sum_i (y_i - z)
-// kTogether with tau = 1 is EASGD as published, and E12. The published form with tau > 1 (one step
-// together, then tau - 1 alone) is a kTogether round of period 1 followed by local_step()s.
-// kStepFirst is Cooperative SGD's, with W applied after the steps.
+//   kFirstStep:  kTogether with one step, then tau - 1 steps alone
+// kFirstStep is EASGD as published; E12 is tau = 1, where it is kTogether. kStepFirst is
+// Cooperative SGD's, with W applied after the steps.
 //
 // The workers are alike, so (xbar, z) and the distances x_i - xbar move apart from one another: a
 // 2x2 map with noise s2/N on xbar, [[b - alpha, alpha], [N alpha, 1 - N alpha]] for kTogether and
@@ -20,7 +20,7 @@
 
 namespace kith {
 
-enum class ElasticOrder : uint8_t { kTogether, kStepFirst };
+enum class ElasticOrder : uint8_t { kTogether, kFirstStep, kStepFirst };
 
 struct ElasticSpec {
   uint32_t nodes = 1;  // workers, without the centre
@@ -54,11 +54,13 @@ class ElasticProcess {
 // The limit at the ends of rounds, by solving the moments' equations. Asserts that there is one.
 ElasticMoments elastic_limit(const ScalarQuadratic& problem, const ElasticSpec& spec);
 
-// Means, and without slope noise variances, converge exactly for 0 < alpha < this:
+// Means, and without slope noise variances, converge exactly for 0 < alpha < this; of spec.alpha
+// nothing is used. `pull` is c = eta h, 0 <= c < 2; 0 stands for c -> 0, where all are 2 / (N + 1).
 //   kTogether   2 (1 + b) / (N + 2 + N b), for tau = 1  (2 - c) / (N + 1 - N c / 2)
 //   kStepFirst  2 (1 + b) / (N + (N + 2) b) for b >= 0; for b < 0 also (1 - 1/b) / (N + 1)
-// For c -> 0 both are 2 / (N + 1). Needs 0 < c < 2, so that |b| < 1.
-double elastic_alpha_limit(const ScalarQuadratic& problem, const ElasticSpec& spec);
+//   kFirstStep  with d = a^(tau - 1): 2 (1 + b) / (N + 2 d + N b), where that is positive; also
+//               (1 - b) / (-d (1 + N a)), where that is; and a + 1/|d| for N > 1
+double elastic_alpha_limit(double pull, const ElasticSpec& spec);
 
 // Second largest |eigenvalue| of the exchange alone: max(|1 - alpha|, |1 - (N+1) alpha|). It is
 // least, N / (N+2), at alpha = 2 / (N+2).

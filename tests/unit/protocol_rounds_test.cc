@@ -8,6 +8,7 @@
 
 #include "protocol/coordinator/elastic.h"
 #include "protocol/coordinator/participants.h"
+#include "protocol/coordinator/period.h"
 #include "protocol/coordinator/rounds.h"
 #include "topology/rng.h"
 
@@ -400,6 +401,27 @@ TEST(Elastic, RoundsKeepTheSumOfAllWhateverTheCodecLoses) {
       worker = cluster.compute(1, work[1], still);
     }
   }
+}
+
+TEST(AdaComm, TakesTheRateIntoAccountAndNeverRises) {
+  Period period({.steps = {16}, .adapt_every = std::chrono::seconds(10)});
+  const NodeState state;
+  const auto tau = [&] { return period.steps(state, NodeId{0}, 0, 0); };
+  EXPECT_EQ(tau(), 16u);
+  period.observe(Time(std::chrono::seconds(3)), 8, 1);
+  EXPECT_EQ(tau(), 16u);
+  period.observe(Time(std::chrono::seconds(11)), 2, 1);  // sqrt(1/4) 16
+  EXPECT_EQ(tau(), 8u);
+  period.observe(Time(std::chrono::seconds(19)), 0.1, 1);  // not due
+  EXPECT_EQ(tau(), 8u);
+  period.observe(Time(std::chrono::seconds(45)), 0.5, 0.5);  // sqrt(2/16) 16 = 5.7
+  EXPECT_EQ(tau(), 6u);
+  period.observe(Time(std::chrono::seconds(49)), 0.5, 1);  // due again at 50
+  EXPECT_EQ(tau(), 6u);
+  period.observe(Time(std::chrono::seconds(50)), 99, 1);  // not smaller: half
+  EXPECT_EQ(tau(), 3u);
+  period.observe(Time(std::chrono::seconds(60)), NAN, 1);
+  EXPECT_EQ(tau(), 2u);
 }
 
 }  // namespace
