@@ -1,5 +1,7 @@
 #include "daemon/job_timing.h"
 
+#include <map>
+
 #include "daemon/delay_trace.h"
 #include "topology/error.h"
 
@@ -39,6 +41,20 @@ std::shared_ptr<const Delay> JobTiming::compute_of(NodeId node) const {
 
 ComputeDelays JobTiming::delays_of(NodeId node, uint64_t seed) const {
   return {compute_of(node), per, seed, node};
+}
+
+ClusterTiming JobTiming::cluster(uint32_t nodes) const {
+  ClusterTiming cluster;
+  // One law for equal nodes, which theory takes together.
+  std::map<double, std::shared_ptr<const Delay>> laws = {{1.0, compute}};
+  for (uint32_t i = 0; i < nodes; ++i) {
+    std::shared_ptr<const Delay>& law = laws[i < scale.size() ? scale[i] : 1.0];
+    if (!law) law = compute_of(NodeId{i});
+    cluster.compute.push_back(law);
+    cluster.round_trip.push_back(i == 0 ? 0 : 2 * seconds(link.latency));
+  }
+  cluster.draw_per_round = per == DelaySpec::Per::kRound;
+  return cluster;
 }
 
 JobTiming make_timing(const DelaySpec& delays) {

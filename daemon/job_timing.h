@@ -8,6 +8,7 @@
 
 #include "daemon/job.h"
 #include "daemon/link_model.h"
+#include "protocol/theory/runtime.h"
 
 namespace kith {
 
@@ -37,6 +38,9 @@ struct JobTiming {
   // The law of one batch on `node`.
   std::shared_ptr<const Delay> compute_of(NodeId node) const;
   ComputeDelays delays_of(NodeId node, uint64_t seed) const;
+
+  // As theory/runtime.h describes a cluster with a hub. Jitter, bandwidth and loss are not in it.
+  ClusterTiming cluster(uint32_t nodes) const;
 };
 
 // Reads the traces that the laws name. Throws OperatorError naming the key, and where it is a

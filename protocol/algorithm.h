@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -102,8 +103,10 @@ struct AlgorithmInfo {
   bool cancels = true;
   // Throws OperatorError where the options do not fit the rest; null = they always do.
   void (*check)(const Setting& setting) = nullptr;
-  // Expected wall-clock time of a round, of options that check() has let pass; null = no theory.
-  RunTime (*run_time)(const Options& options, const ClusterTiming& cluster) = nullptr;
+  // Expected wall-clock time of a round, of options that check() has let pass; null, or nothing for
+  // these options = no theory.
+  std::optional<RunTime> (*run_time)(const Options& options,
+                                     const ClusterTiming& cluster) = nullptr;
   // Passes of a node over its own rows that a round takes, on average, where it is these that are
   // counted; null or 0 = batches_per_round says it.
   double (*passes_per_round)(const Options& options, uint32_t nodes) = nullptr;

@@ -67,6 +67,15 @@ std::string traffic_lines(const RunResult& result) {
   return text + line("", comparison);
 }
 
+std::string round_time_line(const RoundTime& time) {
+  std::string text = number_text(time.measured) + " s a round";
+  if (time.predicted) {
+    text += fmt::format("; theory {} s: {} ({})", number_text(time.predicted->seconds_per_update()),
+                        time.predicted->formula, method_name(time.predicted->method));
+  }
+  return line("", text);
+}
+
 std::string staleness_line(const Measures& measures) {
   std::string text = fmt::format("{:.3g} rounds on average, of {} gradients applied",
                                  measures.mean_staleness(), count_text(measures.applied));
@@ -100,6 +109,7 @@ std::string render_summary(const RunResult& result, const std::string& folder) {
   }
   if (result.measures && result.measures->applied > 0) text += staleness_line(*result.measures);
   text += time_line(result);
+  if (result.round_time) text += round_time_line(*result.round_time);
   if (!result.injected.empty()) {
     text += line("", "not this machine's own speed, delays are injected: " + result.injected);
   }

@@ -155,6 +155,11 @@ RunResult summarise(const Job& job, const Model& model, const Dataset* test,
     result.per_node.push_back({node, squared_distance(node.parameters, average), std::nullopt});
     result.per_node.back().outcome.parameters = {};
   }
+  if (result.rounds > 0 && !result.diverged && (simulated || job.delays.inject)) {
+    const double seconds = simulated ? *timing.virtual_seconds : timing.seconds;
+    result.round_time = {seconds / static_cast<double>(result.rounds),
+                         predict_run_time(job, result.nodes)};
+  }
   const bool measured = timing.measures.applied > 0 || timing.measures.local_steps > 0;
   if (measured) result.measures = timing.measures;
   if (test) add_accuracy(result, model, *test, vectors, average, threads);

@@ -10,6 +10,7 @@
 #include "daemon/learn/dataset.h"
 #include "daemon/learn/model.h"
 #include "daemon/store/laboratory.h"
+#include "daemon/store/round_time.h"
 #include "protocol/measures.h"
 
 namespace kith {
@@ -69,7 +70,8 @@ struct RunResult {
   std::string injected;         // delays that the daemons emulated, in words; empty = none
   std::string parameters_hash;  // hash_parameters in NodeId order
   std::optional<LaboratoryResult> laboratory;
-  std::optional<Measures> measures;  // of the node that reports, where its algorithm has any
+  std::optional<RoundTime> round_time;  // where delays are simulated or injected
+  std::optional<Measures> measures;     // of the node that reports, where its algorithm has any
   std::vector<NodeResult> per_node;
 };
 

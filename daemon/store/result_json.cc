@@ -42,6 +42,19 @@ ordered_json of(const LaboratoryResult& lab) {
           {"consensus", figure(lab.consensus, &LaboratoryMoments::consensus)}};
 }
 
+ordered_json of(const RoundTime& time) {
+  ordered_json json = {{"measured", number(time.measured)}};
+  if (!time.predicted) return json;
+  const RunTime& theory = *time.predicted;
+  json["predicted"] = number(theory.seconds_per_update());
+  json["low"] = number(theory.low / theory.updates);
+  json["high"] = number(theory.high / theory.updates);
+  json["standard_error"] = number(theory.standard_error / theory.updates);
+  json["method"] = method_name(theory.method);
+  json["formula"] = theory.formula;
+  return json;
+}
+
 ordered_json of(const Measures& measures) {
   size_t bins = measures.staleness.size();
   while (bins > 0 && measures.staleness[bins - 1] == 0) --bins;
@@ -105,6 +118,7 @@ std::string to_json(const RunResult& result, int indent) {
   json["samples_per_second"] = number(result.samples_per_second);
   json["parameters_hash"] = result.parameters_hash;
   if (result.laboratory) json["laboratory"] = of(*result.laboratory);
+  if (result.round_time) json["seconds_per_round"] = of(*result.round_time);
   if (result.measures) json["gradients"] = of(*result.measures);
   ordered_json& nodes = json["per_node"] = ordered_json::array();
   for (size_t i = 0; i < result.per_node.size(); ++i) nodes.push_back(of(result.per_node[i], i));

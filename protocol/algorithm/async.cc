@@ -24,7 +24,8 @@ const AlgorithmInfo async_algorithm = {
     .batches_per_round = batch_of_one,
     .synchronous = false,
     .central = true,
-    .run_time = [](const Options&, const ClusterTiming& cluster) { return async_time(cluster); },
+    .run_time = [](const Options&,
+                   const ClusterTiming& cluster) { return std::optional(async_time(cluster)); },
 };
 
 }  // namespace kith

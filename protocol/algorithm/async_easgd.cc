@@ -39,7 +39,8 @@ const AlgorithmInfo async_easgd_algorithm = {
     .check = check,
     .run_time =
         [](const Options& options, const ClusterTiming& cluster) {
-          return elastic_async_time(cluster, static_cast<uint32_t>(options.integer("local_steps")));
+          return std::optional(
+              elastic_async_time(cluster, static_cast<uint32_t>(options.integer("local_steps"))));
         },
 };
 

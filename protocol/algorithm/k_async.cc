@@ -31,7 +31,7 @@ const AlgorithmInfo k_async_algorithm = {
     .check = check_k,
     .run_time =
         [](const Options& options, const ClusterTiming& cluster) {
-          return k_async_time(cluster, static_cast<uint32_t>(options.integer("k")));
+          return run_time_of_k(options, cluster, k_async_time);
         },
 };
 

@@ -30,7 +30,7 @@ const AlgorithmInfo k_batch_async_algorithm = {
     .check = check_k,
     .run_time =
         [](const Options& options, const ClusterTiming& cluster) {
-          return k_batch_async_time(cluster, static_cast<uint32_t>(options.integer("k")));
+          return run_time_of_k(options, cluster, k_batch_async_time);
         },
 };
 

@@ -28,7 +28,7 @@ const AlgorithmInfo k_sync_algorithm = {
     .check = check_k,
     .run_time =
         [](const Options& options, const ClusterTiming& cluster) {
-          return k_sync_time(cluster, static_cast<uint32_t>(options.integer("k")));
+          return run_time_of_k(options, cluster, k_sync_time);
         },
 };
 

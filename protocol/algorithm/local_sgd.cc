@@ -29,7 +29,7 @@ PeriodRule period_of(const Options& options) {
 
 // Where the period changes, the mean over all rounds of the run: of rounds with tau steps there are
 // as many as their share of the batches over tau.
-RunTime run_time(const Options& options, const ClusterTiming& cluster) {
+std::optional<RunTime> run_time(const Options& options, const ClusterTiming& cluster) {
   const PeriodRule rule = period_of(options);
   const std::vector<uint32_t>& periods = rule.stages.empty() ? rule.steps : rule.stages;
   const double share = (1 - rule.single_until) / static_cast<double>(periods.size());

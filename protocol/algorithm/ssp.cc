@@ -29,7 +29,8 @@ const AlgorithmInfo ssp_algorithm = {
     .central = true,
     .run_time =
         [](const Options& options, const ClusterTiming& cluster) {
-          return stale_synchronous_time(cluster, static_cast<uint32_t>(options.integer("lead")));
+          return std::optional(
+              stale_synchronous_time(cluster, static_cast<uint32_t>(options.integer("lead"))));
         },
 };
 

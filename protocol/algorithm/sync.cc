@@ -21,7 +21,8 @@ const AlgorithmInfo sync_algorithm = {
     .batches_per_round = [](const Options&, uint32_t) { return 1.0; },
     .synchronous = true,
     .central = true,
-    .run_time = [](const Options&, const ClusterTiming& cluster) { return sync_time(cluster); },
+    .run_time = [](const Options&,
+                   const ClusterTiming& cluster) { return std::optional(sync_time(cluster)); },
 };
 
 }  // namespace kith

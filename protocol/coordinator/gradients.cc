@@ -320,6 +320,12 @@ double batches_of_k(const Options& options, uint32_t nodes) {
 
 double batch_of_one(const Options&, uint32_t nodes) { return 1.0 / nodes; }
 
+std::optional<RunTime> run_time_of_k(const Options& options, const ClusterTiming& cluster,
+                                     RunTime (*law)(const ClusterTiming&, uint32_t k)) {
+  if (options.flag("adasync")) return std::nullopt;
+  return law(cluster, static_cast<uint32_t>(options.integer("k")));
+}
+
 GradientRule with_k(GradientRule rule, const Options& options, AdaptiveK law) {
   rule.k = static_cast<uint32_t>(options.integer("k"));
   if (options.flag("adasync")) rule.adaptive = law;

@@ -72,6 +72,10 @@ OptionSpec option_adasync();
 double batches_of_k(const Options& options, uint32_t nodes);
 double batch_of_one(const Options& options, uint32_t nodes);
 
+// run_time of an algorithm with K, by its law in theory/runtime.h; nothing where K changes.
+std::optional<RunTime> run_time_of_k(const Options& options, const ClusterTiming& cluster,
+                                     RunTime (*law)(const ClusterTiming&, uint32_t k));
+
 // Throws OperatorError unless 1 <= algorithm.k <= the number of nodes.
 void check_k(const Setting& setting);
 

@@ -64,11 +64,11 @@ double fixed_batches(const Options& options, uint32_t) {
   return static_cast<double>(options.integer("local_steps"));
 }
 
-RunTime barrier_run_time(const Options& options, const ClusterTiming& cluster) {
+std::optional<RunTime> barrier_run_time(const Options& options, const ClusterTiming& cluster) {
   return local_sgd_time(cluster, static_cast<uint32_t>(options.integer("local_steps")));
 }
 
-RunTime overlapped_run_time(const Options& options, const ClusterTiming& cluster) {
+std::optional<RunTime> overlapped_run_time(const Options& options, const ClusterTiming& cluster) {
   return overlap_time(cluster, static_cast<uint32_t>(options.integer("local_steps")));
 }
 

@@ -17,8 +17,8 @@ RoundRule fixed_rule(const char* name, const Options& options);
 double fixed_batches(const Options& options, uint32_t nodes);
 
 // Of these: with a barrier after each round, and with the averaging behind the next round.
-RunTime barrier_run_time(const Options& options, const ClusterTiming& cluster);
-RunTime overlapped_run_time(const Options& options, const ClusterTiming& cluster);
+std::optional<RunTime> barrier_run_time(const Options& options, const ClusterTiming& cluster);
+std::optional<RunTime> overlapped_run_time(const Options& options, const ClusterTiming& cluster);
 
 // Throws OperatorError where error feedback is asked for and what is lost comes again by itself.
 void check_no_error_feedback(const Setting& setting, const std::string& algorithm);

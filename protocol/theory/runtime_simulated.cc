@@ -93,25 +93,27 @@ class StaleSynchronous {
  public:
   StaleSynchronous(const ClusterTiming& cluster, uint32_t bound)
       : cluster_(cluster),
+        bound_(bound),
         ends_(cluster.compute.size()),
-        all_done_(bound + 1, 0.0),
         streams_(timing_streams(cluster)) {}
 
   double next() {
+    const double released = all_done_.size() > bound_ ? all_done_.front() : 0;
     double last = 0;
     for (size_t i = 0; i < ends_.size(); ++i) {
-      const double begins = std::max(ends_[i], all_done_.front());
+      const double begins = std::max(ends_[i], released);
       ends_[i] = begins + cluster_.compute[i]->sample(streams_[i]) + cluster_.round_trip[i];
       last = std::max(last, ends_[i]);
     }
-    const double seconds = last - all_done_.back();
-    all_done_.pop_front();
+    const double seconds = all_done_.empty() ? last : last - all_done_.back();
+    if (all_done_.size() > bound_) all_done_.pop_front();
     all_done_.push_back(last);
     return seconds;
   }
 
  private:
   const ClusterTiming& cluster_;
+  const size_t bound_;           // s
   std::vector<double> ends_;     // F_i of the last clock
   std::deque<double> all_done_;  // max_j F_j of the last s + 1 clocks, the oldest first
   std::vector<Rng> streams_;

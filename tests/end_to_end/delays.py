@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from _kithd import BIN_DIR, Daemon, check, start_all, wait_for
@@ -14,7 +15,6 @@ KITH = os.path.join(BIN_DIR, "kith")
 NODES = 8
 MEAN = 0.02  # s, of a batch
 SLACK = 0.05  # of sockets, timers and the computing itself
-ATTEMPTS = 3  # a machine that is busy with other things is late
 
 JOB = """
 [model]
@@ -81,12 +81,9 @@ def run_time(algorithm):
     bounds = [(theory, SLACK + chance)]
     if algorithm not in OTHER_DRAWS:
         bounds.append((simulated, SLACK))
-    for _ in range(ATTEMPTS):
-        real = kith("run", sets)
-        measured = real["seconds"] / rounds
-        good = all(abs(measured / expected - 1) < slack for expected, slack in bounds)
-        if good:
-            break
+    real = kith("run", sets)
+    measured = real["seconds"] / rounds
+    good = all(abs(measured / expected - 1) < slack for expected, slack in bounds)
     figures = (f"{1e3 * measured:.2f} ms a round, simulated {1e3 * simulated:.2f}, "
                f"theory {1e3 * theory:.2f} within {100 * (SLACK + chance):.0f} %")
     check(f"{algorithm}: {figures}", good)
@@ -106,11 +103,8 @@ def deterministic():
         simulated = kith("simulate", base + sets)
         check(f"{what}: simulated {expected} s a round",
               abs(simulated["virtual_seconds"] / 15 / expected - 1) < 0.01)
-        for _ in range(ATTEMPTS):
-            real = kith("run", base + sets)
-            ratio = real["seconds"] / simulated["virtual_seconds"]
-            if ratio < 1 + SLACK:
-                break
+        real = kith("run", base + sets)
+        ratio = real["seconds"] / simulated["virtual_seconds"]
         check(f"{what}: {real['seconds'] / 15:.4f} s a round", 0.99 < ratio < 1 + SLACK, ratio)
         check(f"{what}: the same bits", real["parameters_hash"] == simulated["parameters_hash"])
 
@@ -160,7 +154,30 @@ def told():
               "/no/such/trace" in reply["message"], str(reply))
 
 
+def busy_share(seconds):
+    """Of all processors over the next seconds, with what other machines took of them."""
+    def ticks():
+        with open("/proc/stat", encoding="ascii") as file:
+            values = [int(word) for word in file.readline().split()[1:9]]
+        return sum(values), values[3] + values[4]  # all; idle and waiting
+    total, idle = ticks()
+    time.sleep(seconds)
+    total_later, idle_later = ticks()
+    return 1 - (idle_later - idle) / max(1, total_later - total)
+
+
+def await_quiet():
+    """Whoever shares the processors with eight daemons makes them late, and that is all that a
+    measurement then shows: it waits for what came before to end, half a minute at the most."""
+    for _ in range(60):
+        share = busy_share(0.5)
+        if share < 0.25:
+            break
+    print(f"the machine is busy with other things to {100 * share:.0f} %")
+
+
 def main():
+    await_quiet()
     for algorithm in THEORY:
         run_time(algorithm)
     deterministic()

@@ -6,6 +6,7 @@
 // done after that one's whole round trip, the hub knows it after half of it.
 #include <gtest/gtest.h>
 
+#include "daemon/store/round_time.h"
 #include "tests/support/simulate.h"
 
 namespace kith {
@@ -32,15 +33,6 @@ std::string job(const Case& which, const std::string& law, uint32_t nodes, Round
          "\n[stop]\nrounds = " + std::to_string(rounds) + "\n";
 }
 
-RunTime predicted(const Job& job, uint32_t nodes) {
-  ClusterTiming cluster;
-  const std::shared_ptr<const Delay> law = make_delay(job.delays.compute);
-  cluster.compute.assign(nodes, law);
-  cluster.round_trip.assign(nodes, 2 * job.delays.latency);
-  cluster.round_trip[0] = 0;
-  return algorithm_info(job.algorithm.kind).run_time(job.algorithm.options, cluster);
-}
-
 class RunTimes : public testing::TestWithParam<Case> {};
 
 TEST_P(RunTimes, AreWhatTheoryPredicts) {
@@ -51,11 +43,11 @@ TEST_P(RunTimes, AreWhatTheoryPredicts) {
       SCOPED_TRACE(GetParam().name + ", " + law + ", " + std::to_string(nodes) + " nodes");
       const Round rounds = GetParam().one_gradient ? kRounds * nodes : kRounds;
       const std::string toml = job(GetParam(), law, nodes, rounds);
-      const RunTime theory = predicted(parse_job(toml), nodes);
-      const double measured =
-          seconds(simulate_text(toml, nodes).end.time_since_epoch()) / static_cast<double>(rounds);
-      EXPECT_NEAR(measured / theory.seconds_per_update(), 1, 0.02)
-          << measured << " s against " << theory.formula << ", by " << method_name(theory.method);
+      const std::optional<RunTime> theory = predict_run_time(parse_job(toml), nodes);
+      ASSERT_TRUE(theory);
+      const double measured = seconds(simulate_text(toml, nodes).end) / static_cast<double>(rounds);
+      EXPECT_NEAR(measured / theory->seconds_per_update(), 1, 0.02)
+          << measured << " s against " << theory->formula << ", by " << method_name(theory->method);
     }
   }
 }

@@ -199,6 +199,41 @@ TEST(Result, LaboratoryByHand) {
   EXPECT_DOUBLE_EQ(lab.consensus.value, 5.0 / 4);
 }
 
+// ALGORITHMS 3: synchronous SGD of 8 nodes with exponential delays of mean 1 takes H_8 s a round.
+TEST(Result, RoundTimeIsPredictedFromTheDelays) {
+  const std::vector<std::string> keys = {"algorithm.kind=sync", "topology.graph=star",
+                                         "delays.compute=exponential:1"};
+  const auto predict = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), keys.begin(), keys.end());
+    return predict_run_time(laboratory_job(more), 8);
+  };
+  ASSERT_TRUE(predict({}));
+  EXPECT_NEAR(predict({})->seconds_per_update(), 2.717857, 1e-6);
+  // Up and down for seven of them; the hub has no way to go.
+  EXPECT_NEAR(predict({"delays.compute=constant:1", "delays.latency_ms=250"})->seconds_per_update(),
+              1.5, 1e-12);
+  // One machine five times slower is the one to wait for.
+  EXPECT_NEAR(predict({"delays.compute=constant:1", "delays.scale=[1,5]"})->seconds_per_update(), 5,
+              1e-12);
+  EXPECT_FALSE(predict({"delays.bandwidth_mbit=10"}));
+  EXPECT_FALSE(predict({"delays.compute=trace:/no/such/trace"}));
+  EXPECT_FALSE(predict_run_time(laboratory_job({}), 8));  // D-PSGD: no theory yet
+}
+
+TEST(Result, RoundTimeStandsBesideItsPrediction) {
+  const Finished run;
+  const Job job = laboratory_job({"algorithm.kind=k-sync", "algorithm.k=2", "topology.graph=star",
+                                  "delays.compute=constant:0.5"});
+  const RunResult result = summarise(job, *run.model, nullptr, run.outcomes, {2.0, 5.0}, 2);
+  ASSERT_TRUE(result.round_time);
+  EXPECT_DOUBLE_EQ(result.round_time->measured, 0.5);  // 5 virtual seconds, 10 rounds
+  const auto json = nlohmann::json::parse(to_json(result));
+  EXPECT_DOUBLE_EQ(json["seconds_per_round"]["measured"], 0.5);
+  EXPECT_DOUBLE_EQ(json["seconds_per_round"]["predicted"], 0.5);
+  // A real run without injected delays says nothing of the kind.
+  EXPECT_FALSE(summarise(job, *run.model, nullptr, run.outcomes, {2.0, {}}, 2).round_time);
+}
+
 TEST(Result, JsonHasTheDocumentedKeys) {
   const Finished run;
   const auto json = nlohmann::json::parse(
