@@ -5,9 +5,11 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 
 BIN_DIR = os.environ.get("KITH_BIN_DIR", "build/release")
+KITH = os.path.join(BIN_DIR, "kith")
 KITHD = os.path.join(BIN_DIR, "kithd")
 
 
@@ -179,6 +181,22 @@ def wait_for(daemon, phase, seconds=60):
             return progress
         assert time.monotonic() < deadline, f"no {phase} within {seconds} s: {progress}"
         time.sleep(0.02)
+
+
+def kith(command, job, nodes, sets, *more):
+    """What `kith run|simulate` prints for this job text, with a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "job.toml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(job)
+        words = [KITH, command, path, "-n", str(nodes), "--out", os.path.join(folder, "run"), *more]
+        for setting in sets:
+            words += ["--set", setting]
+        done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=120)
+    if done.returncode != 0:
+        check(f"{' '.join(words)} succeeds", False, done.stderr[-500:])
+    return done.stdout
 
 
 def check(what, condition, detail=""):

@@ -5,13 +5,11 @@ import math
 import os
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from _kithd import BIN_DIR, Daemon, check, start_all, wait_for
+from _kithd import KITH, Daemon, check, kith, start_all, wait_for
 
-KITH = os.path.join(BIN_DIR, "kith")
 NODES = 8
 MEAN = 0.02  # s, of a batch
 SLACK = 0.05  # of sockets, timers and the computing itself
@@ -31,20 +29,8 @@ rounds = 10
 """ % MEAN
 
 
-def kith(command, sets, job=JOB, nodes=NODES, text=False):
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "job.toml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(job)
-        words = [KITH, command, path, "-n", str(nodes), "--out", os.path.join(folder, "run")]
-        words += [] if text else ["--json"]
-        for setting in sets:
-            words += ["--set", setting]
-        done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=120)
-    if done.returncode != 0:
-        check(f"{' '.join(words)} succeeds", False, done.stderr[-500:])
-    return done.stdout if text else json.loads(done.stdout)
+def result_of(command, sets, nodes=NODES):
+    return json.loads(kith(command, JOB, nodes, sets, "--json"))
 
 
 def spacings(first, last):
@@ -74,14 +60,14 @@ def run_time(algorithm):
     if algorithm.startswith("k-"):
         sets.append("algorithm.k=4")
     theory = MEAN * mean
-    simulated = kith("simulate", sets)["virtual_seconds"] / rounds
+    simulated = result_of("simulate", sets)["virtual_seconds"] / rounds
     # 4 standard errors of so many rounds: a false alarm in 16,000 seeds, and the seed is fixed.
     chance = 4 * math.sqrt(variance / rounds) / mean
     # Of the same draws, differences are those of sockets, timers and threads alone.
     bounds = [(theory, SLACK + chance)]
     if algorithm not in OTHER_DRAWS:
         bounds.append((simulated, SLACK))
-    real = kith("run", sets)
+    real = result_of("run", sets)
     measured = real["seconds"] / rounds
     good = all(abs(measured / expected - 1) < slack for expected, slack in bounds)
     figures = (f"{1e3 * measured:.2f} ms a round, simulated {1e3 * simulated:.2f}, "
@@ -100,10 +86,10 @@ def deterministic():
             # 10 kB take 5.03 ms with their header: seven models down, the last gradient up.
             ("models leave the hub one after the other",
              ["model.replicas=2500", "delays.bandwidth_mbit=16"], 0.0503)):
-        simulated = kith("simulate", base + sets)
+        simulated = result_of("simulate", base + sets)
         check(f"{what}: simulated {expected} s a round",
               abs(simulated["virtual_seconds"] / 15 / expected - 1) < 0.01)
-        real = kith("run", base + sets)
+        real = result_of("run", base + sets)
         ratio = real["seconds"] / simulated["virtual_seconds"]
         check(f"{what}: {real['seconds'] / 15:.4f} s a round", 0.99 < ratio < 1 + SLACK, ratio)
         check(f"{what}: the same bits", real["parameters_hash"] == simulated["parameters_hash"])
@@ -112,10 +98,10 @@ def deterministic():
 def losses():
     sets = ['algorithm.kind="sync"', "stop.rounds=15", 'delays.compute="constant:0.002"',
             'delays.jitter="uniform:0:0.01"', "delays.loss=0.1"]
-    real = kith("run", sets, nodes=4)
+    real = result_of("run", sets, nodes=4)
     resent = sum(node["messages_resent"] for node in real["per_node"])
     check(f"lost messages come again: {resent} resent", resent > 0)
-    simulated = kith("simulate", sets, nodes=4)
+    simulated = result_of("simulate", sets, nodes=4)
     check("jitter and losses change no bit",
           real["parameters_hash"] == simulated["parameters_hash"])
     with Daemon() as a, Daemon() as b:
@@ -131,12 +117,12 @@ def losses():
 def told():
     """Nobody can take injected delays for the machine's own speed."""
     sets = ["stop.rounds=3", 'algorithm.kind="sync"']
-    summary = kith("run", sets, nodes=2, text=True)
+    summary = kith("run", JOB, 2, sets)
     check("the summary says it", "delays are injected: compute exponential:0.02" in summary,
           summary)
-    plain = kith("run", sets + ["delays.inject=false"], nodes=2)
+    plain = result_of("run", sets + ["delays.inject=false"], nodes=2)
     check("without injection nothing does", plain["delays_injected"] is False)
-    check("a simulation injects nothing", kith("simulate", sets)["delays_injected"] is False)
+    check("a simulation injects nothing", result_of("simulate", sets)["delays_injected"] is False)
     with Daemon() as a, Daemon() as b:
         job = JOB.replace("rounds = 10", "rounds = 1000000") + '[algorithm]\nkind = "sync"\n'
         replies = start_all([a, b], job)

@@ -2,14 +2,10 @@
 
 import json
 import os
-import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from _kithd import BIN_DIR, check
-
-KITH = os.path.join(BIN_DIR, "kith")
+from _kithd import check, kith
 
 LABORATORY = """
 [model]
@@ -55,24 +51,13 @@ ALGORITHMS = {"dpsgd": ["algorithm.kind=\"dpsgd\"", "topology.graph=\"ring\""],
               "sync": ["algorithm.kind=\"sync\"", "topology.graph=\"star\""]}
 
 
-def kith(command, folder, job, nodes, sets, *more):
-    path = os.path.join(folder, "job.toml")
-    with open(path, "w") as file:
-        file.write(job)
-    words = [KITH, command, path, "-n", str(nodes), "--json", "--out", os.path.join(folder, "run"),
-             *more]
-    for setting in sets:
-        words += ["--set", setting]
-    done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=120)
-    if done.returncode != 0:
-        check(f"{' '.join(words)} succeeds", False, done.stderr[-500:])
-    return json.loads(done.stdout)
-
-
 def hash_of(command, job, nodes, sets, *more):
-    with tempfile.TemporaryDirectory() as folder:
-        return kith(command, folder, job, nodes, sets, *more)["parameters_hash"]
+    return json.loads(kith(command, job, nodes, sets, "--json", *more))["parameters_hash"]
+
+
+# Over the star, and synchronous.
+LOCAL_UPDATE = ("local-sgd", "slowmo", "diloco", "overlap-local-sgd", "cocod-sgd", "easgd",
+                "fedavg", "fedprox", "fedopt")
 
 
 def same(what, job, nodes, sets):
@@ -93,6 +78,17 @@ def main():
                                                 f"codec.error_feedback={feedback}",
                                                 "report.every=7"]
                 same(f"{algorithm} with {codec}, error feedback {feedback}", LABORATORY, 5, sets)
+    for algorithm in LOCAL_UPDATE:
+        same(algorithm, LABORATORY, 5, [f"algorithm.kind={algorithm}", "topology.graph=star",
+                                        "algorithm.local_steps=3"])
+    same("scaffold", LABORATORY, 5, ["algorithm.kind=scaffold", "topology.graph=star",
+                                     "algorithm.local_steps=3", "train.momentum=0"])
+    same("fednova", LABORATORY, 5, ["algorithm.kind=fednova", "topology.graph=star",
+                                    "algorithm.local_steps=[1,2,3,4,5]",
+                                    "algorithm.reset_optimizer=true"])
+    same("fedavg, three of five, with qsgd:15 and error feedback", LABORATORY, 5,
+         ["algorithm.kind=fedavg", "topology.graph=star", "algorithm.participants=3",
+          "codec.kind=qsgd:15", "codec.error_feedback=true"])
     reference = same("pictures", PICTURES, 8, [])
     for what, sets, more in (("another latency", ["delays.latency_ms=50"], ()),
                              ("random delays", ["delays.compute=\"exponential:0.02\""], ()),

@@ -6,22 +6,12 @@
 
 #include <cmath>
 
-#include "daemon/store/laboratory.h"
-#include "tests/support/simulate.h"
+#include "tests/support/laboratory.h"
 
 namespace kith {
 namespace {
 
 constexpr double kStandardErrors = 4;
-
-LaboratoryResult measure(const std::string& toml, uint32_t nodes) {
-  const SimulationResult result = simulate_text(toml, nodes);
-  std::vector<std::span<const float>> vectors;
-  for (const SharedBuffer& x : result.parameters) vectors.push_back(x.floats());
-  LaboratoryResult lab = measure_laboratory(vectors);
-  lab.predicted = predict_laboratory(parse_job(toml), nodes, result.rounds);
-  return lab;
-}
 
 // `slack`: relative, for float32 arithmetic and printed digits.
 void expect_near(const Estimate& estimate, double expected, double slack = 1e-4) {

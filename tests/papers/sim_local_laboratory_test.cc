@@ -5,9 +5,8 @@
 
 #include <cmath>
 
-#include "daemon/store/laboratory.h"
 #include "protocol/theory/local_laboratory.h"
-#include "tests/support/simulate.h"
+#include "tests/support/laboratory.h"
 
 namespace kith {
 namespace {
@@ -19,15 +18,6 @@ std::string laboratory(const std::string& algorithm, const std::string& model, R
   return "[model]\nkind = \"quadratic\"\nreplicas = 10000\nnoise = 1.0\n" + model +
          "[train]\nlearning_rate = " + std::to_string(rate) + "\n[algorithm]\n" + algorithm +
          "\n[topology]\ngraph = \"star\"\n[stop]\nrounds = " + std::to_string(rounds) + "\n";
-}
-
-LaboratoryResult measure(const std::string& toml, uint32_t nodes) {
-  const SimulationResult result = simulate_text(toml, nodes);
-  std::vector<std::span<const float>> vectors;
-  for (const SharedBuffer& x : result.parameters) vectors.push_back(x.floats());
-  LaboratoryResult lab = measure_laboratory(vectors);
-  lab.predicted = predict_laboratory(parse_job(toml), nodes, result.rounds);
-  return lab;
 }
 
 Estimate variance(const std::string& toml, uint32_t nodes) {

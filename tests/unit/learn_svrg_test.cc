@@ -2,45 +2,26 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <map>
 
 #include "daemon/learn/dataset_builder.h"
-#include "daemon/learn/trainer.h"
 #include "protocol/kernels.h"
+#include "tests/unit/learn_bench.h"
 
 namespace kith {
 namespace {
 
 constexpr size_t kWidth = 4;
 
-// Random features and labels: no two classes can be told apart, so the optimum is finite.
 std::shared_ptr<const Dataset> random_data(size_t rows) {
-  DatasetBuilder builder(kWidth, 3, true, rows);
-  Rng rng(9, NodeId{0}, Purpose::kTest);
-  std::vector<uint8_t> row(kWidth);
-  for (size_t r = 0; r < rows; ++r) {
-    for (uint8_t& x : row) x = static_cast<uint8_t>(rng.below(256));
-    builder.add(row, static_cast<int32_t>(rng.below(3)));
-  }
-  builder.set_scale({1.0f / 64}, {-2});
-  return std::move(builder).finish();
+  return kith::random_data(rows, kWidth, 3, 1.0f / 64, -2);
 }
 
-struct Bench {
+struct Bench : LearnBench {
   explicit Bench(const std::string& kind, std::map<std::string, OptionValue> given = {},
                  std::shared_ptr<const Dataset> data = nullptr)
-      : model(model_info(kind).make(data ? data->shape() : DataShape{}, 1,
-                                    Options("model", model_info(kind).options, given))) {
-    setup.model = model.get();
-    setup.data = std::move(data);
+      : LearnBench(kind, std::move(given), std::move(data)) {
     setup.batch.size = 8;
-    setup.seed = 3;
-    setup.node = NodeId{0};
     setup.total_batches = 1000;
-  }
-
-  SharedBuffer at(float value) {
-    return copy_of(std::vector<float>(model->parameters(), value), pool);
   }
 
   SharedBuffer gradient(Trainer& trainer, const SharedBuffer& x, uint64_t index) {
@@ -67,11 +48,6 @@ struct Bench {
     model->gradient(x.floats(), batch, g, workspace);
     return g;
   }
-
-  std::unique_ptr<Model> model;
-  TrainerSetup setup;
-  Pool pool;
-  Workspace workspace;
 };
 
 std::vector<float> copy(const SharedBuffer& x) { return {x.floats().begin(), x.floats().end()}; }

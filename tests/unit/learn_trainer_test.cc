@@ -9,10 +9,10 @@
 #include <new>
 #include <set>
 
-#include "daemon/learn/dataset_builder.h"
 #include "daemon/learn/permutation.h"
 #include "daemon/learn/trainer.h"
 #include "daemon/learn/workers.h"
+#include "tests/unit/learn_bench.h"
 
 namespace {
 std::atomic<uint64_t> allocations{0};
@@ -42,39 +42,11 @@ KEEP_APART void operator delete(void* memory, size_t, std::align_val_t) noexcept
 namespace kith {
 namespace {
 
+using Bench = LearnBench;
+
 std::shared_ptr<const Dataset> random_data(size_t rows, size_t width, size_t classes) {
-  DatasetBuilder builder(width, classes, true, rows);
-  Rng rng(9, NodeId{0}, Purpose::kTest);
-  std::vector<uint8_t> row(width);
-  for (size_t r = 0; r < rows; ++r) {
-    for (uint8_t& x : row) x = static_cast<uint8_t>(rng.below(256));
-    builder.add(row, static_cast<int32_t>(rng.below(classes)));
-  }
-  builder.set_scale({1.0f / 255}, {0});
-  return std::move(builder).finish();
+  return kith::random_data(rows, width, classes, 1.0f / 255, 0);
 }
-
-struct Bench {
-  explicit Bench(const std::string& kind, std::map<std::string, OptionValue> given = {},
-                 std::shared_ptr<const Dataset> data = nullptr)
-      : model(model_info(kind).make(data ? data->shape() : DataShape{}, 1,
-                                    Options("model", model_info(kind).options, given))) {
-    setup.model = model.get();
-    setup.data = std::move(data);
-    setup.seed = 3;
-    setup.node = NodeId{0};
-    setup.total_batches = 100;
-  }
-
-  SharedBuffer at(float value) {
-    return copy_of(std::vector<float>(model->parameters(), value), pool);
-  }
-
-  std::unique_ptr<Model> model;
-  TrainerSetup setup;
-  Pool pool;
-  Workspace workspace;
-};
 
 Compute local_steps(SharedBuffer at, uint64_t first, uint32_t steps) {
   Compute work;
