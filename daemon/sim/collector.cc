@@ -14,9 +14,9 @@ bool Collector::add(const Report& report, Time now, SimulationReport& out) {
   gathering.squares += kernels::squared_norm(x);
   gathering.loss += report.loss;
   gathering.disagreement = std::max(gathering.disagreement, report.disagreement);
-  if (++gathering.count < nodes_) return false;
+  if (++gathering.count < reporters_) return false;
 
-  const double share = 1.0 / nodes_;
+  const double share = 1.0 / reporters_;
   double norm_of_mean = 0;
   out = {.round = report.round, .time = now, .loss = gathering.loss * share, .average = {}};
   if (with_average_) out.average.resize(dimension_);

@@ -14,7 +14,7 @@ class Collector {
  public:
   // `reporters`: nodes whose reports make up a round.
   Collector(uint32_t reporters, size_t dimension, bool with_average)
-      : nodes_(reporters), dimension_(dimension), with_average_(with_average) {}
+      : reporters_(reporters), dimension_(dimension), with_average_(with_average) {}
 
   // Returns true, and fills `out`, when `report` is the last of its round.
   bool add(const Report& report, Time now, SimulationReport& out);
@@ -28,7 +28,7 @@ class Collector {
     uint32_t count = 0;
   };
 
-  uint32_t nodes_;
+  uint32_t reporters_;
   size_t dimension_;
   bool with_average_;
   std::map<Round, Gathering> rounds_;

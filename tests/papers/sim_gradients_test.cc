@@ -7,6 +7,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "protocol/theory/asynchronous_laboratory.h"
+#include "protocol/theory/synchronous_laboratory.h"
 #include "tests/support/simulate.h"
 #include "topology/error.h"
 
@@ -33,7 +35,8 @@ struct Mean {
 
 // E x^2 of the hub's model, over replicas and over reports. The replicas of one run share its
 // timing, so the reports, which lie several correlation times apart, are the independent sample.
-Mean second_moment(const std::string& toml, uint32_t nodes, int warm_up_reports = 10) {
+Mean second_moment(const std::string& toml, uint32_t nodes, int warm_up_reports = 10,
+                   const std::vector<std::string>& overrides = {}) {
   std::vector<double> samples;
   SimulationSettings settings;
   settings.threads = 1;
@@ -42,7 +45,7 @@ Mean second_moment(const std::string& toml, uint32_t nodes, int warm_up_reports 
     for (const float x : report.average) squares += static_cast<double>(x) * x;
     samples.push_back(squares / static_cast<double>(report.average.size()));
   };
-  simulate_text(toml, nodes, {}, settings);
+  simulate_text(toml, nodes, overrides, settings);
   samples.erase(samples.begin(), samples.begin() + warm_up_reports);
   const auto count = static_cast<double>(samples.size());
   const double mean = std::accumulate(samples.begin(), samples.end(), 0.0) / count;
@@ -181,6 +184,36 @@ TEST(Laboratory, E9KAsynchronousSgd) {
   expect_near(second_moment(job(kind("k-async", 2), kExponential, 60000), 8), 3.38919e-2);
   expect_near(second_moment(job(kind("k-async", 4), kExponential, 40000), 8), 1.44099e-2);
   expect_near(second_moment(job(kind("k-async", 8), kExponential, 20000), 8), 6.57895e-3);
+}
+
+// Any N, K, eta, h, sigma and slope noise, where theory says that it settles.
+TEST(Laboratory, DrawnParametersHaveTheFloorOfTheory) {
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    Rng rng(seed, NodeId{0}, Purpose::kTest);
+    const auto nodes = static_cast<uint32_t>(2 + rng.below(9));
+    const auto k = static_cast<uint32_t>(1 + rng.below(nodes));
+    ScalarQuadratic problem{.curvature = 0.5 + rng.uniform(),
+                            .sigma = 0.5 + rng.uniform(),
+                            .slope_noise = 0.5 * rng.uniform()};
+    const double pull = (0.1 + 0.25 * rng.uniform()) * kasync_pull_limit(nodes, k);
+    problem.rate = std::min(0.2, pull) / problem.curvature;
+    const char* name = seed % 3 == 0 ? "k-sync" : seed % 3 == 1 ? "k-async" : "k-batch-async";
+    const double expected = seed % 3 == 0   ? ksync_variance(problem, k)
+                            : seed % 3 == 1 ? kasync_variance(problem, nodes, k)
+                                            : kbatch_async_variance(problem, nodes, k);
+    // Reports lie four times the memory of an update apart.
+    const auto every = static_cast<int>(4 / problem.pull()) + 1;
+    SCOPED_TRACE("seed " + std::to_string(seed) + ": " + name + ", K = " + std::to_string(k) +
+                 " of " + std::to_string(nodes) + ", eta " + std::to_string(problem.rate));
+    expect_near(second_moment(
+                    job(kind(name, static_cast<int>(k)), kExponential,
+                        static_cast<Round>(every) * 600, std::to_string(problem.rate), 200, every),
+                    nodes, 10,
+                    {"model.noise=" + std::to_string(problem.sigma),
+                     "model.curvature=" + std::to_string(problem.curvature),
+                     "model.slope_noise=" + std::to_string(problem.slope_noise)}),
+                expected);
+  }
 }
 
 // ---- what cannot work ----
