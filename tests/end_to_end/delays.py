@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from _kithd import KITH, Daemon, check, kith, start_all, wait_for
 
 NODES = 8
-MEAN = 0.02  # s, of a batch
+MEAN = 0.03  # s, of a batch: messages and wake-ups add some 0.4 ms to a round
 SLACK = 0.05  # of sockets, timers and the computing itself
 
 JOB = """
@@ -105,7 +105,7 @@ def losses():
     check("jitter and losses change no bit",
           real["parameters_hash"] == simulated["parameters_hash"])
     with Daemon() as a, Daemon() as b:
-        job = JOB.replace("inject", "loss = 0.2\ninject").replace("0.02", "0.002")
+        job = JOB.replace("inject", "loss = 0.2\ninject").replace("0.03", "0.002")
         start_all([a, b], job + '[algorithm]\nkind = "sync"\n')
         counters = [wait_for(daemon, "finished")["counters"] for daemon in (a, b)]
         lost, asked, again = (sum(c[name] for c in counters) for name in
@@ -118,7 +118,7 @@ def told():
     """Nobody can take injected delays for the machine's own speed."""
     sets = ["stop.rounds=3", 'algorithm.kind="sync"']
     summary = kith("run", JOB, 2, sets)
-    check("the summary says it", "delays are injected: compute exponential:0.02" in summary,
+    check("the summary says it", "delays are injected: compute exponential:0.03" in summary,
           summary)
     plain = result_of("run", sets + ["delays.inject=false"], nodes=2)
     check("without injection nothing does", plain["delays_injected"] is False)
@@ -131,10 +131,10 @@ def told():
         done = subprocess.run([KITH, "status", "--to", a.endpoint], capture_output=True, text=True,
                               timeout=20)
         lines = [line for line in done.stdout.splitlines() if "injected" in line]
-        check("kith status says it in one line", len(lines) == 1 and "exponential:0.02" in lines[0],
+        check("kith status says it in one line", len(lines) == 1 and "exponential:0.03" in lines[0],
               done.stdout)
     with Daemon() as a:
-        job = JOB.replace("exponential:0.02", "trace:/no/such/trace")
+        job = JOB.replace("exponential:0.03", "trace:/no/such/trace")
         reply = start_all([a], job + '[algorithm]\nkind = "sync"\n')[0]
         check("a daemon without the trace refuses", reply["answer"] == "error" and
               "/no/such/trace" in reply["message"], str(reply))
@@ -164,9 +164,14 @@ def await_quiet():
 
 def main():
     await_quiet()
-    for algorithm in THEORY:
-        run_time(algorithm)
-    deterministic()
+    with Daemon() as daemon:
+        sanitized = daemon.sanitized()
+    if sanitized:
+        print("a sanitizer's own time is not the daemons': no run time is judged")
+    else:
+        for algorithm in THEORY:
+            run_time(algorithm)
+        deterministic()
     losses()
     told()
 
