@@ -19,7 +19,8 @@ constexpr milliseconds kSlice{50};  // between two looks at Ctrl-C and at dead d
 Cluster::Cluster(const std::vector<std::string>& endpoints, Watch watch)
     : watch_(std::move(watch)) {
   for (const std::string& endpoint : endpoints) {
-    Member& member = members_.emplace_back(Member{Connection(network_, endpoint), false, {}, {}});
+    Member& member =
+        members_.emplace_back(Member{Connection(network_, endpoint), false, {}, {}, {}});
     member.last.phase = control::Phase::kLoading;
   }
 }
@@ -79,14 +80,22 @@ void Cluster::take_progress(size_t node, Answer answer) {
   if (!reply) throw RunFailed("node " + std::to_string(node) + " answered something else");
   members_[node].asked = false;
   members_[node].heard = steady_clock::now();
+  // One that has begun anew counts its reports anew.
+  if (reply->next_report < members_[node].last.next_report) reply->next_report = 0;
   members_[node].last = std::move(*reply);
+}
+
+milliseconds Cluster::silence(size_t node) const {
+  return std::chrono::duration_cast<milliseconds>(steady_clock::now() - members_[node].heard);
 }
 
 std::vector<control::ProgressReply> Cluster::progress() {
   const auto start = steady_clock::now();
+  constexpr milliseconds kLost{2000};  // a question that went down with a daemon
   for (Member& member : members_) {
-    if (member.asked) continue;
+    if (member.asked && !(crashes_ && start - member.asked_at > kLost)) continue;
     if (member.heard == Deadline{}) member.heard = start;
+    member.asked_at = start;
     member.connection.send(control::ProgressRequest{member.last.next_report});
     member.asked = true;
   }
@@ -101,7 +110,7 @@ std::vector<control::ProgressReply> Cluster::progress() {
       watch_();
       if (steady_clock::now() >= start + kAtOnce) break;
     }
-    if (steady_clock::now() - member.heard > kSilenceAllowed) {
+    if (!crashes_ && steady_clock::now() - member.heard > kSilenceAllowed) {
       throw RunFailed("node " + std::to_string(i) + " at " + endpoint(i) +
                       " has not answered for " + std::to_string(kSilenceAllowed.count()) + " s");
     }

@@ -31,9 +31,15 @@ class Cluster {
 
   // One ProgressReply for each node, with the reports that are new since the last call. A node that
   // does not answer at once is stood for by what it said last, without reports. Throws RunFailed
-  // where one has said nothing for kSilenceAllowed.
+  // where one has said nothing for kSilenceAllowed, unless it may come back.
   std::vector<control::ProgressReply> progress();
   static constexpr std::chrono::seconds kSilenceAllowed{30};
+
+  // From now on daemons may crash and be started again.
+  void expect_crashes() { crashes_ = true; }
+
+  // Since the node last answered a progress().
+  std::chrono::milliseconds silence(size_t node) const;
 
   // True when every node answered the last progress(): others are best left alone.
   bool attentive() const;
@@ -51,7 +57,8 @@ class Cluster {
   struct Member {
     Connection connection;
     bool asked = false;  // a ProgressRequest is unanswered
-    Deadline heard;      // when it last answered
+    Deadline asked_at;
+    Deadline heard;  // when it last answered
     control::ProgressReply last;
   };
 
@@ -63,6 +70,7 @@ class Cluster {
   Network network_;
   std::vector<Member> members_;
   Watch watch_;
+  bool crashes_ = false;
 };
 
 }  // namespace kith

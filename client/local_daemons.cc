@@ -72,10 +72,9 @@ std::string last_complaint(const fs::path& path) {
 
 }  // namespace
 
-LocalDaemons::LocalDaemons(const LocalDaemonsSetup& setup) : logs_(setup.logs) {
-  const std::string program = find_kithd();
+LocalDaemons::LocalDaemons(const LocalDaemonsSetup& setup) : setup_(setup), program_(find_kithd()) {
   try {
-    for (uint32_t i = 0; i < setup.count; ++i) spawn(i, program, setup);
+    for (uint32_t i = 0; i < setup.count; ++i) children_.push_back(spawn(i, "127.0.0.1:0"));
     for (uint32_t i = 0; i < setup.count; ++i) endpoints_.push_back(wait_for_endpoint(i));
   } catch (...) {
     stop();
@@ -90,37 +89,47 @@ LocalDaemons::~LocalDaemons() {
   }
 }
 
-void LocalDaemons::spawn(uint32_t node, const std::string& program,
-                         const LocalDaemonsSetup& setup) {
+LocalDaemons::Child LocalDaemons::spawn(uint32_t node, const std::string& listen) const {
   int ends[2];
-  const fs::path log_path = logs_ / (std::to_string(node) + ".log");
+  const fs::path log_path = setup_.logs / (std::to_string(node) + ".log");
   const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (log < 0 || ::pipe2(ends, O_CLOEXEC) != 0) {
     throw RunFailed("cannot start daemon " + std::to_string(node) + ": " + std::strerror(errno));
   }
   const pid_t parent = ::getpid();
-  std::vector<std::string> words = {program,
+  std::vector<std::string> words = {program_,
                                     "--listen",
-                                    "127.0.0.1:0",
+                                    listen,
                                     "--threads",
-                                    std::to_string(setup.threads),
+                                    std::to_string(setup_.threads),
                                     "--log-level",
                                     "info",
                                     "--die-with-parent",
                                     std::to_string(parent)};
+  if (!setup_.state.empty()) {
+    words.insert(words.end(), {"--state", (setup_.state / std::to_string(node)).string()});
+  }
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
 
   const pid_t pid = ::fork();
-  if (pid == 0) become(arguments.data(), ends[1], log, parent, setup.signal_mask);
+  if (pid == 0) become(arguments.data(), ends[1], log, parent, setup_.signal_mask);
   const int reason = errno;
   ::close(ends[1]);
   ::close(log);
-  children_.push_back({pid, ends[0]});
   if (pid < 0) {
+    ::close(ends[0]);
     throw RunFailed("cannot start daemon " + std::to_string(node) + ": " + std::strerror(reason));
   }
+  return {pid, ends[0]};
+}
+
+void LocalDaemons::revive(uint32_t node) {
+  if (children_[node].output >= 0) ::close(children_[node].output);
+  children_[node] = {};
+  children_[node] = spawn(node, endpoints_[node]);
+  wait_for_endpoint(node);
 }
 
 // The line that kithd prints when it listens: "kithd listening on HOST:PORT pid N".
@@ -139,8 +148,10 @@ std::string LocalDaemons::wait_for_endpoint(uint32_t node) {
       continue;
     }
     if (got == 0) ::usleep(20'000);  // its end is near: waitpid soon knows
-    throw RunFailed(
-        dead().value_or("daemon " + std::to_string(node) + " did not say in time that it listens"));
+    const std::optional<Death> death = dead();
+    throw RunFailed(death ? death->what
+                          : "daemon " + std::to_string(node) +
+                                " did not say in time that it listens");
   }
   std::istringstream words(text);
   std::string word;
@@ -160,18 +171,18 @@ std::string LocalDaemons::death_of(uint32_t node, pid_t pid, int status) const {
   } else {
     text += "ended with exit code " + std::to_string(WEXITSTATUS(status));
   }
-  const fs::path log = logs_ / (std::to_string(node) + ".log");
+  const fs::path log = setup_.logs / (std::to_string(node) + ".log");
   const std::string last = last_complaint(log);
   return text + (last.empty() ? "" : "; its last complaint: " + last);
 }
 
-std::optional<std::string> LocalDaemons::dead() {
+std::optional<LocalDaemons::Death> LocalDaemons::dead() {
   for (uint32_t i = 0; i < children_.size(); ++i) {
     int status = 0;
     const pid_t pid = children_[i].pid;
     if (pid <= 0 || ::waitpid(pid, &status, WNOHANG) != pid) continue;
     children_[i].pid = -1;
-    return death_of(i, pid, status);
+    return Death{i, death_of(i, pid, status)};
   }
   return std::nullopt;
 }

@@ -16,6 +16,8 @@ struct LocalDaemonsSetup {
   unsigned threads = 1;        // workers of each
   std::filesystem::path logs;  // <logs>/<i>.log takes what daemon i says
   sigset_t signal_mask;        // of the children
+  // <state>/<i> holds the checkpoints of daemon i; empty = none are kept.
+  std::filesystem::path state = {};
 };
 
 class LocalDaemons {
@@ -31,8 +33,15 @@ class LocalDaemons {
 
   const std::vector<std::string>& endpoints() const { return endpoints_; }  // "HOST:PORT"
 
-  // Which daemon has died and of what, in one sentence; nothing while all live.
-  std::optional<std::string> dead();
+  // Which daemon has died and of what, in a clause; nothing while all live. Told once.
+  struct Death {
+    uint32_t node = 0;
+    std::string what;
+  };
+  std::optional<Death> dead();
+
+  // Starts a dead one again, where it listened before.
+  void revive(uint32_t node);
 
   // Asks all to end and waits up to a second; what is left is killed.
   void stop();
@@ -43,11 +52,12 @@ class LocalDaemons {
     int output = -1;  // read end of its standard output
   };
 
-  void spawn(uint32_t node, const std::string& program, const LocalDaemonsSetup& setup);
+  Child spawn(uint32_t node, const std::string& listen) const;
   std::string wait_for_endpoint(uint32_t node);
   std::string death_of(uint32_t node, pid_t pid, int status) const;
 
-  std::filesystem::path logs_;
+  LocalDaemonsSetup setup_;
+  std::string program_;
   std::vector<Child> children_;
   std::vector<std::string> endpoints_;
 };

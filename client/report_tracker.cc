@@ -23,6 +23,7 @@ std::vector<TrackedRound> ReportTracker::add(const std::vector<control::Progress
   if (start > 0) start_ = start_ == 0 ? start : std::min(start_, start);
   for (const control::ProgressReply& reply : replies) {
     for (const control::ReportEntry& entry : reply.reports) {
+      if (last_ && entry.round <= *last_) continue;
       Gathering& gathering = rounds_[entry.round];
       ++gathering.count;
       gathering.snapshots += entry.snapshot;
@@ -43,6 +44,7 @@ std::vector<TrackedRound> ReportTracker::add(const std::vector<control::Progress
     point.bytes_sent_per_node = gathering.bytes / n;
     if (gathering.disagreement >= 0) point.consensus_distance = gathering.disagreement;
     complete.push_back({round, gathering.snapshots == reporters_, false, point});
+    last_ = round;
     rounds_.erase(rounds_.begin());
   }
   return complete;

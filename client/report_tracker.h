@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ class ReportTracker {
 
   size_t reporters() const { return reporters_; }
 
-  // One reply for each node. Returns the rounds that this completes, in rising order.
+  // One reply for each node. Returns the rounds that this completes, in rising order and each once:
+  // after a crash nodes report again what they do again.
   std::vector<TrackedRound> add(const std::vector<control::ProgressReply>& replies);
 
  private:
@@ -38,7 +40,8 @@ class ReportTracker {
   };
 
   size_t reporters_;
-  double start_ = 0;  // s since 1970, when the first node began
+  std::optional<Round> last_;  // completed
+  double start_ = 0;           // s since 1970, when the first node began
   std::map<Round, Gathering> rounds_;
 };
 

@@ -25,7 +25,10 @@ constexpr milliseconds kPoll{100};
 // A local daemon's death is known at once by its process; on a crowded machine it may be slow.
 constexpr milliseconds kLocalPatience{15000};  // for its first answer
 
-constexpr double kSilenceTold = 3;  // s
+constexpr double kSilenceTold = 3;     // s
+constexpr uint32_t kMostRevived = 10;  // daemons without any progress in between
+
+bool keeps_checkpoints(const Job& job) { return job.checkpoint_every > 0; }
 
 // Only tells the runs of one set of daemons apart; no result depends on it.
 uint64_t fresh_token() {
@@ -76,9 +79,19 @@ Run::Run(const RunOptions& options)
 void Run::watch() {
   if (interrupt_ && interrupt_->requested()) throw Interrupted{};
   if (!daemons_) return;
-  if (const auto death = daemons_->dead()) {
-    throw RunFailed(*death + "; all others have been stopped");
+  const auto death = daemons_->dead();
+  if (!death) return;
+  if (keeps_checkpoints(job_)) return revive(*death);
+  throw RunFailed(death->what + "; all others have been stopped");
+}
+
+// All nodes go back to their last checkpoints in common, and on from there.
+void Run::revive(const LocalDaemons::Death& death) {
+  if (!cluster_ || ++revived_ > kMostRevived) {
+    throw RunFailed(death.what + "; all others have been stopped");
   }
+  daemons_->revive(death.node);
+  view_.say(death.what + "; it has been started again, and all go on from the last checkpoint.");
 }
 
 void Run::begin() {
@@ -87,8 +100,9 @@ void Run::begin() {
   if (endpoints.empty()) {
     view_.say(fmt::format("Starting {} daemon{} on this machine.", options_.nodes,
                           options_.nodes == 1 ? "" : "s"));
-    daemons_.emplace(LocalDaemonsSetup{options_.nodes, options_.threads, folder_->logs(),
-                                       interrupt_->outer_mask()});
+    daemons_.emplace(LocalDaemonsSetup{
+        options_.nodes, options_.threads, folder_->logs(), interrupt_->outer_mask(),
+        keeps_checkpoints(job_) ? folder_->state() : std::filesystem::path()});
     endpoints = daemons_->endpoints();
   }
   cluster_.emplace(endpoints, [this] { watch(); });
@@ -97,10 +111,12 @@ void Run::begin() {
   view_.say(fmt::format("Each loads its own part of the data for job {}.", job_.name));
   if (job_.delays.inject) view_.say("Delays are injected: " + describe(job_.delays) + ".");
   cluster_->start(job_.text, fresh_token());
+  if (keeps_checkpoints(job_)) cluster_->expect_crashes();
 }
 
 void Run::record(const Replies& replies) {
   for (TrackedRound& tracked : tracker_.add(replies)) {
+    revived_ = 0;
     shown_.bytes_sent_per_node = tracked.point.bytes_sent_per_node;
     if (tracked.point.consensus_distance) {
       shown_.consensus_distance = tracked.point.consensus_distance;
@@ -177,6 +193,16 @@ void Run::write_points() {
 
 void Run::warn_of_silence(const Replies& replies) {
   shown_.warning.clear();
+  for (uint32_t i = 0; i < replies.size(); ++i) {
+    const double silence = std::chrono::duration<double>(cluster_->silence(i)).count();
+    if (silence < kSilenceTold) continue;
+    shown_.warning = fmt::format("node {} does not answer", i);
+    if (!keeps_checkpoints(job_) || !silent_told_.insert(i).second) continue;
+    view_.say(
+        fmt::format("Node {} at {} does not answer; the run goes on from its checkpoints when "
+                    "kithd runs there again.",
+                    i, cluster_->endpoint(i)));
+  }
   for (const control::ProgressReply& reply : replies) {
     for (const control::SilentPeer& peer : reply.silent) {
       if (peer.seconds < kSilenceTold) continue;
@@ -244,6 +270,7 @@ int Run::conclude(const Replies& replies) {
   await_judgement();
   if (options_.judge_all) judge_rest();
   stop();
+  folder_->drop_state();
   interrupt_.reset();  // from here on Ctrl-C may end us as it is
 
   std::vector<NodeOutcome> outcomes;

@@ -43,6 +43,7 @@ class Run {
   struct Interrupted {};
 
   void watch();
+  void revive(const LocalDaemons::Death& death);
   void begin();
   Replies follow();
   void record(const Replies& replies);
@@ -75,6 +76,7 @@ class Run {
   std::chrono::steady_clock::time_point next_judgement_;
   Progress shown_;
   std::set<uint32_t> silent_told_;
+  uint32_t revived_ = 0;  // daemons, since the last report
 };
 
 }  // namespace kith

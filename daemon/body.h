@@ -26,6 +26,10 @@ class Body {
   virtual void report(NodeId node, Report&& report) = 0;
   virtual void finish(NodeId node, Finish finish) = 0;
 
+  // Keeps `checkpoint`, with the learner's own state when all that compute() was asked for before
+  // is done, where the next run finds it.
+  virtual void checkpoint(NodeId node, Checkpoint&& checkpoint) = 0;
+
   // `peer` owes `node` a message and has answered nothing for `silence`; repeated while it lasts.
   virtual void peer_silent(NodeId node, NodeId peer, Duration silence) = 0;
 };

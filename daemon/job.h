@@ -72,8 +72,9 @@ struct Job {
   bool error_feedback = false;
   DelaySpec delays;
   ReportSpec report;
-  Round rounds = 0;   // exactly one of rounds and epochs is above zero
-  double epochs = 0;  // passes of the average node over its shard
+  Round checkpoint_every = 0;  // rounds; 0 = never
+  Round rounds = 0;            // exactly one of rounds and epochs is above zero
+  double epochs = 0;           // passes of the average node over its shard
 
   std::string text;  // the TOML that it came from, overrides applied: what daemons are sent
 };

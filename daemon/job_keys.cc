@@ -131,6 +131,9 @@ void add_run(std::vector<JobKey>& keys) {
   add(keys, "report",
       {integer("every", 0, 0, kMostRounds, "rounds between reports; 0 = chosen by the length"),
        flag("evaluate", true, "test accuracy of the average model at each report")});
+  add(keys, "checkpoint",
+      {integer("every", 0, 0, kMostRounds,
+               "rounds between two states that a daemon keeps, to go on after a crash; 0 = none")});
 }
 
 std::vector<JobKey> make_keys() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "protocol/checkpoint.h"
 #include "protocol/wire.h"
 #include "topology/assert.h"
 
@@ -42,7 +43,8 @@ void Node::handle(Event&& event, Time now) {
     watch();
     return;
   }
-  if (std::holds_alternative<Start>(event) && edges_.policy().depth > 0) {
+  const bool begins = std::holds_alternative<Start>(event) || std::holds_alternative<Resume>(event);
+  if (begins && edges_.policy().depth > 0) {
     body_.set_timer(state_.self, kWatchTimer, edges_.policy().initial);
   }
   if (const auto* computed = std::get_if<Computed>(&event)) {
@@ -51,6 +53,24 @@ void Node::handle(Event&& event, Time now) {
     last_computed_ = now;
   }
   if (const Status status = step(std::move(event)); !status.ok()) refuse(status);
+}
+
+void NodeCounters::persist(Archive& archive) {
+  archive.number("messages_sent", messages_sent);
+  archive.number("messages_received", messages_received);
+  archive.number("bytes_sent", bytes_sent);
+  archive.number("bytes_received", bytes_received);
+  archive.number("payload_bytes_sent", payload_bytes_sent);
+  archive.number("uncompressed_bytes_sent", uncompressed_bytes_sent);
+  archive.number("batches", batches);
+  archive.number("repairs_requested", repairs_requested);
+  archive.number("messages_resent", messages_resent);
+  archive.numbers("refused", refused);
+}
+
+Status Node::restore(Archive& archive) {
+  archive.part("counters", counters_);
+  return kith::restore(*algorithm_, state_, archive);
 }
 
 void Node::refuse(Status status) { ++counters_.refused[static_cast<size_t>(status.reason())]; }
@@ -109,6 +129,9 @@ void Node::carry_out() {
       body_.set_timer(state_.self, timer->id, timer->after);
     } else if (auto* report = std::get_if<Report>(&effect)) {
       body_.report(state_.self, std::move(*report));
+    } else if (auto* checkpoint = std::get_if<Checkpoint>(&effect)) {
+      checkpoint->state->part("counters", counters_);
+      body_.checkpoint(state_.self, std::move(*checkpoint));
     } else if (const auto* finish = std::get_if<Finish>(&effect)) {
       KITH_ASSERT(!finished_);
       finished_ = true;

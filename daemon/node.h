@@ -26,6 +26,8 @@ struct NodeCounters {
   uint64_t repairs_requested = 0;
   uint64_t messages_resent = 0;
   std::array<uint64_t, static_cast<size_t>(Reason::kCount)> refused{};
+
+  void persist(Archive& archive);
 };
 
 class Node {
@@ -36,6 +38,10 @@ class Node {
 
   // The only entry. Events of one node come one at a time, with `now` never falling.
   void handle(Event&& event, Time now);
+
+  // Before the first event: reads what a Checkpoint held; Resume must follow instead of Start.
+  // kMalformed where that is of another job.
+  Status restore(Archive& archive);
 
   // A frame from `from` that could not even be decoded into a message.
   void refuse(Status status);

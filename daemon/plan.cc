@@ -20,6 +20,7 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
   plan.rounds = rounds_of(job, nodes, rows_per_node);
   plan.report_every =
       job.report.every > 0 ? job.report.every : std::max<Round>(1, plan.rounds / kReportsPerRun);
+  plan.checkpoint_every = job.checkpoint_every;
   plan.algorithm = &algorithm_info(job.algorithm.kind);
   plan.total_batches = static_cast<uint64_t>(
       std::ceil(static_cast<double>(plan.rounds) * batches_per_round(job, nodes, rows_per_node)));
@@ -40,6 +41,7 @@ NodeState Plan::node_state(NodeId self, size_t rows, SharedBuffer initial, Pool&
           .rows = rows,
           .batch = job.train.batch.size,
           .report_every = report_every,
+          .checkpoint_every = checkpoint_every,
           .mixing = mixing.get(),
           .codec = codec.get(),
           .error_feedback = job.error_feedback,

@@ -17,6 +17,7 @@ struct Plan {
   size_t dimension = 0;  // p
   Round rounds = 0;
   Round report_every = 1;      // rounds
+  Round checkpoint_every = 0;  // rounds; 0 = never
   uint64_t total_batches = 0;  // of one node
   const AlgorithmInfo* algorithm = nullptr;
   std::shared_ptr<const Graph> graph;

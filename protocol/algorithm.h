@@ -35,6 +35,7 @@ struct NodeState {
   size_t rows = 0;             // of this node's training data; 0 = none to count (the laboratory)
   uint32_t batch = 1;          // samples of one step, at the start of the run
   Round report_every = 1;      // rounds: see is_reported
+  Round checkpoint_every = 0;  // rounds; 0 = never
   const Mixing* mixing = nullptr;
   const Codec* codec = nullptr;  // of what this job compresses
   bool error_feedback = false;
@@ -59,6 +60,10 @@ class Algorithm {
 
   // One stable line of the inner state, for goldens and debugging: numbers with 6 digits.
   virtual void describe(const NodeState& state, std::string& out) const = 0;
+
+  // Writes, or reads before Resume, what it keeps beside NodeState's parameters and round. Asked
+  // only where the algorithm itself has called checkpoint(), see protocol/checkpoint.h.
+  virtual void persist(Archive& archive) = 0;
 
   // What it knows of its own course; null where there is nothing to tell.
   virtual const Measures* measures() const { return nullptr; }

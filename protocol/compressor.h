@@ -10,6 +10,7 @@
 // taken out of a gradient: s = lr_before / lr_now); 1 otherwise.
 #pragma once
 
+#include "protocol/archive.h"
 #include "protocol/codec.h"
 
 namespace kith {
@@ -24,6 +25,8 @@ class Compressor {
                 SharedBuffer& wire);
 
   const Codec& codec() const { return *codec_; }
+
+  void persist(Archive& archive) { archive.vector("memory", memory_); }
 
   // e; empty where nothing is remembered.
   const SharedBuffer& memory() const { return memory_; }

@@ -172,6 +172,7 @@ void fields(A& a, Ref<A, StatusReply> r) {
   a("algorithm", r.algorithm);
   a("graph", r.graph);
   a("codec", r.codec);
+  a("checkpoint", r.checkpoint);
   a("injected", r.injected);
   a("node", r.node);
   a("nodes", r.nodes);

@@ -168,6 +168,7 @@ struct StatusReply {
   std::string algorithm;
   std::string graph;
   std::string codec;
+  Round checkpoint = 0;  // the round of the newest one on the disk; 0 = none
   std::string injected;  // the delays that this daemon emulates, in words; empty = none
   uint32_t node = 0;
   uint32_t nodes = 0;

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <variant>
 
+#include "protocol/archive.h"
 #include "protocol/buffer.h"
 #include "protocol/event.h"
 #include "protocol/time.h"
@@ -81,6 +83,14 @@ struct Finish {
   Round round = 0;
 };
 
-using Effect = std::variant<Send, Compute, Cancel, SetTimer, Report, Finish>;
+// All that this node needs to go on from the beginning of `round`, whenever that may be; see
+// protocol/checkpoint.h. The learner's own state is taken when all work asked for before is done.
+struct Checkpoint {
+  Round round = 0;
+  bool exact = true;  // of no use to go on from a later round
+  std::shared_ptr<Archive> state;
+};
+
+using Effect = std::variant<Send, Compute, Cancel, SetTimer, Report, Finish, Checkpoint>;
 
 }  // namespace kith

@@ -32,6 +32,10 @@ inline bool supersedes(uint16_t kind) { return kind < kFirstNodeKind && (kind & 
 
 struct Start {};
 
+// In place of Start where Algorithm::persist has read what a Checkpoint held: work and messages
+// that were under way then are lost, and the run goes on from there.
+struct Resume {};
+
 struct Received {
   Message message;
 };
@@ -42,7 +46,7 @@ struct Computed {
   SharedBuffer result;  // the gradient, or the parameters that the local steps reached; p floats
   uint32_t steps = 0;   // batches that went into it
   double loss = 0;      // mean over the batches, at the points where the gradients were taken
-  bool finite = true;   // false: result holds NaN or infinity
+  bool finite = true;   // false: result or loss is NaN or infinity
 };
 
 using TimerId = uint32_t;
@@ -59,6 +63,6 @@ struct PeerLeft {
   NodeId peer{};
 };
 
-using Event = std::variant<Start, Received, Computed, TimerFired, PeerJoined, PeerLeft>;
+using Event = std::variant<Start, Resume, Received, Computed, TimerFired, PeerJoined, PeerLeft>;
 
 }  // namespace kith

@@ -47,6 +47,9 @@ inline constexpr size_t kHeldMessages = 4096;
 inline constexpr size_t kSnapshotBytes = size_t{16} << 20;
 inline constexpr size_t kReports = 4096;
 
+// How often a run goes on after a crash.
+inline constexpr uint32_t kGenerations = 1u << 20;
+
 // Blocks of one size that a pool keeps: three for each of ten thousand simulated nodes.
 inline constexpr size_t kPoolFreeBlocks = 32768;
 

@@ -7,6 +7,8 @@
 #include <array>
 #include <cstdint>
 
+#include "protocol/archive.h"
+
 namespace kith {
 
 struct Measures {
@@ -24,6 +26,14 @@ struct Measures {
     ++staleness[std::min<uint64_t>(rounds_behind, kBins - 1)];
     ++applied;
     staleness_sum += rounds_behind;
+  }
+  void persist(Archive& archive) {
+    archive.numbers("staleness", staleness);
+    archive.number("applied", applied);
+    archive.number("staleness_sum", staleness_sum);
+    archive.number("late", late);
+    archive.number("waits_for", waits_for);
+    archive.number("local_steps", local_steps);
   }
   double mean_staleness() const {
     return applied == 0 ? 0 : static_cast<double>(staleness_sum) / static_cast<double>(applied);

@@ -5,6 +5,7 @@
 #include <numbers>
 #include <utility>
 
+#include "protocol/archive.h"
 #include "protocol/optimizer_kernels.h"
 #include "topology/assert.h"
 
@@ -80,6 +81,12 @@ void Optimizer::reset() {
   state_.first.clear();
   state_.second.clear();
   state_.steps = 0;
+}
+
+void Optimizer::persist(Archive& archive) {
+  archive.vector("first", state_.first);
+  archive.vector("second", state_.second);
+  archive.number("steps", state_.steps);
 }
 
 // Where a step writes the state that follows state_.

@@ -9,6 +9,8 @@
 
 namespace kith {
 
+class Archive;
+
 struct Schedule {
   enum class Kind : uint8_t { kConstant, kStep, kCosine };
   Kind kind = Kind::kConstant;
@@ -71,6 +73,9 @@ class Optimizer {
 
   // Forgets the state, as before the first step. Not between a mark() and the step after it.
   void reset();
+
+  // The state, as it stands between two steps.
+  void persist(Archive& archive);
 
   const OptimizerSpec& spec() const { return spec_; }
   std::span<const float> velocity() const { return state_.first; }        // m of the adaptive kinds

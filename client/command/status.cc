@@ -62,6 +62,7 @@ ordered_json json_of(const control::StatusReply& s) {
   json["graph"] = s.graph;
   json["codec"] = s.codec;
   json["delays_injected"] = !s.injected.empty();
+  if (s.checkpoint > 0) json["checkpoint"] = s.checkpoint;
   json["node"] = s.node;
   json["nodes"] = s.nodes;
   json["parameters"] = s.parameters;
@@ -99,6 +100,7 @@ void print_job(const control::StatusReply& s) {
   const control::ProgressReply& progress = s.progress;
   line("job", fmt::format("{}: {} by {} on a {} graph, messages {}", s.job, s.model, s.algorithm,
                           s.graph, s.codec));
+  if (s.checkpoint > 0) line("checkpoint", fmt::format("of round {}", s.checkpoint));
   if (!s.injected.empty()) {
     line("delays", "injected, not this machine's own speed: " + s.injected);
   }

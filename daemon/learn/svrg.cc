@@ -26,6 +26,15 @@ void Svrg::take_back() {
   moved_ = false;
 }
 
+void Svrg::persist(Archive& archive) {
+  archive.number("taken", snapshot_.taken);
+  archive.number("period", snapshot_.period);
+  archive.number("loss", snapshot_.loss);
+  archive.vector("at", snapshot_.at);
+  archive.vector("gradient", snapshot_.gradient);
+  if (snapshot_.taken && (snapshot_.at.empty() || snapshot_.gradient.empty())) archive.refuse();
+}
+
 uint64_t Svrg::period_of(const Batches& batches, uint64_t index) const {
   return period_ > 0 ? index / period_ : batches.first_sample(index) / batches.shard_rows();
 }

@@ -17,6 +17,7 @@
 
 #include "daemon/learn/batches.h"
 #include "daemon/learn/model.h"
+#include "protocol/archive.h"
 
 namespace kith {
 
@@ -34,6 +35,9 @@ class Svrg {
   // take_back() makes x_s what it was at the last mark(), once; no copies.
   void mark();
   void take_back();
+
+  // x_s and what belongs to it, between two gradients.
+  void persist(Archive& archive);
 
  private:
   struct Snapshot {

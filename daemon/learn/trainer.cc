@@ -1,6 +1,7 @@
 #include "daemon/learn/trainer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "daemon/learn/slots.h"
 #include "protocol/kernels.h"
@@ -42,6 +43,11 @@ void Trainer::take_back() {
   KITH_ASSERT(revocable_);
   optimizer_.take_back();
   if (svrg_) svrg_->take_back();
+}
+
+void Trainer::persist(Archive& archive) {
+  archive.part("optimizer", optimizer_);
+  if (svrg_) archive.part("svrg", *svrg_);
 }
 
 double Trainer::gradient(uint64_t index, std::span<const float> x, std::span<float> g,
@@ -92,7 +98,7 @@ Computed Trainer::run(const Compute& work, Pool& pool, Workspace& workspace,
   } else {
     computed.loss = local_steps(work, y, workspace);
   }
-  computed.finite = kernels::all_finite(y);
+  computed.finite = std::isfinite(computed.loss) && kernels::all_finite(y);
   computed.result = std::move(result).freeze();
   return computed;
 }

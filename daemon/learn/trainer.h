@@ -44,6 +44,9 @@ class Trainer {
   // run changes it writes beside the old.
   void take_back();
 
+  // What outlives a run, between two runs.
+  void persist(Archive& archive);
+
  private:
   double gradient(uint64_t index, std::span<const float> x, std::span<float> g,
                   Workspace& workspace);

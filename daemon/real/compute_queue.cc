@@ -49,7 +49,7 @@ ComputeQueue::~ComputeQueue() {
 }
 
 void ComputeQueue::push(Compute&& work) {
-  waiting_.push_back({.work = std::move(work)});
+  waiting_.push_back({.work = std::move(work), .look = nullptr});
   if (emulation_) {
     waiting_.back().asked = loop_.now();
     waiting_.back().takes = emulation_->delays.next(waiting_.back().work.steps);
@@ -57,8 +57,14 @@ void ComputeQueue::push(Compute&& work) {
   if (!running_) start_next();
 }
 
+void ComputeQueue::when_done(std::function<void(Trainer&)> look) {
+  if (!running_) return look(lane_->trainer);
+  waiting_.push_back({.work = {}, .look = std::move(look)});
+}
+
 void ComputeQueue::cancel(uint64_t ticket) {
-  std::erase_if(waiting_, [ticket](const Waiting& each) { return each.work.ticket == ticket; });
+  std::erase_if(waiting_,
+                [ticket](const Waiting& each) { return !each.look && each.work.ticket == ticket; });
   if (!running_ || running_ticket_ != ticket) return;
   if (emulation_) emulation_->free_since = loop_.now();
   if (emulation_ && emulation_->held) {
@@ -108,6 +114,11 @@ void ComputeQueue::drop() {
 
 void ComputeQueue::free_lane() {
   running_ = false;
+  while (!waiting_.empty() && waiting_.front().look) {
+    const auto look = std::move(waiting_.front().look);
+    waiting_.pop_front();
+    look(lane_->trainer);
+  }
   if (!waiting_.empty()) start_next();
 }
 

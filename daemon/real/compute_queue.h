@@ -34,12 +34,17 @@ class ComputeQueue {
   // layer or step; the next Compute begins then.
   void cancel(uint64_t ticket);
 
+  // Calls `look`, on the loop, when all that was pushed before is done or cancelled; at once where
+  // there is nothing.
+  void when_done(std::function<void(Trainer&)> look);
+
  private:
   struct Lane;
   struct Emulation;
   struct Waiting {
     Compute work;
-    Duration asked{};  // loop time; this and the next with injected delays alone
+    std::function<void(Trainer&)> look;  // instead of work
+    Duration asked{};                    // loop time; this and the next with injected delays alone
     Duration takes{};
   };
 

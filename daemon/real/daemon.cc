@@ -58,6 +58,9 @@ struct Daemon::Impl final : ZmqTransport::Handler {
   control::Reply answer(const control::StatusRequest&);
   control::Reply answer(const control::StopJobRequest&);
   control::Reply answer(const control::ShutdownRequest&);
+  void go_on(RunStart start);
+  void load_job(RunStart start);
+  void answer_starter(const control::Reply& reply);
   void start(const std::string& caller, uint64_t id, control::StartRequest&& request);
   void loaded(std::shared_ptr<LoadedJob> job, const std::string& error);
   void snapshot(const std::string& caller, uint64_t id, const control::SnapshotRequest& request);
@@ -69,9 +72,11 @@ struct Daemon::Impl final : ZmqTransport::Handler {
   ZmqTransport transport;
   std::unique_ptr<Loop::Watch> incoming;
   uint64_t load_number = 0;  // of the load that is wanted; others are dropped when they end
+  bool loading = false;
   std::optional<std::pair<std::string, uint64_t>> starter;  // who waits for the load
   std::string error;                                        // of the last load, if it failed
   std::array<uint64_t, static_cast<size_t>(Reason::kCount)> refused_idle{};
+  std::unique_ptr<Checkpoints> checkpoints;  // null without a folder for them
   Workers workers;
   std::unique_ptr<JobRun> run;
 };
@@ -83,6 +88,12 @@ Daemon::Impl::Impl(const DaemonOptions& daemon_options, Log& daemon_log)
       workers(options.threads) {
   incoming = loop.watch(transport.fd(), [this] { drain(); });
   loop.on_signal({SIGTERM, SIGINT}, [this] { shut_down(); });
+  if (options.state.empty()) return;
+  checkpoints = std::make_unique<Checkpoints>(loop, log, options.state);
+  if (auto left = checkpoints->unfinished()) {
+    ++left->generation;
+    go_on(std::move(*left));
+  }
 }
 
 void Daemon::Impl::drain() {
@@ -102,7 +113,9 @@ void Daemon::Impl::message(Message&& message) {
 }
 
 void Daemon::Impl::stranger(const WireHeader& header) {
-  if (run) {
+  if (const auto generation = run ? run->generation_of(header) : std::nullopt) {
+    go_on({run->start().request, *generation});
+  } else if (run) {
     run->stranger(header);
   } else if (header.kind != kReady) {  // peers that loaded first ask until this daemon has too
     refused(Reason::kWrongJob);
@@ -155,7 +168,7 @@ void Daemon::Impl::request(const std::string& caller, std::span<const std::byte>
 
 Phase Daemon::Impl::phase() const {
   if (run) return run->phase();
-  if (starter) return Phase::kLoading;
+  if (loading) return Phase::kLoading;
   return error.empty() ? Phase::kIdle : Phase::kFailed;
 }
 
@@ -207,12 +220,9 @@ control::Reply Daemon::Impl::answer(const control::StopJobRequest&) {
   if (run) log.info("stopped", {{"job", run->plan().job.name}});
   run.reset();
   ++load_number;
-  if (starter) {
-    transport.reply(
-        starter->first,
-        control::encode_reply(starter->second, control::ErrorReply{"The job was stopped."}));
-  }
-  starter.reset();
+  loading = false;
+  answer_starter(control::ErrorReply{"The job was stopped."});
+  if (checkpoints) checkpoints->run_is_over();
   error.clear();
   log.set_node(std::nullopt);
   give_back_memory();
@@ -226,7 +236,7 @@ control::Reply Daemon::Impl::answer(const control::ShutdownRequest&) {
 }
 
 void Daemon::Impl::start(const std::string& caller, uint64_t id, control::StartRequest&& request) {
-  if (run || starter) {
+  if (run || loading) {
     const std::string what = run ? "already has the job '" + run->plan().job.name + "'"
                                  : std::string("is loading another job");
     transport.reply(
@@ -235,13 +245,31 @@ void Daemon::Impl::start(const std::string& caller, uint64_t id, control::StartR
                                                       " " + what + "; stop it first."}));
     return;
   }
-  error.clear();
   starter = {caller, id};
-  workers.submit([this, number = ++load_number, request = std::move(request)](Workspace&) {
+  load_job({std::move(request), 0});
+}
+
+void Daemon::Impl::answer_starter(const control::Reply& reply) {
+  if (!starter) return;
+  transport.reply(starter->first, control::encode_reply(starter->second, reply));
+  starter.reset();
+}
+
+// After a crash, of this daemon or of a neighbour: all go back to a checkpoint and on from there.
+void Daemon::Impl::go_on(RunStart start) {
+  log.info("goes_on", {{"generation", std::to_string(start.generation)}});
+  run.reset();
+  load_job(std::move(start));
+}
+
+void Daemon::Impl::load_job(RunStart start) {
+  error.clear();
+  loading = true;
+  workers.submit([this, number = ++load_number, start = std::move(start)](Workspace&) {
     std::shared_ptr<LoadedJob> job;
     std::string problem;
     try {
-      job = load(request);
+      job = load(start, checkpoints.get());
     } catch (const std::exception& exception) {
       problem = exception.what();
     }
@@ -252,17 +280,18 @@ void Daemon::Impl::start(const std::string& caller, uint64_t id, control::StartR
 }
 
 void Daemon::Impl::loaded(std::shared_ptr<LoadedJob> job, const std::string& problem) {
-  const auto [caller, id] = *std::exchange(starter, std::nullopt);
+  loading = false;
   if (!job) {
     error = problem;
     log.warning("refused_job", {{"why", problem}});
-    transport.reply(caller, control::encode_reply(id, control::ErrorReply{problem}));
+    answer_starter(control::ErrorReply{problem});
   } else {
     log.set_node(index_of(job->membership.self));
     log.info("loaded",
              {{"job", job->plan.job.name}, {"parameters", std::to_string(job->plan.dimension)}});
-    run = std::make_unique<JobRun>(loop, workers, transport, log, std::move(job));
-    transport.reply(caller, control::encode_reply(id, control::OkReply{}));
+    run =
+        std::make_unique<JobRun>(loop, workers, transport, log, checkpoints.get(), std::move(job));
+    answer_starter(control::OkReply{});
   }
   drain();
 }

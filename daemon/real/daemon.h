@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "daemon/real/address.h"
 #include "daemon/real/log.h"
@@ -14,6 +15,7 @@ struct DaemonOptions {
   Address listen{"127.0.0.1", 7400};
   unsigned threads = 1;  // workers
   bool use_ipc = true;   // Unix sockets to peers on this machine
+  std::string state;     // folder of checkpoints, and of the run to go on with; empty = none
 };
 
 class Daemon {

@@ -32,15 +32,22 @@ std::optional<ComputeDelays> injected_delays(const LoadedJob& loaded) {
   return loaded.injected->delays_of(loaded.membership.self, loaded.plan.job.seed);
 }
 
+std::unique_ptr<Meeting> meeting_of(const LoadedJob& loaded) {
+  const NodeId self = loaded.membership.self;
+  if (loaded.start.generation == 0) return std::make_unique<FirstMeeting>(self, loaded.neighbors);
+  return std::make_unique<ResumeMeeting>(self, loaded.neighbors, loaded.kept);
+}
+
 }  // namespace
 
 JobRun::JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log,
-               std::shared_ptr<LoadedJob> loaded)
+               Checkpoints* checkpoints, std::shared_ptr<LoadedJob> loaded)
     : loop_(loop),
       transport_(transport),
       log_(log),
       loaded_(std::move(loaded)),
-      meeting_(self(), loaded_->neighbors),
+      checkpoints_(checkpoints),
+      meeting_(meeting_of(*loaded_)),
       meeting_timer_(loop.timer([this] { ask_absent(); })),
       joined_(loop.now()),
       reports_(limits::kSnapshotBytes, limits::kReports),
@@ -78,33 +85,72 @@ void JobRun::ask_absent() {
   begin_if_complete();
   if (phase_ != control::Phase::kMeeting) return;
   std::vector<Message> questions;
-  meeting_.ask(questions);
+  meeting_->ask(questions);
   transmit(questions);
-  meeting_timer_->arm(meeting_.pause());
+  meeting_timer_->arm(meeting_->pause());
 }
 
 void JobRun::meet(const Message& message) {
   std::vector<Message> answers;
-  meeting_.heard(message, answers);
+  meeting_->heard(message, answers);
   transmit(answers);
   begin_if_complete();
 }
 
 void JobRun::begin_if_complete() {
-  if (phase_ != control::Phase::kMeeting || !meeting_.complete()) return;
+  if (phase_ != control::Phase::kMeeting || !meeting_->complete()) return;
   meeting_timer_->disarm();
   phase_ = control::Phase::kRunning;
   begun_ = loop_.now();
   unix_start_ = unix_now();
+  const Round from = meeting_->round();
+  if (from > 0 && !restore(from)) {
+    return give_up("The checkpoint of round " + std::to_string(from) + " cannot be read any more.");
+  }
   log_.info("started", {{"job", plan().job.name},
+                        {"round", std::to_string(from)},
                         {"rounds", std::to_string(plan().rounds)},
                         {"neighbors", std::to_string(loaded_->neighbors.size())}});
   if (loaded_->injected) {
     log_.info("delays_injected", {{"delays", kith::describe(plan().job.delays)}});
   }
-  handle(Start{});
+  from > 0 ? handle(Resume{}) : handle(Start{});
   for (Message& message : early_) handle(Received{std::move(message)});
   early_ = {};
+}
+
+// Time goes on as if the run had never stood still: what a crash costs counts.
+bool JobRun::restore(Round round) {
+  const std::optional<CheckpointFolder::Entry> entry = serving(loaded_->kept, round);
+  if (!entry) return false;
+  const std::unique_ptr<Archive> archive =
+      checkpoints_->read(*entry, plan().dimension, loaded_->pool);
+  if (!archive || !node_.restore(*archive).ok()) return false;
+  archive->number("unix_start", unix_start_);
+  archive->number("last_loss", last_loss_);
+  archive->part("reports", reports_);
+  compute_.when_done([&archive](Trainer& trainer) { archive->part("learner", trainer); });
+  if (!archive->ok()) return false;
+  const Duration since = from_seconds(std::max(0.0, unix_now() - unix_start_));
+  begun_ -= std::max(since, node_.state().now.time_since_epoch());
+  return true;
+}
+
+void JobRun::give_up(const std::string& why) {
+  phase_ = control::Phase::kFailed;
+  error_ = why;
+  log_.warning("cannot_go_on", {{"why", why}});
+}
+
+std::optional<uint32_t> JobRun::generation_of(const WireHeader& header) const {
+  const uint64_t ahead = header.job - loaded_->membership.job;
+  const uint64_t generation = loaded_->start.generation + ahead;
+  if (checkpoints_ == nullptr || plan().checkpoint_every == 0 || header.kind != kReady ||
+      header.to != self() || ahead == 0 || generation >= limits::kGenerations ||
+      !std::ranges::binary_search(loaded_->neighbors, header.from)) {
+    return std::nullopt;
+  }
+  return static_cast<uint32_t>(generation);
 }
 
 void JobRun::stranger(const WireHeader& header) {
@@ -180,7 +226,7 @@ void JobRun::report(NodeId, Report&& report) {
   entry.round = report.round;
   entry.loss = report.loss;
   entry.seconds = seconds(now());
-  entry.unix_time = unix_start_ + entry.seconds;
+  entry.unix_time = unix_now();
   entry.bytes_sent = node_.counters().bytes_sent;
   entry.disagreement = report.disagreement;
   reports_.add(entry, std::move(report.parameters));
@@ -196,8 +242,19 @@ void JobRun::finish(NodeId, Finish finish) {
   const bool done = finish.why == Finish::Why::kDone;
   phase_ = done ? control::Phase::kFinished : control::Phase::kDiverged;
   for (auto& [id, peer] : peers_) peer.silent = false;
+  if (plan().checkpoint_every > 0) checkpoints_->run_is_over();
   log_.info(done ? "finished" : "diverged",
             {{"round", std::to_string(finish.round)}, {"seconds", number(training_seconds())}});
+}
+
+void JobRun::checkpoint(NodeId, Checkpoint&& checkpoint) {
+  checkpoint.state->number("unix_start", unix_start_);
+  checkpoint.state->number("last_loss", last_loss_);
+  checkpoint.state->part("reports", reports_);
+  compute_.when_done([this, kept = std::move(checkpoint)](Trainer& trainer) mutable {
+    kept.state->part("learner", trainer);
+    checkpoints_->keep(std::move(kept), plan().checkpoint_every);
+  });
 }
 
 void JobRun::peer_silent(NodeId, NodeId peer, Duration silence) {
@@ -232,7 +289,8 @@ std::optional<ReportStore::Snapshot> JobRun::snapshot(std::optional<Round> round
 control::ProgressReply JobRun::progress() const {
   control::ProgressReply reply;
   reply.phase = phase_;
-  reply.run = loaded_->run;
+  reply.error = error_;
+  reply.run = loaded_->start.request.run;
   reply.round = node_.state().round;
   reply.rounds = plan().rounds;
   reply.loss = last_loss_;
@@ -259,7 +317,7 @@ control::ProgressReply JobRun::progress() const {
     reply.silent.push_back({index_of(id), endpoint_of(id), seconds(loop_.now() - peer.last_heard)});
   }
   if (phase_ == control::Phase::kMeeting) {
-    for (const NodeId absent : meeting_.absent()) {
+    for (const NodeId absent : meeting_->absent()) {
       reply.silent.push_back(
           {index_of(absent), endpoint_of(absent), seconds(loop_.now() - joined_)});
       const auto found = peers_.find(absent);
@@ -285,6 +343,7 @@ void JobRun::describe(control::StatusReply& status) const {
   status.graph = job.graph.kind;
   status.codec = plan().codec->describe();
   if (loaded_->injected) status.injected = kith::describe(job.delays);
+  if (plan().checkpoint_every > 0) status.checkpoint = checkpoints_->newest();
   status.node = index_of(self());
   status.nodes = plan().nodes;
   status.parameters = plan().dimension;

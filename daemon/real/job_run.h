@@ -24,8 +24,8 @@ namespace kith {
 class JobRun final : public Body {
  public:
   // Joins the run on the transport and starts to look for the neighbours. All outlive this object
-  // but `loaded`, which is shared with the computing.
-  JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log,
+  // but `loaded`, which is shared with the computing. `checkpoints`: null where there are none.
+  JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log, Checkpoints* checkpoints,
          std::shared_ptr<LoadedJob> loaded);
   ~JobRun() override;
 
@@ -33,6 +33,11 @@ class JobRun final : public Body {
   void message(Message&& message);
   void stranger(const WireHeader& header);
   void refuse(Status status) { node_.refuse(status); }
+
+  // A neighbour goes on with this run after a crash, and so must this node: how often it has by
+  // then. Nothing if the header says nothing of the kind.
+  std::optional<uint32_t> generation_of(const WireHeader& header) const;
+  const RunStart& start() const { return loaded_->start; }
 
   // For the client.
   control::Phase phase() const { return phase_; }
@@ -51,6 +56,7 @@ class JobRun final : public Body {
   void set_timer(NodeId node, TimerId id, Duration after) override;
   void report(NodeId node, Report&& report) override;
   void finish(NodeId node, Finish finish) override;
+  void checkpoint(NodeId node, Checkpoint&& checkpoint) override;
   void peer_silent(NodeId node, NodeId peer, Duration silence) override;
 
  private:
@@ -67,6 +73,8 @@ class JobRun final : public Body {
   void ask_absent();
   void meet(const Message& message);
   void begin_if_complete();
+  bool restore(Round round);
+  void give_up(const std::string& why);
   void transmit(std::vector<Message>& messages);
   void hand_to_transport(const Message& message);
   void watch_blocked();
@@ -77,8 +85,10 @@ class JobRun final : public Body {
   ZmqTransport& transport_;
   Log& log_;
   std::shared_ptr<LoadedJob> loaded_;
+  Checkpoints* checkpoints_;
   control::Phase phase_ = control::Phase::kMeeting;
-  Meeting meeting_;
+  std::string error_;  // of kFailed
+  std::unique_ptr<Meeting> meeting_;
   std::unique_ptr<Loop::Timer> meeting_timer_;
   std::map<NodeId, Peer> peers_;
   std::vector<Message> early_;  // from neighbours that began before this node

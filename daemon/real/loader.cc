@@ -63,6 +63,21 @@ void check_neighbors(const LoadedJob& loaded) {
   }
 }
 
+void prepare_checkpoints(LoadedJob& loaded, Checkpoints* checkpoints) {
+  const AlgorithmInfo& algorithm = *loaded.plan.algorithm;
+  if (!algorithm.central) {
+    throw OperatorError(std::string("checkpoint.every needs an algorithm with a coordinator; \"") +
+                        algorithm.name + "\" has none: leave it out.");
+  }
+  if (checkpoints == nullptr) {
+    throw OperatorError(
+        "The job wants checkpoints (checkpoint.every), but this kithd was started "
+        "without a folder for them: start it with --state DIR.");
+  }
+  checkpoints->begin(loaded.start);
+  if (loaded.start.generation > 0) loaded.kept = checkpoints->entries();
+}
+
 }  // namespace
 
 uint64_t run_hash(const control::StartRequest& request) {
@@ -71,7 +86,10 @@ uint64_t run_hash(const control::StartRequest& request) {
   return XXH3_64bits(parts, sizeof parts);
 }
 
-std::shared_ptr<LoadedJob> load(const control::StartRequest& request) {
+uint64_t wire_job(const RunStart& start) { return run_hash(start.request) + start.generation; }
+
+std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints) {
+  const control::StartRequest& request = start.request;
   if (request.nodes == 0 || request.nodes > limits::kNodes ||
       index_of(request.node) >= request.nodes) {
     throw OperatorError("The start request names node " + std::to_string(index_of(request.node)) +
@@ -94,15 +112,16 @@ std::shared_ptr<LoadedJob> load(const control::StartRequest& request) {
   loaded->plan = make_plan(job, request.nodes, *loaded->model, rows_per_node);
   loaded->initial = initial_parameters(job, *loaded->model, loaded->pool);
   loaded->neighbors = neighbors_of(*loaded->plan.graph, request.node);
-  loaded->run = request.run;
+  loaded->start = start;
   if (job.delays.inject) loaded->injected = make_timing(job.delays);
-  loaded->membership.job = run_hash(request);
+  loaded->membership.job = wire_job(start);
   loaded->membership.self = request.node;
   // A message holds a few vectors at the most, and no codec doubles one.
   loaded->membership.max_payload =
       std::min(limits::kPayloadBytes, 8 * loaded->plan.dimension * sizeof(float) + 65536);
   loaded->membership.peers = endpoints_of(request);
   check_neighbors(*loaded);
+  if (job.checkpoint_every > 0) prepare_checkpoints(*loaded, checkpoints);
   return loaded;
 }
 

@@ -8,6 +8,7 @@
 
 #include "daemon/job_timing.h"
 #include "daemon/plan.h"
+#include "daemon/real/checkpoints.h"
 #include "daemon/real/zmq_transport.h"
 #include "protocol/control.h"
 
@@ -22,14 +23,19 @@ struct LoadedJob {
   SharedBuffer initial;           // x_0
   std::vector<NodeId> neighbors;  // in and out, over all rounds; sorted
   Membership membership;
-  uint64_t run = 0;                   // the client's token
-  std::optional<JobTiming> injected;  // delays to emulate, where the job asks for it
+  RunStart start;
+  std::vector<CheckpointFolder::Entry> kept;  // what it can go on from; newest first
+  std::optional<JobTiming> injected;          // delays to emulate, where the job asks for it
 };
 
-// Throws OperatorError with a sentence for the operator.
-std::shared_ptr<LoadedJob> load(const control::StartRequest& request);
+// Throws OperatorError with a sentence for the operator. `checkpoints`: null where the daemon has
+// no folder for them.
+std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints);
 
 // Nodes with the same text, number of nodes and token are of one run.
 uint64_t run_hash(const control::StartRequest& request);
+
+// What stands in every header: run_hash, plus how often the run has gone on.
+uint64_t wire_job(const RunStart& start);
 
 }  // namespace kith

@@ -22,6 +22,7 @@ struct Arguments {
   std::string log_level = "quiet";
   std::string log_file;
   std::string transport = "auto";
+  std::string state;
   int parent = -1;  // -1: not bound to it; 0: whoever it is; else its pid
 };
 
@@ -51,6 +52,7 @@ int serve(const Arguments& arguments) {
   options.listen = kith::parse_address(arguments.listen);
   options.threads = arguments.threads;
   options.use_ipc = arguments.transport == "auto";
+  options.state = arguments.state;
   if (arguments.parent >= 0) die_with(arguments.parent);
   kith::Daemon daemon(options, log);
   std::printf("kithd listening on %s pid %d\n", daemon.listen().text().c_str(), getpid());
@@ -76,6 +78,9 @@ void define(CLI::App& app, Arguments& arguments) {
                  "auto = Unix sockets to peers on this machine; tcp = TCP to all (auto)")
       ->type_name("")
       ->check(CLI::IsMember({"auto", "tcp"}));
+  app.add_option("--state", arguments.state,
+                 "Folder for checkpoints; a run that it holds goes on when kithd starts again")
+      ->type_name("");
   app.add_option("--log-level", arguments.log_level, "quiet, info or debug (quiet)")->type_name("");
   app.add_option("--log", arguments.log_file, "Write the log to this file, not to stderr")
       ->type_name("");

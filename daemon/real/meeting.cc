@@ -2,23 +2,26 @@
 
 #include <algorithm>
 
+#include "protocol/coordinator/hub.h"
+
 namespace kith {
 
 namespace {
 constexpr Duration kLongestPause = std::chrono::milliseconds(500);
-}
+}  // namespace
 
-Message Meeting::ready(NodeId to, bool question) const {
+Message Meeting::ready(NodeId to, double scalar) const {
   Message message;
   message.from = self_;
   message.to = to;
   message.kind = kReady;
-  message.scalar = question ? 1 : 0;
+  message.round = round();
+  message.scalar = scalar;
   return message;
 }
 
 void Meeting::ask(std::vector<Message>& out) const {
-  for (const NodeId peer : absent_) out.push_back(ready(peer, true));
+  for (const NodeId peer : absent_) out.push_back(ready(peer, kQuestion));
 }
 
 Duration Meeting::pause() {
@@ -27,9 +30,53 @@ Duration Meeting::pause() {
   return now;
 }
 
-void Meeting::heard(const Message& message, std::vector<Message>& out) {
+void FirstMeeting::heard(const Message& message, std::vector<Message>& out) {
   std::erase(absent_, message.from);
-  if (message.scalar == 1) out.push_back(ready(message.from, false));
+  if (message.scalar == kQuestion) out.push_back(ready(message.from, kAnswer));
+}
+
+ResumeMeeting::ResumeMeeting(NodeId self, std::vector<NodeId> neighbors, Entries entries)
+    : Meeting(self, std::move(neighbors)),
+      entries_(std::move(entries)),
+      round_(latest_served(entries_, entries_.empty() ? 0 : entries_.front().round)) {}
+
+void ResumeMeeting::heard(const Message& message, std::vector<Message>& out) {
+  if (self_ == kHub) return heard_as_hub(message, out);
+  if (message.from != kHub || complete()) return;
+  if (message.scalar == kDecided) {
+    round_ = message.round;
+    absent_.clear();
+  } else if (message.scalar == kQuestion) {
+    round_ = latest_served(entries_, message.round);
+    out.push_back(ready(kHub, kAnswer));
+  }
+}
+
+void ResumeMeeting::heard_as_hub(const Message& message, std::vector<Message>& out) {
+  if (complete()) {
+    out.push_back(ready(message.from, kDecided));
+    return;
+  }
+  // A question tells of what a node has before it knows the proposal.
+  if (message.scalar != kAnswer) return;
+  if (message.round > round_) return;  // to a proposal of before
+  if (message.round < round_) return propose(message.round, out);
+  std::erase(absent_, message.from);
+  if (!complete()) return;
+  for (const NodeId peer : neighbors_) out.push_back(ready(peer, kDecided));
+}
+
+void ResumeMeeting::propose(Round at_most, std::vector<Message>& out) {
+  // The hub's own are exact, or as good as that: it goes on from the newest one up to there.
+  round_ = 0;
+  for (const CheckpointFolder::Entry& entry : entries_) {
+    if (entry.round <= at_most) {
+      round_ = entry.round;
+      break;
+    }
+  }
+  absent_ = neighbors_;
+  ask(out);
 }
 
 }  // namespace kith

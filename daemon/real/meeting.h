@@ -2,43 +2,84 @@
 // daemon that does not know the run yet would be lost and cost a repair.
 //
 // Each node sends kReady to every neighbour it has not heard of, again and again with growing
-// pauses, and answers each question at once. A node begins when all its neighbours are there.
+// pauses, and answers each question at once.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "daemon/store/checkpoint_folder.h"
 #include "protocol/event.h"
 #include "protocol/time.h"
 
 namespace kith {
 
-// Kind of these messages, beside those of Node. Scalar 1 = the sender wants an answer.
+// Kind of these messages, beside those of Node.
 inline constexpr uint16_t kReady = 0xfff0;
 static_assert(kReady > kFirstNodeKind);
 
 class Meeting {
  public:
   Meeting(NodeId self, std::vector<NodeId> neighbors)
-      : self_(self), absent_(std::move(neighbors)) {}
+      : self_(self), neighbors_(std::move(neighbors)), absent_(neighbors_) {}
+  virtual ~Meeting() = default;
 
   bool complete() const { return absent_.empty(); }
-  const std::vector<NodeId>& absent() const { return absent_; }
+  const std::vector<NodeId>& absent() const { return absent_; }  // sorted
+
+  // The round to begin with, once it is complete.
+  virtual Round round() const { return 0; }
 
   // Questions to those who are not there yet.
   void ask(std::vector<Message>& out) const;
   // Pause until the next ask().
   Duration pause();
 
-  // A kReady message of this run; appends the answer, if one is wanted.
-  void heard(const Message& message, std::vector<Message>& out);
+  // A kReady message of this run; appends the answers.
+  virtual void heard(const Message& message, std::vector<Message>& out) = 0;
+
+ protected:
+  // Scalar of a kReady.
+  static constexpr double kAnswer = 0;
+  static constexpr double kQuestion = 1;
+  static constexpr double kDecided = 2;  // by the hub of a run that goes on
+
+  Message ready(NodeId to, double scalar) const;
+
+  const NodeId self_;
+  const std::vector<NodeId> neighbors_;  // sorted
+  std::vector<NodeId> absent_;
 
  private:
-  Message ready(NodeId to, bool question) const;
-
-  NodeId self_;
-  std::vector<NodeId> absent_;  // sorted
   Duration pause_ = std::chrono::milliseconds(10);
+};
+
+// Of a run that begins: a node begins when all its neighbours are there.
+class FirstMeeting final : public Meeting {
+ public:
+  using Meeting::Meeting;
+  void heard(const Message& message, std::vector<Message>& out) override;
+};
+
+// Of a run that goes on, over a star: the hub proposes the latest round that it can go on from;
+// a node answers with the latest one up to that which it can; the hub lowers its proposal until all
+// agree, and decides. Nobody else begins before that.
+class ResumeMeeting final : public Meeting {
+ public:
+  using Entries = std::vector<CheckpointFolder::Entry>;
+
+  // `entries`: what this node has kept, newest first.
+  ResumeMeeting(NodeId self, std::vector<NodeId> neighbors, Entries entries);
+
+  Round round() const override { return round_; }
+  void heard(const Message& message, std::vector<Message>& out) override;
+
+ private:
+  void heard_as_hub(const Message& message, std::vector<Message>& out);
+  void propose(Round at_most, std::vector<Message>& out);
+
+  Entries entries_;
+  Round round_ = 0;  // proposed by the hub; of another node what it can do, then what was decided
 };
 
 }  // namespace kith

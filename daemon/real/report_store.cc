@@ -37,4 +37,24 @@ std::optional<ReportStore::Snapshot> ReportStore::snapshot(std::optional<Round> 
   return std::nullopt;
 }
 
+void ReportStore::persist(Archive& archive) {
+  std::vector<control::ReportEntry> entries;
+  if (!archive.reading()) entries = since(next() - std::min<uint64_t>(next(), kPersisted));
+  size_t count = entries.size();
+  archive.number("count", count);
+  if (count > kPersisted) return archive.refuse();
+  entries.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    control::ReportEntry& entry = entries[i];
+    const std::string name = std::to_string(i) + '.';
+    archive.number(name + "round", entry.round);
+    archive.number(name + "loss", entry.loss);
+    archive.number(name + "seconds", entry.seconds);
+    archive.number(name + "unix_time", entry.unix_time);
+    archive.number(name + "bytes_sent", entry.bytes_sent);
+    archive.number(name + "disagreement", entry.disagreement);
+    if (archive.reading()) add(entry, {});
+  }
+}
+
 }  // namespace kith

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "protocol/archive.h"
 #include "protocol/buffer.h"
 #include "protocol/control.h"
 
@@ -31,6 +32,11 @@ class ReportStore {
   std::optional<Snapshot> snapshot(std::optional<Round> round) const;
 
   size_t bytes() const { return bytes_; }
+
+  // The latest kPersisted reports without their parameters: what a client may not have heard of
+  // yet.
+  void persist(Archive& archive);
+  static constexpr size_t kPersisted = 64;
 
  private:
   struct Kept {

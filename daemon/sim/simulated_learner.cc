@@ -56,6 +56,17 @@ Computed SimulatedLearner::take(NodeId node) {
   return result;
 }
 
+void SimulatedLearner::persist(NodeId node, Archive& archive) {
+  Slot& slot = *slots_[index_of(node)];
+  int state = Slot::kQueued;
+  if (slot.state.compare_exchange_strong(state, Slot::kRunning)) {
+    run(slot, own_workspace_);
+  } else if (state != Slot::kIdle) {
+    await(slot);
+  }
+  archive.part("learner", slot.trainer);
+}
+
 void SimulatedLearner::cancel(NodeId node) {
   Slot& slot = *slots_[index_of(node)];
   int state = Slot::kQueued;

@@ -26,6 +26,9 @@ class SimulatedLearner {
   // The result of what was started for `node`, waiting for it if need be.
   Computed take(NodeId node);
 
+  // The state of the node's trainer after what was started for it, if anything.
+  void persist(NodeId node, Archive& archive);
+
   // Gives up what was started for `node`: at once if nobody has begun it, else at its next step.
   // Then it is as if it had never been started.
   void cancel(NodeId node);

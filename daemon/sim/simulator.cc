@@ -70,7 +70,7 @@ class Simulator final : public Body {
   }
 
   SimulationResult run() {
-    for (uint32_t i = 0; i < plan_.nodes; ++i) queue_.push(now_, NodeId{i}, Start{});
+    begin();
     while (!queue_.empty() && finished_ < plan_.nodes && !diverged_ && !cancelled_) {
       EventQueue::Item item = queue_.pop();
       now_ = item.at;
@@ -131,6 +131,12 @@ class Simulator final : public Body {
     if (finish.why == Finish::Why::kDiverged) diverged_ = true;
   }
 
+  void checkpoint(NodeId node, Checkpoint&& checkpoint) override {
+    if (!settings_.on_checkpoint) return;
+    learner_.persist(node, *checkpoint.state);
+    settings_.on_checkpoint(node, std::move(checkpoint));
+  }
+
   void peer_silent(NodeId, NodeId, Duration) override {}
 
  private:
@@ -140,6 +146,21 @@ class Simulator final : public Body {
     TimerId id;
     Time due;
   };
+
+  void begin() {
+    for (uint32_t i = 0; i < settings_.resume.size(); ++i) {
+      Archive& archive = *settings_.resume[i];
+      const Status status = nodes_[i].restore(archive);
+      KITH_ASSERT(status.ok());
+      learner_.persist(NodeId{i}, archive);
+      KITH_ASSERT(archive.ok());
+      now_ = std::max(now_, nodes_[i].state().now);
+    }
+    const bool resumes = !settings_.resume.empty();
+    for (uint32_t i = 0; i < plan_.nodes; ++i) {
+      queue_.push(now_, NodeId{i}, resumes ? Event(Resume{}) : Event(Start{}));
+    }
+  }
 
   void deliver(NodeId id, Event&& event) {
     if (auto* computed = std::get_if<Computed>(&event)) {

@@ -68,6 +68,11 @@ void RunFolder::write_model(const std::string& name, const Model& model,
   write_safetensors(path, model.tensors(), parameters, metadata);
 }
 
+void RunFolder::drop_state() const {
+  std::error_code ignored;
+  fs::remove_all(state(), ignored);
+}
+
 fs::path RunFolder::logs() const {
   const fs::path folder = path_ / "logs";
   fs::create_directories(folder);

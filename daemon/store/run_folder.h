@@ -5,6 +5,7 @@
 //   result.json         the summary
 //   model.safetensors   the average of all nodes' models
 //   nodes/<i>.safetensors, logs/<i>.log   where asked for
+//   state/<i>/          checkpoints of local daemons, while the run lasts
 #pragma once
 
 #include <filesystem>
@@ -31,6 +32,10 @@ class RunFolder {
   // `name` without its ending, e.g. "model" or "nodes/3".
   void write_model(const std::string& name, const Model& model, std::span<const float> parameters,
                    const RunResult& result);
+
+  // The folder of the daemons' checkpoints; not created.
+  std::filesystem::path state() const { return path_ / "state"; }
+  void drop_state() const;
 
   // The folder of the daemons' logs, created.
   std::filesystem::path logs() const;

@@ -1,7 +1,6 @@
 #include "daemon/store/safetensors.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -106,15 +105,17 @@ Metadata read_metadata(const json& header, const Refusal& refuse) {
 }  // namespace
 
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorSpec>& tensors,
-                       std::span<const float> values, const Metadata& metadata) {
-  size_t count = 0;
-  for (const TensorSpec& tensor : tensors) count += count_of(tensor.shape);
-  KITH_ASSERT(count == values.size());
+                       std::span<const std::span<const float>> parts, const Metadata& metadata) {
+  size_t missing = 0;
+  for (const TensorSpec& tensor : tensors) missing += count_of(tensor.shape);
+  for (const std::span<const float> part : parts) missing -= part.size();
+  KITH_ASSERT(missing == 0);
   const std::string header = header_of(tensors, metadata);
   const uint64_t length = header.size();
-  const std::array<std::span<const std::byte>, 3> parts = {std::as_bytes(std::span(&length, 1)),
-                                                           bytes_of(header), std::as_bytes(values)};
-  write_atomically(path, parts);
+  std::vector<std::span<const std::byte>> bytes = {std::as_bytes(std::span(&length, 1)),
+                                                   bytes_of(header)};
+  for (const std::span<const float> part : parts) bytes.push_back(std::as_bytes(part));
+  write_atomically(path, bytes);
 }
 
 StoredTensors read_safetensors(const std::filesystem::path& path) {

@@ -15,10 +15,16 @@ namespace kith {
 
 using Metadata = std::map<std::string, std::string>;
 
-// `values` holds the tensors one after the other, as the flat parameter vector of a Model does.
-// Atomic. Throws OperatorError when the disk refuses.
+// `parts`, one after the other, hold the tensors one after the other: the flat parameter vector of
+// a Model as a single part, or each tensor as its own. Atomic. Throws OperatorError when the disk
+// refuses.
 void write_safetensors(const std::filesystem::path& path, const std::vector<TensorSpec>& tensors,
-                       std::span<const float> values, const Metadata& metadata);
+                       std::span<const std::span<const float>> parts, const Metadata& metadata);
+inline void write_safetensors(const std::filesystem::path& path,
+                              const std::vector<TensorSpec>& tensors, std::span<const float> values,
+                              const Metadata& metadata) {
+  write_safetensors(path, tensors, std::span(&values, 1), metadata);
+}
 
 struct StoredTensors {
   std::vector<TensorSpec> tensors;  // in the order of their place in the file

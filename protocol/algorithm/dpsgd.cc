@@ -15,7 +15,7 @@
 // Keeps: x and v; one vector more with error feedback. Sends: q to every neighbour, once a round.
 // Waits: for its neighbours only. Needs: W doubly stochastic.
 // Invariants: the average of x is moved by steps alone; equal nodes without steps stay equal.
-#include "protocol/algorithm.h"
+#include "protocol/checkpoint.h"
 #include "protocol/compressor.h"
 #include "protocol/describe.h"
 #include "protocol/inbox.h"
@@ -37,7 +37,9 @@ class Dpsgd final : public Algorithm {
         compressor_(*state.codec, state.error_feedback) {}
 
   Status step(NodeState& state, Event&& event, std::vector<Effect>& out) override {
-    if (std::holds_alternative<Start>(event)) begin_round(state, out);
+    const bool begins =
+        std::holds_alternative<Start>(event) || std::holds_alternative<Resume>(event);
+    if (begins) begin_round(state, out);
     if (auto* received = std::get_if<Received>(&event)) {
       if (const Status status = receive(state, std::move(received->message)); !status.ok()) {
         return status;
@@ -47,6 +49,8 @@ class Dpsgd final : public Algorithm {
     while (!over_ && ready(state)) combine(state, out);
     return {};
   }
+
+  void persist(Archive& archive) override { archive.part("compressor", compressor_); }
 
   void describe(const NodeState& state, std::string& out) const override {
     out += "dpsgd round=" + std::to_string(state.round);
@@ -133,6 +137,7 @@ class Dpsgd final : public Algorithm {
     adapted_.reset();
     out.push_back(Report{.round = state.round, .loss = loss_, .parameters = state.parameters});
     ++state.round;
+    checkpoint(*this, state, state.round - 1, state.round, true, out);
     begin_round(state, out);
   }
 

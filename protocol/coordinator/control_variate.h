@@ -18,6 +18,9 @@ class ControlVariate {
   // learning rates of the round's local steps.
   void end(const NodeState& state, const SharedBuffer& coded, double rates);
 
+  // c_i, between two rounds.
+  void persist(Archive& archive) { archive.vector("own", own_); }
+
   const SharedBuffer& own() const { return own_; }
 
  private:

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
+#include "protocol/checkpoint.h"
 #include "protocol/compressor.h"
 #include "protocol/describe.h"
 #include "protocol/kernels.h"
@@ -33,12 +35,19 @@ class Elastic final : public Algorithm {
   Status step(NodeState& state, Event&& event, std::vector<Effect>& out) override {
     if (over_) return {};
     if (std::holds_alternative<Start>(event)) compute(state.parameters, out);
+    if (std::holds_alternative<Resume>(event)) resume(state, out);
     if (auto* computed = std::get_if<Computed>(&event)) finished(state, std::move(*computed), out);
     if (auto* received = std::get_if<Received>(&event)) {
       return state.self == kHub ? collect(state, received->message, out)
                                 : adopt(state, received->message, out);
     }
     return {};
+  }
+
+  void persist(Archive& archive) override {
+    archive.number("next_batch", next_batch_);
+    archive.number("contributed", contributed_);
+    archive.part("measures", measures_);
   }
 
   void describe(const NodeState& state, std::string& out) const override {
@@ -65,6 +74,21 @@ class Elastic final : public Algorithm {
     Round holds = 0;
     SharedBuffer centre;
   };
+
+  // All begin at the centre: how far each node was from it when the run broke off is lost.
+  void resume(NodeState& state, std::vector<Effect>& out) {
+    if (state.self != kHub) {
+      state.round = 0;
+      awaits_centre_ = true;
+      return;
+    }
+    last_ = state.parameters;
+    for (uint32_t i = 0; i < peers_.size(); ++i) {
+      peers_[i] = {state.round, state.parameters};
+      if (i > 0) send_centre(state, NodeId{i}, state.parameters, out);
+    }
+    compute(state.parameters, out);
+  }
 
   void compute(SharedBuffer x, std::vector<Effect>& out) {
     computing_ = true;
@@ -100,6 +124,8 @@ class Elastic final : public Algorithm {
                          .round = state.round,
                          .scalar = computed.loss,
                          .payload = std::move(wire)});
+      const Round done = state.round + 1;
+      checkpoint(*this, state, std::exchange(contributed_, done), done, false, out);
     }
   }
 
@@ -127,7 +153,14 @@ class Elastic final : public Algorithm {
     if (computing_ && !last) return Reason::kMalformed;  // an answer to nothing
     state.round = message.round;
     state.parameters = floats_of(message.payload, *state.pool);
-    last ? end(state, Finish::Why::kDone, out) : spring(state, state.parameters, out);
+    if (last) {
+      end(state, Finish::Why::kDone, out);
+    } else if (std::exchange(awaits_centre_, false)) {
+      last_ = state.parameters;
+      compute(last_, out);
+    } else {
+      spring(state, state.parameters, out);
+    }
     return {};
   }
 
@@ -168,6 +201,7 @@ class Elastic final : public Algorithm {
     out.push_back(Report{.round = state.round, .loss = loss, .parameters = state.parameters});
     ++state.round;
     peer = {state.round, centre};
+    checkpoint(*this, state, state.round - 1, state.round, false, out);
     if (state.round == state.rounds) {
       for (uint32_t i = 1; i < peers_.size(); ++i) {
         send_centre(state, NodeId{i}, state.parameters, out);
@@ -190,9 +224,11 @@ class Elastic final : public Algorithm {
   SharedBuffer last_;  // the centre that this node had last
   SharedBuffer sent_;  // q of the exchange under way
   bool computing_ = false;
+  bool awaits_centre_ = false;  // after Resume, until the hub has told it
   bool over_ = false;
   uint64_t ticket_ = 0;      // of the last Compute
   uint64_t next_batch_ = 0;  // of this node
+  Round contributed_ = 0;    // one beyond the centre that the last displacement was against
   Measures measures_;
   std::vector<Peer> peers_;  // of the hub, by NodeId, itself included
 };

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
+#include "protocol/checkpoint.h"
 #include "protocol/compressor.h"
 #include "protocol/describe.h"
 #include "protocol/limits.h"
@@ -45,6 +47,7 @@ class GradientCoordinator final : public Algorithm {
   Status step(NodeState& state, Event&& event, std::vector<Effect>& out) override {
     if (over_) return {};
     if (std::holds_alternative<Start>(event)) begin_work(state, out);
+    if (std::holds_alternative<Resume>(event)) resume(state, out);
     if (auto* computed = std::get_if<Computed>(&event)) finished(state, std::move(*computed), out);
     if (auto* received = std::get_if<Received>(&event)) {
       Message& message = received->message;
@@ -52,6 +55,25 @@ class GradientCoordinator final : public Algorithm {
                                 : adopt(state, message, out);
     }
     return {};
+  }
+
+  void persist(Archive& archive) override {
+    archive.number("next_batch", next_batch_);
+    archive.number("contributed", contributed_);
+    archive.number("encoded_rate", encoded_rate_);
+    archive.part("compressor", compressor_);
+    if (peers_.empty()) return;
+    archive.part("measures", measures_);
+    archive.part("optimizer", optimizer_);
+    archive.number("k", k_);
+    archive.number("loss", loss_);
+    archive.number("first_loss", first_loss_);
+    archive.number("next_review", next_review_);
+    std::vector<uint64_t> given;
+    for (const Peer& peer : peers_) given.push_back(peer.given);
+    archive.numbers("given", given);
+    for (size_t i = 0; i < peers_.size(); ++i) peers_[i].given = given[i];
+    if (k_ < 1 || k_ > std::max<size_t>(rule_.k, peers_.size())) archive.refuse();
   }
 
   void describe(const NodeState& state, std::string& out) const override {
@@ -78,6 +100,11 @@ class GradientCoordinator final : public Algorithm {
 
  private:
   // ---- every node: gradients ----
+
+  // The hub tells its model again; the others wait for it.
+  void resume(const NodeState& state, std::vector<Effect>& out) {
+    for (uint32_t i = 0; i < peers_.size(); ++i) give(state, NodeId{i}, out);
+  }
 
   float rate(const NodeState& state, Round round) const {
     return state.optimizer->rate_at(round, state.rounds);
@@ -113,8 +140,15 @@ class GradientCoordinator final : public Algorithm {
                          .round = at_,
                          .scalar = computed.loss,
                          .payload = std::move(wire)});
+      const Round done = at_ + 1;
+      checkpoint(*this, state, std::exchange(contributed_, done), done, waits_for_all(state), out);
     }
     if (rule_.keep_drawing && !computing_ && !over_) begin_work(state, out);
+  }
+
+  // So that every node has contributed to every round, and its state belongs to just one.
+  bool waits_for_all(const NodeState& state) const {
+    return rule_.pull == Pull::kAllAtUpdate && !rule_.keep_drawing && rule_.k == state.nodes;
   }
 
   bool encode(const NodeState& state, const SharedBuffer& gradient, SharedBuffer& wire) {
@@ -179,6 +213,7 @@ class GradientCoordinator final : public Algorithm {
     if (complete) {
       update(state, out);
       if (over_) return;
+      checkpoint(*this, state, state.round - 1, state.round, waits_for_all(state), out);
       hand_out(state, out);
       gathered_.clear();
     }
@@ -277,6 +312,7 @@ class GradientCoordinator final : public Algorithm {
   uint64_t ticket_ = 0;      // of the last work
   uint64_t next_batch_ = 0;  // of this node
   Round at_ = 0;             // of the model that the work under way is at
+  Round contributed_ = 0;    // one beyond the model that the last gradient sent was taken at
   bool computing_ = false;
   bool over_ = false;
   Measures measures_;

@@ -40,6 +40,13 @@ void Period::observe(Time now, double loss, double rate) {
   while (next_review_ <= now) next_review_ += rule_.adapt_every;
 }
 
+void Period::persist(Archive& archive) {
+  archive.number("adapted", adapted_);
+  archive.number("first_loss", first_loss_);
+  archive.number("first_rate", first_rate_);
+  archive.number("next_review", next_review_);
+}
+
 uint32_t Period::steps(const NodeState& state, NodeId node, size_t rows, uint64_t batches) const {
   if (adapted_ > 0) return adapted_;
   if (rule_.passes > 0 && rows > 0) return steps_of_passes(rule_.passes, rows, state.batch);

@@ -34,6 +34,8 @@ class Period {
   // is the same on the hub and on the node itself, but for AdaComm, which the hub alone knows.
   uint32_t steps(const NodeState& state, NodeId node, size_t rows, uint64_t batches) const;
 
+  void persist(Archive& archive);
+
  private:
   PeriodRule rule_;
   uint32_t adapted_ = 0;  // tau of AdaComm; 0 = another rule

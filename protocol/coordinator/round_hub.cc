@@ -33,6 +33,17 @@ void RoundHub::begin(const NodeState& state) {
   gathering_.expect(participants(state.seed, state.round, state.nodes, rule_.participants));
 }
 
+void RoundHub::persist(Archive& archive) {
+  archive.part("period", period_);
+  archive.part("optimizer", optimizer_);
+  archive.vector("control", control_);
+  std::vector<uint64_t> rows(rows_.begin(), rows_.end());
+  archive.numbers("rows", rows);
+  rows_.assign(rows.begin(), rows.end());
+  archive.numbers("batches", batches_);
+  if (archive.reading()) untold_.clear();  // there was a step, and none is taken without them
+}
+
 Status RoundHub::receive(const NodeState& state, Message&& message) {
   if (!std::isfinite(message.scalar)) return Reason::kNotFinite;
   if (message.kind == kRows) {

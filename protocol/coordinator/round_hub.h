@@ -37,6 +37,11 @@ class RoundHub {
   // everybody.
   void publish(const NodeState& state, std::vector<Effect>& out) const;
 
+  // At the beginning of a round, or within one: what has been gathered is not kept.
+  void persist(Archive& archive);
+  // Begins the round of `state` anew.
+  void resume(const NodeState& state) { begin(state); }
+
   // Of the round under way.
   bool expects(NodeId node) const { return gathering_.expects(node); }
   uint32_t steps(const NodeState& state, NodeId node) const;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "protocol/checkpoint.h"
 #include "protocol/compressor.h"
 #include "protocol/coordinator/accumulation.h"
 #include "protocol/coordinator/control_variate.h"
@@ -30,12 +31,27 @@ class Rounds final : public Algorithm {
   Status step(NodeState& state, Event&& event, std::vector<Effect>& out) override {
     if (over_) return {};
     if (std::holds_alternative<Start>(event)) start(state, out);
+    if (std::holds_alternative<Resume>(event)) resume(state, out);
     if (auto* computed = std::get_if<Computed>(&event)) finished(state, std::move(*computed), out);
     if (auto* received = std::get_if<Received>(&event)) {
       Message& message = received->message;
       return hub_ ? collect(state, std::move(message), out) : adopt(state, std::move(message), out);
     }
     return {};
+  }
+
+  void persist(Archive& archive) override {
+    archive.number("next_batch", next_batch_);
+    archive.number("contributed", contributed_);
+    archive.part("compressor", compressor_);
+    archive.part("measures", measures_);
+    if (rule_.control_variates) archive.part("variate", variate_);
+    if (hub_) archive.part("hub", *hub_);
+    if (!overlaps()) return;
+    archive.vector("x", x_);
+    archive.vector("y", y_);
+    archive.number("loss", loss_);
+    if (!x_ || !y_) archive.refuse();
   }
 
   void describe(const NodeState& state, std::string& out) const override {
@@ -74,6 +90,18 @@ class Rounds final : public Algorithm {
     const std::vector<NodeId> first = participants(state.seed, 0, state.nodes, rule_.participants);
     if (!std::ranges::binary_search(first, state.self)) return;
     begin_local(state, state.parameters, 0, own_period(state), out);
+  }
+
+  // Where averaging overlaps every node has its own part of the round at hand. Else the hub tells
+  // its news again, and the others wait for it.
+  void resume(NodeState& state, std::vector<Effect>& out) {
+    if (hub_) hub_->resume(state);
+    if (overlaps()) {
+      local_round_ = state.round;
+      contribute(state, out);
+    } else if (hub_) {
+      begin_round(state, out);
+    }
   }
 
   uint32_t own_period(const NodeState& state) const {
@@ -133,6 +161,9 @@ class Rounds final : public Algorithm {
 
   // y and z of the same round are there: what this node adds to the round, and how it goes on.
   void contribute(NodeState& state, std::vector<Effect>& out) {
+    if (overlaps() && state.round > 0) {
+      checkpoint(*this, state, state.round - 1, state.round, true, out);
+    }
     const SharedBuffer displacement = displace(state);
     SharedBuffer next = own_next(state, displacement);
     Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
@@ -153,9 +184,19 @@ class Rounds final : public Algorithm {
                          .round = state.round,
                          .scalar = loss_,
                          .payload = std::move(wire)});
+      if (!overlaps()) keep_contributed(state, out);
     }
     if (overlaps() && contributed_ < state.rounds) {
       begin_local(state, std::move(next), contributed_, own_period(state), out);
+    }
+  }
+
+  // Of a sample of the nodes nobody but the hub knows which round will be the next for this one.
+  void keep_contributed(NodeState& state, std::vector<Effect>& out) {
+    if (rule_.participants > 0) {
+      checkpoint_always(*this, state, contributed_, out);
+    } else {
+      checkpoint(*this, state, contributed_ - 1, contributed_, true, out);
     }
   }
 
@@ -252,6 +293,13 @@ class Rounds final : public Algorithm {
       diverge(state, out);
       return false;
     }
+    if (!overlaps()) checkpoint(*this, state, state.round - 1, state.round, true, out);
+    begin_round(state, out);
+    return !over_;
+  }
+
+  // What follows the hub's step.
+  void begin_round(NodeState& state, std::vector<Effect>& out) {
     hub_->publish(state, out);
     if (state.round == state.rounds) {
       finish(state, out);
@@ -261,7 +309,6 @@ class Rounds final : public Algorithm {
       if (rule_.control_variates) variate_.begin(state, hub_->control());
       begin_local(state, state.parameters, state.round, hub_->steps(state, kHub), out);
     }
-    return !over_;
   }
 
   void finish(const NodeState& state, std::vector<Effect>& out) {

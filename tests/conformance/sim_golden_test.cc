@@ -63,6 +63,8 @@ class Script final : public Body {
     events_.push_back({node, trainers_[index_of(node)].run(work, pool_, workspace_), "computed"});
   }
 
+  void checkpoint(NodeId, Checkpoint&&) override { FAIL() << "not asked for"; }
+
   void cancel(NodeId node, uint64_t ticket) override {
     line("  cancel %u", static_cast<unsigned>(ticket));
     std::erase_if(events_, [&](const Pending& pending) {

@@ -18,6 +18,7 @@ struct Silent final : Body {
   void set_timer(NodeId, TimerId, Duration) override {}
   void report(NodeId, Report&& report) override { reported = report.round + 1; }
   void finish(NodeId, Finish) override {}
+  void checkpoint(NodeId, Checkpoint&&) override {}
   void peer_silent(NodeId, NodeId, Duration) override {}
 };
 

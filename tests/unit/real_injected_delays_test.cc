@@ -26,7 +26,7 @@ std::shared_ptr<LoadedJob> laboratory(const std::string& delays) {
       "[topology]\ngraph = \"star\"\n[stop]\nrounds = 10\n[delays]\ninject = true\n" +
       delays;
   request.nodes = 1;
-  return load(request);
+  return load({request, 0}, nullptr);
 }
 
 // A gradient that takes its time.

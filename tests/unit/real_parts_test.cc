@@ -139,7 +139,7 @@ TEST(Meeting, EndsForAllWhateverTheOrderOfArrival) {
       std::vector<NodeId> neighbors;
       if (arriving > 0) neighbors.push_back(NodeId{arriving - 1});
       if (arriving < 2) neighbors.push_back(NodeId{arriving + 1});
-      nodes[arriving] = std::make_unique<Meeting>(NodeId{arriving}, neighbors);
+      nodes[arriving] = std::make_unique<FirstMeeting>(NodeId{arriving}, neighbors);
       nodes[arriving]->ask(wire);
       while (!wire.empty()) {
         const Message message = wire.front();
@@ -155,6 +155,59 @@ TEST(Meeting, EndsForAllWhateverTheOrderOfArrival) {
     }
     for (const auto& node : nodes) EXPECT_TRUE(node->complete());
   } while (std::next_permutation(order.begin(), order.end()));
+}
+
+// Over a star, all orders of arrival, nodes that have lost this or that: all begin with the same
+// round, the latest that each of them can go on from, and nobody before it is decided.
+TEST(ResumeMeeting, AgreesOnTheLatestRoundThatAllCanGoOnFrom) {
+  using Entries = ResumeMeeting::Entries;
+  struct Case {
+    std::vector<Entries> kept;  // by node; 0 is the hub
+    Round agreed;
+  };
+  const Case cases[] = {
+      {{{{30}, {20}, {10}}, {{30}, {20}}, {{30}, {20}}}, 30},
+      {{{{30}, {20}, {10}}, {{20}, {10}}, {{30}, {20}}}, 20},
+      {{{{30}, {20}, {10}}, {{20}, {10}}, {{30}, {10}}}, 10},
+      {{{{30}, {20}}, {}, {{30}, {20}}}, 0},
+      {{{}, {{30}}, {{30}}}, 0},
+      {{{{30}, {20}}, {{40}, {30}}, {{33, false}, {29, false}}}, 30},
+      {{{{30}, {20}}, {{30}, {20}}, {{33, false}, {21, false}, {7, false}}}, 30},
+      {{{{30}, {20}}, {{20}}, {{33, false}, {21, false}, {7, false}}}, 20},
+  };
+  for (const Case& each : cases) {
+    std::vector<uint32_t> order = {0, 1, 2};
+    do {
+      std::vector<std::unique_ptr<Meeting>> nodes(3);
+      std::vector<Message> wire;
+      const auto deliver = [&] {
+        while (!wire.empty()) {
+          const Message message = wire.front();
+          wire.erase(wire.begin());
+          const auto& to = nodes[index_of(message.to)];
+          if (to) to->heard(message, wire);
+        }
+      };
+      for (const uint32_t arriving : order) {
+        const std::vector<NodeId> neighbors =
+            arriving == 0 ? std::vector{NodeId{1}, NodeId{2}} : std::vector{NodeId{0}};
+        nodes[arriving] =
+            std::make_unique<ResumeMeeting>(NodeId{arriving}, neighbors, each.kept[arriving]);
+        nodes[arriving]->ask(wire);
+        deliver();
+        const bool all = nodes[0] && nodes[1] && nodes[2];
+        for (const auto& node : nodes) EXPECT_TRUE(all || !node || !node->complete());
+      }
+      for (int pause = 0; pause < 2; ++pause) {  // as JobRun does until it is complete
+        for (const auto& node : nodes) node->ask(wire);
+        deliver();
+      }
+      for (const auto& node : nodes) {
+        EXPECT_TRUE(node->complete());
+        EXPECT_EQ(node->round(), each.agreed);
+      }
+    } while (std::next_permutation(order.begin(), order.end()));
+  }
 }
 
 TEST(ReportStore, KeepsTheLatestParametersWithinItsBytes) {

@@ -33,6 +33,7 @@ struct Loop final : kith::Body {
   void set_timer(kith::NodeId, kith::TimerId, kith::Duration) override {}
   void report(kith::NodeId, kith::Report&&) override {}
   void finish(kith::NodeId, kith::Finish) override { ++finished; }
+  void checkpoint(kith::NodeId, kith::Checkpoint&&) override {}
   void peer_silent(kith::NodeId, kith::NodeId, kith::Duration) override {}
 };
 

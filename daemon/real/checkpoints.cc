@@ -1,0 +1,79 @@
+#include "daemon/real/checkpoints.h"
+
+#include "protocol/limits.h"
+#include "topology/error.h"
+
+namespace kith {
+
+Checkpoints::Checkpoints(Loop& loop, Log& log, std::filesystem::path folder)
+    : loop_(loop), log_(log), folder_(std::move(folder)) {}
+
+// The file holds the start request as it travels, with the generation for its id.
+std::optional<RunStart> Checkpoints::unfinished() {
+  const std::lock_guard lock(mutex_);
+  const std::optional<std::string> frame = folder_.read_run();
+  if (!frame) return std::nullopt;
+  uint64_t generation = 0;
+  control::Request request;
+  const std::span<const char> bytes = *frame;
+  const Status status = control::decode_request(std::as_bytes(bytes), generation, request);
+  auto* start = std::get_if<control::StartRequest>(&request);
+  if (!status.ok() || start == nullptr || generation >= limits::kGenerations) {
+    log_.warning("unreadable_run", {{"folder", folder_.path().string()}});
+    return std::nullopt;
+  }
+  return RunStart{std::move(*start), static_cast<uint32_t>(generation)};
+}
+
+void Checkpoints::begin(const RunStart& start) {
+  const std::lock_guard lock(mutex_);
+  ++epoch_;
+  newest_ = 0;
+  const std::string frame = control::encode_request(start.generation, start.request);
+  start.generation == 0 ? folder_.begin(frame) : folder_.write_run(frame);
+}
+
+std::vector<CheckpointFolder::Entry> Checkpoints::entries() {
+  const std::lock_guard lock(mutex_);
+  return folder_.entries();
+}
+
+std::unique_ptr<Archive> Checkpoints::read(const CheckpointFolder::Entry& entry, size_t dimension,
+                                           Pool& pool) {
+  const std::lock_guard lock(mutex_);
+  return folder_.read(entry, dimension, pool);
+}
+
+void Checkpoints::submit(std::function<void()> task) {
+  ++waiting_;
+  writer_.submit([this, epoch = epoch_, task = std::move(task)](Workspace&) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (epoch == epoch_) task();
+    }
+    --waiting_;
+  });
+}
+
+void Checkpoints::keep(Checkpoint&& checkpoint, Round every) {
+  if (waiting_ >= kMostWaiting) {
+    log_.warning("checkpoint_missed", {{"round", std::to_string(checkpoint.round)}});
+    return;
+  }
+  submit([this, checkpoint = std::move(checkpoint), every] {
+    try {
+      folder_.add(checkpoint, every);
+      newest_ = checkpoint.round;
+    } catch (const OperatorError& error) {
+      loop_.post([&log = log_, why = std::string(error.what())] {
+        log.warning("checkpoint_failed", {{"why", why}});
+      });
+    }
+  });
+}
+
+void Checkpoints::run_is_over() {
+  submit([this] { folder_.clear(); });
+}
+
+}  // namespace kith

@@ -1,0 +1,185 @@
+#include "daemon/store/checkpoint_folder.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "daemon/store/file.h"
+#include "daemon/store/hash.h"
+#include "daemon/store/safetensors.h"
+#include "topology/error.h"
+
+namespace kith {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kRunFile = "run";
+constexpr const char* kEnding = ".safetensors";
+constexpr const char* kExact = ".exact.safetensors";
+constexpr int kDigits = 12;
+
+std::optional<CheckpointFolder::Entry> entry_of(const std::string& name) {
+  const bool exact = name.ends_with(kExact);
+  if (!exact && !name.ends_with(kEnding)) return std::nullopt;
+  const std::string digits = name.substr(0, name.size() - std::strlen(exact ? kExact : kEnding));
+  CheckpointFolder::Entry entry{0, exact};
+  const auto [end, problem] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), entry.round);
+  const bool number = problem == std::errc() && end == digits.data() + digits.size();
+  return number && entry.round > 0 ? std::optional(entry) : std::nullopt;
+}
+
+std::string checksum(const std::string& numbers, std::vector<std::span<const float>> vectors) {
+  // The text as well: padded to whole floats.
+  std::vector<float> text((numbers.size() + sizeof(float) - 1) / sizeof(float));
+  std::memcpy(text.data(), numbers.data(), numbers.size());
+  vectors.push_back(text);
+  return hash_parameters(vectors);
+}
+
+// Throws json::exception where it is something else.
+std::map<std::string, std::vector<uint64_t>> parse_numbers(const std::string& text) {
+  return json::parse(text).get<std::map<std::string, std::vector<uint64_t>>>();
+}
+
+// Null where the file is damaged or none of ours.
+std::optional<StoredTensors> read_whole(const fs::path& path) {
+  try {
+    StoredTensors stored = read_safetensors(path);
+    const auto numbers = stored.metadata.find("numbers");
+    const auto sum = stored.metadata.find("checksum");
+    if (numbers == stored.metadata.end() || sum == stored.metadata.end()) return std::nullopt;
+    if (checksum(numbers->second, {stored.values}) != sum->second) return std::nullopt;
+    return stored;
+  } catch (const OperatorError&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+CheckpointFolder::CheckpointFolder(fs::path path) : path_(std::move(path)) {
+  std::error_code problem;
+  fs::create_directories(path_, problem);
+  if (problem || !fs::is_directory(path_)) {
+    throw OperatorError("cannot make the folder " + path_.string() + ": " + problem.message());
+  }
+}
+
+fs::path CheckpointFolder::file_of(const Entry& entry) const {
+  std::string digits = std::to_string(entry.round);
+  digits.insert(0, kDigits - std::min<size_t>(kDigits, digits.size()), '0');
+  return path_ / (digits + (entry.exact ? kExact : kEnding));
+}
+
+std::vector<CheckpointFolder::Entry> CheckpointFolder::listed() const {
+  std::vector<Entry> entries;
+  std::error_code problem;
+  for (const fs::directory_entry& file : fs::directory_iterator(path_, problem)) {
+    if (const auto entry = entry_of(file.path().filename().string())) entries.push_back(*entry);
+  }
+  std::ranges::sort(entries, std::greater<>(), &Entry::round);
+  return entries;
+}
+
+void CheckpointFolder::begin(const std::string& run) {
+  clear();
+  write_run(run);
+}
+
+void CheckpointFolder::write_run(const std::string& run) {
+  write_atomically(path_ / kRunFile, run);
+}
+
+std::optional<std::string> CheckpointFolder::read_run() const {
+  if (!fs::exists(path_ / kRunFile)) return std::nullopt;
+  return read_file(path_ / kRunFile);
+}
+
+void CheckpointFolder::add(const Checkpoint& checkpoint, Round every) {
+  const Archive& archive = *checkpoint.state;
+  std::vector<TensorSpec> tensors;
+  std::vector<std::span<const float>> vectors;
+  for (const auto& [name, block] : archive.vectors) {
+    vectors.push_back(block.floats());
+    tensors.push_back({name, {vectors.back().size()}});
+  }
+  const std::string numbers = json(archive.words).dump();
+  write_safetensors(file_of({checkpoint.round, checkpoint.exact}), tensors, vectors,
+                    {{"format", "kith checkpoint"},
+                     {"numbers", numbers},
+                     {"checksum", checksum(numbers, vectors)}});
+  prune(every);
+}
+
+// An entry serves up to the round before the next newer one's.
+void CheckpointFolder::prune(Round every) const {
+  size_t kept = 0;
+  Round newer = 0;  // 0 = none
+  for (const Entry& entry : listed()) {
+    const bool needed = newer == 0 || (newer - 1) / every * every >= entry.round;
+    newer = entry.round;
+    if (needed && ++kept <= kKept) continue;
+    std::error_code problem;
+    fs::remove(file_of(entry), problem);
+  }
+}
+
+std::vector<CheckpointFolder::Entry> CheckpointFolder::entries() const {
+  std::vector<Entry> entries = listed();
+  std::erase_if(entries, [this](const Entry& entry) { return !read_whole(file_of(entry)); });
+  return entries;
+}
+
+std::unique_ptr<Archive> CheckpointFolder::read(const Entry& entry, size_t dimension,
+                                                Pool& pool) const {
+  const std::optional<StoredTensors> stored = read_whole(file_of(entry));
+  if (!stored) return nullptr;
+  auto archive = std::make_unique<Archive>(Archive::Direction::kRead, dimension, pool);
+  try {
+    archive->words = parse_numbers(stored->metadata.at("numbers"));
+  } catch (const json::exception&) {
+    return nullptr;
+  }
+  std::span<const float> rest = stored->values;
+  for (const TensorSpec& tensor : stored->tensors) {
+    const size_t floats = tensor.shape.size() == 1 ? tensor.shape[0] : 0;
+    if (floats == 0) return nullptr;
+    archive->vectors[tensor.name] = copy_of(rest.first(floats), pool);
+    rest = rest.subspan(floats);
+  }
+  return archive;
+}
+
+void CheckpointFolder::clear() {
+  std::error_code problem;
+  for (const Entry& entry : listed()) fs::remove(file_of(entry), problem);
+  fs::remove(path_ / kRunFile, problem);
+  std::vector<fs::path> torn;  // by a crash in the middle of writing
+  for (const fs::directory_entry& file : fs::directory_iterator(path_, problem)) {
+    if (file.path().filename().string().find(".tmp") != std::string::npos) torn.push_back(file);
+  }
+  for (const fs::path& file : torn) fs::remove(file, problem);
+}
+
+std::optional<CheckpointFolder::Entry> serving(const std::vector<CheckpointFolder::Entry>& entries,
+                                               Round round) {
+  for (const CheckpointFolder::Entry& entry : entries) {
+    if (entry.exact ? entry.round == round : entry.round <= round) return entry;
+  }
+  return std::nullopt;
+}
+
+Round latest_served(const std::vector<CheckpointFolder::Entry>& entries, Round round) {
+  for (const CheckpointFolder::Entry& entry : entries) {
+    if (entry.round <= round) return entry.exact ? entry.round : round;
+  }
+  return 0;
+}
+
+}  // namespace kith

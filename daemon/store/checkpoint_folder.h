@@ -1,0 +1,73 @@
+// What one daemon keeps on its disk of the run that it is in, to go on after a crash.
+//
+//   run                       the run as the client handed it out, and how often it has gone on
+//   <round>[.exact].safetensors   a Checkpoint: vectors as tensors, numbers in the metadata, and a
+//                             checksum over both; those that the newest kKept multiples of
+//                             checkpoint.every need
+// Every file is written whole or not at all. Not thread-safe.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/archive.h"
+#include "protocol/effect.h"
+
+namespace kith {
+
+class CheckpointFolder {
+ public:
+  // Where a node can go on from.
+  struct Entry {
+    Round round = 0;
+    bool exact = true;  // of no use to go on from a later round
+  };
+
+  static constexpr size_t kKept = 4;
+
+  // Makes the folder. Throws OperatorError where that cannot be.
+  explicit CheckpointFolder(std::filesystem::path path);
+
+  const std::filesystem::path& path() const { return path_; }
+
+  // `run`: any bytes that say which run it is. A new one makes all checkpoints of others pointless.
+  // Throws OperatorError.
+  void begin(const std::string& run);
+  // The same run goes on.
+  void write_run(const std::string& run);
+  std::optional<std::string> read_run() const;
+
+  // Lets go of those that no checkpoint of another node, at a multiple of `every` rounds, can ask
+  // for any more. Throws OperatorError when the disk refuses.
+  void add(const Checkpoint& checkpoint, Round every);
+
+  // Those that are whole, newest first. Others are damaged, or no checkpoints: passed over.
+  std::vector<Entry> entries() const;
+
+  // Of one of these; null where it cannot be read any more. `dimension`: floats of a vector; the
+  // pool outlives the archive.
+  std::unique_ptr<Archive> read(const Entry& entry, size_t dimension, Pool& pool) const;
+
+  // The run is over: nothing is left to go on from.
+  void clear();
+
+ private:
+  std::filesystem::path file_of(const Entry& entry) const;
+  std::vector<Entry> listed() const;
+  void prune(Round every) const;
+
+  std::filesystem::path path_;
+};
+
+// Which of these a node goes on from where the run does so from `round`: that round's, or an older
+// one that need not be exact. Nothing if there is none.
+std::optional<CheckpointFolder::Entry> serving(const std::vector<CheckpointFolder::Entry>& entries,
+                                               Round round);
+
+// The latest round not beyond `round` that the node can go on from; 0 = the beginning.
+Round latest_served(const std::vector<CheckpointFolder::Entry>& entries, Round round);
+
+}  // namespace kith

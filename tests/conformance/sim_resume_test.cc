@@ -1,0 +1,172 @@
+// A run that breaks off and goes on from what its nodes have kept, for every algorithm.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "protocol/algorithm.h"
+#include "tests/support/simulate.h"
+#include "topology/error.h"
+
+namespace kith {
+namespace {
+
+constexpr uint32_t kNodes = 5;
+constexpr Round kRounds = 24;
+constexpr Round kEvery = 4;
+
+const std::string kJob = R"(
+[job]
+seed = 11
+[model]
+kind = "quadratic"
+replicas = 200
+offsets = "index"
+noise = 0.5
+[train]
+learning_rate = 0.02
+momentum = 0.9
+schedule = "cosine"
+[delays]
+compute = "exponential:0.01"
+latency_ms = 3
+[checkpoint]
+every = 4
+[stop]
+rounds = 24
+)";
+
+std::vector<std::string> keys_of(const AlgorithmInfo& info) {
+  std::vector<std::string> keys = {std::string("algorithm.kind=\"") + info.name + '"'};
+  keys.push_back(std::string("topology.graph=\"") + (info.needs.star ? "star" : "ring") + '"');
+  const std::string name = info.name;
+  if (name == "scaffold" || name == "fednova") keys.push_back("train.momentum=0");
+  for (const OptionSpec& spec : info.options) {
+    if (spec.key == std::string("local_steps")) keys.push_back("algorithm.local_steps=4");
+  }
+  return keys;
+}
+
+// What a node has kept, by the round that it is the beginning of.
+using Kept = std::vector<std::map<Round, Checkpoint>>;
+
+SimulationSettings keeping(Kept& kept) {
+  kept.resize(kNodes);
+  SimulationSettings settings;
+  settings.threads = 1;
+  settings.on_checkpoint = [&kept](NodeId node, Checkpoint&& checkpoint) {
+    const Round round = checkpoint.round;
+    kept[index_of(node)].insert_or_assign(round, std::move(checkpoint));
+  };
+  return settings;
+}
+
+// Of each node the newest that serves for `round`; empty where one has none.
+std::vector<std::shared_ptr<Archive>> serving(const Kept& kept, Round round, Pool& pool) {
+  std::vector<std::shared_ptr<Archive>> archives;
+  for (const auto& of_node : kept) {
+    const Checkpoint* best = nullptr;
+    for (const auto& [at, checkpoint] : of_node) {
+      if (checkpoint.exact ? at == round : at <= round) best = &checkpoint;
+    }
+    if (best == nullptr) return {};
+    archives.push_back(std::make_shared<Archive>(Archive::Direction::kRead, 200, pool));
+    archives.back()->words = best->state->words;
+    archives.back()->vectors = best->state->vectors;
+  }
+  return archives;
+}
+
+SimulationResult go_on(const std::string& job, const std::vector<std::string>& keys,
+                       const Kept& kept, Round round, Pool& pool) {
+  SimulationSettings settings;
+  settings.threads = 1;
+  settings.resume = serving(kept, round, pool);
+  EXPECT_EQ(settings.resume.size(), kNodes) << "round " << round;
+  return simulate_text(job, kNodes, keys, settings);
+}
+
+// ARCHITECTURE 5: checkpoints hold all of it, and resume is bit-exact in the simulator.
+void expect_exact_resume(const std::vector<std::string>& keys, const std::string& job = kJob) {
+  Kept kept;
+  const SimulationResult whole = simulate_text(job, kNodes, keys, keeping(kept));
+  EXPECT_EQ(whole.rounds, kRounds);
+  Pool pool;
+  for (Round round = kEvery; round < kRounds; round += kEvery) {
+    const SimulationResult resumed = go_on(job, keys, kept, round, pool);
+    EXPECT_TRUE(same_parameters(whole, resumed)) << "from round " << round;
+    EXPECT_EQ(whole.measures.applied, resumed.measures.applied) << "from round " << round;
+  }
+}
+
+TEST(EverySynchronousAlgorithm, GoesOnToTheSameBits) {
+  for (const AlgorithmInfo* info : all_algorithms()) {
+    if (!info->synchronous) continue;
+    SCOPED_TRACE(info->name);
+    expect_exact_resume(keys_of(*info));
+  }
+}
+
+TEST(EverySynchronousAlgorithm, GoesOnToTheSameBitsWithErrorFeedback) {
+  for (const AlgorithmInfo* info : all_algorithms()) {
+    if (!info->synchronous) continue;
+    std::vector<std::string> keys = keys_of(*info);
+    keys.insert(keys.end(), {"codec.kind=\"top-k:0.1\"", "codec.error_feedback=true"});
+    try {
+      validate(parse_job(kJob, keys), kNodes);
+    } catch (const OperatorError&) {
+      continue;
+    }
+    SCOPED_TRACE(info->name);
+    expect_exact_resume(keys);
+  }
+}
+
+// Whom the hub will ask next is not known to a node: it keeps its state after each contribution.
+TEST(SampledRounds, GoOnToTheSameBits) {
+  for (const char* name : {"fedavg", "fedprox", "scaffold", "fednova", "fedopt"}) {
+    SCOPED_TRACE(name);
+    std::vector<std::string> keys = keys_of(algorithm_info(name));
+    keys.insert(keys.end(), {"algorithm.participants=2", "algorithm.local_steps=[2,3,4,5,6]"});
+    expect_exact_resume(keys);
+  }
+}
+
+// The learner's own state: the optimiser's moments, and the snapshot of SVRG.
+TEST(LocalSteps, GoOnToTheSameBitsWithAdamWAndWithSvrg) {
+  std::vector<std::string> adamw = keys_of(algorithm_info("diloco"));
+  std::vector<std::string> svrg = adamw;
+  adamw.insert(adamw.end(), {"train.optimizer=\"adamw\"", "train.learning_rate=0.01"});
+  svrg.insert(svrg.end(), {"train.variance_reduction=\"svrg\"", "train.svrg_period=7"});
+  expect_exact_resume(svrg);
+  const std::string without_momentum =
+      std::string(kJob).replace(kJob.find("momentum = 0.9\n"), 15, "");
+  expect_exact_resume(adamw, without_momentum);
+}
+
+// The others depend on time; they come to their end from wherever they were broken off, having
+// lost no more than the rounds since then, and time goes on.
+TEST(EveryAsynchronousAlgorithm, GoesOnFromWhatItsHubHasKept) {
+  for (const AlgorithmInfo* info : all_algorithms()) {
+    if (info->synchronous) continue;
+    SCOPED_TRACE(info->name);
+    const std::vector<std::string> keys = keys_of(*info);
+    Kept kept;
+    const SimulationResult whole = simulate_text(kJob, kNodes, keys, keeping(kept));
+    Pool pool;
+    uint32_t resumptions = 0;
+    for (Round round = kEvery; round < kRounds; round += kEvery) {
+      ASSERT_TRUE(kept[0].contains(round));
+      if (serving(kept, round, pool).empty()) continue;  // a slow node has not contributed yet
+      const SimulationResult resumed = go_on(kJob, keys, kept, round, pool);
+      EXPECT_EQ(resumed.rounds, kRounds);
+      EXPECT_FALSE(resumed.diverged);
+      const auto kept_at = static_cast<int64_t>(kept[0].at(round).state->words.at("time")[0]);
+      EXPECT_GT(resumed.end.time_since_epoch().count(), kept_at);
+      ++resumptions;
+    }
+    EXPECT_GT(resumptions, 0u);
+  }
+}
+
+}  // namespace
+}  // namespace kith

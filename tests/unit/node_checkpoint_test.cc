@@ -1,0 +1,187 @@
+// What a node keeps to go on after a crash: named values, and the files that hold them.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "daemon/store/checkpoint_folder.h"
+
+namespace kith {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Part {
+  uint32_t small = 0;
+  double exact = 0;
+  Time time{};
+  bool flag = false;
+  SharedBuffer vector;
+  std::vector<float> moments;
+  std::array<uint64_t, 3> list{};
+
+  void persist(Archive& archive) {
+    archive.number("small", small);
+    archive.number("exact", exact);
+    archive.number("time", time);
+    archive.number("flag", flag);
+    archive.vector("vector", vector);
+    archive.vector("moments", moments);
+    archive.numbers("list", list);
+  }
+};
+
+class CheckpointTest : public testing::Test {
+ protected:
+  CheckpointTest() : path_(fs::path(testing::TempDir()) / "kith_checkpoint_test") {
+    fs::remove_all(path_);
+  }
+  ~CheckpointTest() override { fs::remove_all(path_); }
+
+  Part filled() {
+    Part part;
+    part.small = std::numeric_limits<uint32_t>::max();
+    part.exact = 0.1;
+    part.time = Time(std::chrono::nanoseconds(123456789012345));
+    part.flag = true;
+    part.vector = copy_of(std::vector<float>{1.0f, -0.0f, 3e-42f}, pool_);
+    part.moments = {4, 5, 6};
+    part.list = {7, std::numeric_limits<uint64_t>::max(), 0};
+    return part;
+  }
+
+  Checkpoint checkpoint(Round round, bool exact = true) {
+    auto archive = std::make_shared<Archive>(Archive::Direction::kWrite, 3, pool_);
+    Part part = filled();
+    archive->part("part", part);
+    return {round, exact, archive};
+  }
+
+  std::vector<Round> rounds(const CheckpointFolder& folder) {
+    std::vector<Round> found;
+    for (const CheckpointFolder::Entry& entry : folder.entries()) found.push_back(entry.round);
+    return found;
+  }
+
+  Pool pool_;
+  fs::path path_;
+};
+
+TEST_F(CheckpointTest, ComesBackFromTheDiskBitForBit) {
+  CheckpointFolder folder(path_);
+  folder.add(checkpoint(40), 10);
+  ASSERT_EQ(folder.entries().size(), 1u);
+  const std::unique_ptr<Archive> archive = folder.read(folder.entries()[0], 3, pool_);
+  ASSERT_TRUE(archive);
+  Part part;
+  archive->part("part", part);
+  EXPECT_TRUE(archive->ok());
+  const Part expected = filled();
+  EXPECT_EQ(part.small, expected.small);
+  EXPECT_EQ(part.exact, expected.exact);
+  EXPECT_EQ(part.time, expected.time);
+  EXPECT_TRUE(part.flag);
+  EXPECT_TRUE(std::ranges::equal(part.vector.bytes(), expected.vector.bytes()));
+  EXPECT_EQ(part.moments, expected.moments);
+  EXPECT_EQ(part.list, expected.list);
+}
+
+TEST_F(CheckpointTest, AnArchiveSaysWhatDoesNotFit) {
+  const auto reading = [this](const Checkpoint& written, size_t dimension) {
+    Archive archive(Archive::Direction::kRead, dimension, pool_);
+    archive.words = written.state->words;
+    archive.vectors = written.state->vectors;
+    return archive;
+  };
+  Part part;
+  Archive other_dimension = reading(checkpoint(1), 4);
+  other_dimension.part("part", part);
+  EXPECT_FALSE(other_dimension.ok());
+
+  Archive other_name = reading(checkpoint(1), 3);
+  other_name.part("other", part);
+  EXPECT_FALSE(other_name.ok());
+
+  Archive too_large = reading(checkpoint(1), 3);
+  too_large.words["part.small"] = {uint64_t{1} << 32};
+  too_large.part("part", part);
+  EXPECT_FALSE(too_large.ok());
+}
+
+// Every byte of the file counts: whichever is wrong, the checkpoint before it serves.
+TEST_F(CheckpointTest, ADamagedFileIsPassedOver) {
+  CheckpointFolder folder(path_);
+  folder.add(checkpoint(10), 10);
+  folder.add(checkpoint(20), 10);
+  const fs::path newest = path_ / "000000000020.exact.safetensors";
+  ASSERT_TRUE(fs::exists(newest));
+  std::ifstream in(newest, std::ios::binary);
+  const std::string whole((std::istreambuf_iterator<char>(in)), {});
+  const auto write = [&](const std::string& bytes) {
+    std::ofstream(newest, std::ios::binary | std::ios::trunc) << bytes;
+  };
+  for (size_t i = 0; i < whole.size(); ++i) {
+    std::string wrong = whole;
+    wrong[i] = static_cast<char>(wrong[i] ^ 0x20);
+    write(wrong);
+    const std::vector<Round> left = rounds(folder);
+    // Blanks at the end of the header, and the case of the tensors' names, carry no value.
+    if (left.size() == 2) {
+      const std::unique_ptr<Archive> archive = folder.read(folder.entries()[0], 3, pool_);
+      Part part;
+      if (archive) archive->part("part", part);
+      EXPECT_TRUE(!archive || !archive->ok() || part.exact == 0.1) << "byte " << i;
+    } else {
+      EXPECT_EQ(left, (std::vector<Round>{10})) << "byte " << i;
+    }
+    write(whole.substr(0, i));
+    EXPECT_EQ(rounds(folder), (std::vector<Round>{10})) << "cut at " << i;
+  }
+}
+
+// A hub goes on from a multiple of `every`, from one of the newest four: whatever these need stays.
+TEST_F(CheckpointTest, OldOnesGoWhenNobodyCanAskForThem) {
+  CheckpointFolder hub(path_ / "hub");
+  for (Round round = 10; round <= 90; round += 10) hub.add(checkpoint(round), 10);
+  EXPECT_EQ(rounds(hub), (std::vector<Round>{90, 80, 70, 60}));
+
+  CheckpointFolder sampled(path_ / "sampled");  // takes part in some of the rounds
+  for (const Round round : {3, 14, 17, 18, 21, 55, 58, 59, 61, 63}) {
+    sampled.add(checkpoint(round, false), 10);
+  }
+  // 61 and 63: the next multiple, 70, may want the newest; 60 wants 59; 20 to 50 want 18 and 21.
+  EXPECT_EQ(rounds(sampled), (std::vector<Round>{63, 59, 21, 18}));
+}
+
+TEST_F(CheckpointTest, ANodeGoesOnFromWhatServes) {
+  const std::vector<CheckpointFolder::Entry> exact = {{30, true}, {20, true}};
+  EXPECT_EQ(serving(exact, 30)->round, 30u);
+  EXPECT_FALSE(serving(exact, 25));
+  EXPECT_EQ(latest_served(exact, 35), 30u);
+  EXPECT_EQ(latest_served(exact, 25), 20u);
+  EXPECT_EQ(latest_served(exact, 15), 0u);
+  const std::vector<CheckpointFolder::Entry> sampled = {{33, false}, {12, false}};
+  EXPECT_EQ(serving(sampled, 30)->round, 12u);
+  EXPECT_EQ(latest_served(sampled, 30), 30u);
+  EXPECT_EQ(latest_served(sampled, 10), 0u);
+}
+
+TEST_F(CheckpointTest, AnotherRunMakesThemPointless) {
+  CheckpointFolder folder(path_);
+  folder.begin("one");
+  folder.add(checkpoint(10), 10);
+  std::ofstream(path_ / "000000000020.exact.safetensors.tmp77") << "torn by a crash";
+  folder.write_run("one, once more");
+  EXPECT_EQ(*folder.read_run(), "one, once more");
+  EXPECT_EQ(rounds(folder).size(), 1u);
+  folder.begin("two");
+  EXPECT_EQ(*folder.read_run(), "two");
+  EXPECT_TRUE(rounds(folder).empty());
+  folder.clear();
+  EXPECT_FALSE(folder.read_run());
+  EXPECT_TRUE(fs::is_empty(path_));
+}
+
+}  // namespace
+}  // namespace kith
