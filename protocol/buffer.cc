@@ -159,6 +159,16 @@ SharedBuffer copy_of(std::span<const float> values, Pool& pool) {
   return std::move(buffer).freeze();
 }
 
+Buffer writable(SharedBuffer&& shared, Pool& pool) {
+  Block* block = shared.release();
+  KITH_ASSERT(block != nullptr);
+  if (block->references.load(std::memory_order_acquire) == 1) return Buffer(block);
+  const SharedBuffer original(block);
+  Buffer copy = pool.acquire(original.size());
+  if (original.size() > 0) std::memcpy(copy.data(), original.data(), original.size());
+  return copy;
+}
+
 SharedBuffer adopt(std::byte* data, size_t size, void (*free)(void* owner), void* owner) {
   auto* adopted = new Adopted;
   adopted->free = free;

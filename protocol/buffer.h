@@ -114,6 +114,10 @@ class Pool {
 // A copy of `values` in a fresh block of `pool`.
 SharedBuffer copy_of(std::span<const float> values, Pool& pool);
 
+// The block as a writer again: itself where the caller held the only reference, else a copy of it
+// in `pool`, so that whoever else reads it sees no change. For blocks of a Pool, not adopted ones.
+Buffer writable(SharedBuffer&& shared, Pool& pool);
+
 // A read-only block over foreign memory; `free(owner)` runs, on any thread, when the last reference
 // goes. For received frames.
 SharedBuffer adopt(std::byte* data, size_t size, void (*free)(void* owner), void* owner);
