@@ -25,17 +25,10 @@ SharedBuffer shrunk(const SharedBuffer& u, double variance_bound, Pool& pool) {
   return std::move(small).freeze();
 }
 
-// The block back as a writer; the caller holds its only reference.
-Buffer thaw(SharedBuffer&& shared) {
-  Block* block = shared.release();
-  KITH_ASSERT(block->references.load(std::memory_order_acquire) == 1);
-  return Buffer(block);
-}
-
 }  // namespace
 
-Compressor::Compressor(const Codec& codec, bool error_feedback)
-    : codec_(&codec), error_feedback_(error_feedback && !codec.lossless()) {}
+Compressor::Compressor(const Codec& codec, bool error_feedback, float returning)
+    : codec_(&codec), error_feedback_(error_feedback && !codec.lossless()), returning_(returning) {}
 
 Status Compressor::encode(const SharedBuffer& x, float memory_scale, Rng& rng, Pool& pool,
                           SharedBuffer& wire) {
@@ -44,9 +37,13 @@ Status Compressor::encode(const SharedBuffer& x, float memory_scale, Rng& rng, P
   const Status status =
       codec_->encode(shrunk(sum, codec_->variance_bound(), pool), rng, pool, wire);
   if (!status.ok()) return status;
-  Buffer rest = thaw(std::move(sum));
+  Buffer rest = writable(std::move(sum), pool);
   const Status decoded = codec_->decode_add(wire.bytes(), -1.0f, rest.floats());
   KITH_ASSERT(decoded.ok());  // a codec must understand what it wrote
+  if (returning_ > 0) {
+    kernels::scale(1 - returning_, rest.floats(), rest.floats());
+    if (memory_) kernels::axpy(returning_ * memory_scale, memory_.floats(), rest.floats());
+  }
   memory_ = std::move(rest).freeze();
   return {};
 }

@@ -8,6 +8,10 @@
 // this the memory of a coarse quantiser grows without bound.
 // `s` rescales the memory where x carries a factor that changes between calls (a learning rate
 // taken out of a gradient: s = lr_before / lr_now); 1 otherwise.
+//
+// Where a share `returning` of x - decode(q) comes back in the next x by itself, because the sender
+// keeps it in its own model, the memory holds the rest, so that what is left out comes once:
+//   e+ = s*e + (1 - returning) (x - decode(q)) = returning s*e + (1 - returning) (u - decode(q))
 #pragma once
 
 #include "protocol/archive.h"
@@ -18,7 +22,7 @@ namespace kith {
 class Compressor {
  public:
   // The codec must outlive the stream. A lossless codec keeps no memory, whatever is asked.
-  Compressor(const Codec& codec, bool error_feedback);
+  Compressor(const Codec& codec, bool error_feedback, float returning = 0);
 
   // Sets `wire`. One vector of memory with error feedback, allocated from `pool` at the first call.
   Status encode(const SharedBuffer& x, float memory_scale, Rng& rng, Pool& pool,
@@ -34,6 +38,7 @@ class Compressor {
  private:
   const Codec* codec_;
   bool error_feedback_;
+  float returning_;
   SharedBuffer memory_;
 };
 

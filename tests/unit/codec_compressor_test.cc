@@ -74,6 +74,24 @@ TEST(Compressor, MemoryIsRescaledBeforeItIsAdded) {
   EXPECT_EQ((std::vector<float>{0, 1.5f, 0.5f}), std::vector<float>(halved.begin(), halved.end()));
 }
 
+// e+ = s e + (1 - returning) (x - decode(q)), in numbers that floats hold exactly.
+TEST(Compressor, RemembersOnlyWhatDoesNotComeBackByItself) {
+  Pool pool;
+  Rng rng = test::test_rng(1);
+  const auto codec = make_codec("top-k:1");
+  Compressor stream(*codec, true, 0.25f);
+  SharedBuffer wire;
+  ASSERT_TRUE(stream.encode(copy_of(std::vector<float>{8, 4, 0}, pool), 1, rng, pool, wire).ok());
+  const auto e = stream.memory().floats();
+  EXPECT_EQ((std::vector<float>{0, 3, 0}), std::vector<float>(e.begin(), e.end()));
+  // u = (2, 1.5 + 1, 0): 2.5 is sent of x = (2, 1, 0).
+  ASSERT_TRUE(
+      stream.encode(copy_of(std::vector<float>{2, 1, 0}, pool), 0.5f, rng, pool, wire).ok());
+  const auto next = stream.memory().floats();
+  EXPECT_EQ((std::vector<float>{1.5f, 1.5f - 0.75f * 1.5f, 0}),
+            std::vector<float>(next.begin(), next.end()));
+}
+
 TEST(Compressor, ALosslessCodecRemembersNothingAndCopiesNothing) {
   Pool pool;
   Rng rng = test::test_rng(1);
