@@ -150,7 +150,10 @@ void Node::send(Send&& effect) {
                   .sequence = 0,
                   .payload = std::move(effect.payload)};
   edges_.sent(message);
-  counters_.uncompressed_bytes_sent += state_.dimension * sizeof(float);
+  if (message.payload) {
+    const size_t values = effect.values != 0 ? effect.values : state_.dimension;
+    counters_.uncompressed_bytes_sent += values * sizeof(float);
+  }
   transmit(std::move(message));
 }
 

@@ -1,6 +1,7 @@
 // What a node wants done. Values: an algorithm appends them, Node carries them out in order.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <variant>
@@ -19,6 +20,7 @@ struct Send {
   Round round = 0;
   double scalar = 0;
   Payload payload;
+  size_t values = 0;  // floats that the payload stands for; 0 = a whole vector, p
 };
 
 // What the learner does with the gradient of each step:

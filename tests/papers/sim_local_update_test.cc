@@ -218,6 +218,10 @@ TEST(FedAvg, SendsOneVectorUpAndOneDownForEachParticipant) {
   EXPECT_LE(up, 12 * 2 * vector);
   EXPECT_GE(up, 12 * vector);
   EXPECT_LE(result.counters[0].payload_bytes_sent, up + (kNodes - 1) * vector);
+  // Not so the numbers of rows, which are messages without a vector.
+  for (const NodeCounters& counters : result.counters) {
+    EXPECT_EQ(counters.uncompressed_bytes_sent, counters.payload_bytes_sent);
+  }
 }
 
 TEST(FedAvg, WithASampleSurvivesLossesWithTheSameBits) {
