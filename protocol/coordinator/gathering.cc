@@ -7,7 +7,8 @@
 
 namespace kith {
 
-void Gathering::expect(std::vector<NodeId> nodes) {
+void Gathering::expect(std::vector<NodeId> nodes, size_t values) {
+  values_ = values;
   expected_ = std::move(nodes);
   gathered_.clear();
 }
@@ -50,7 +51,7 @@ SharedBuffer Gathering::sum(const NodeState& state, std::span<const double> weig
   for (size_t k = 0; k < gathered_.size(); ++k) {
     terms_.push_back({static_cast<float>(weights[k]), {}, &gathered_[k].payload});
   }
-  Buffer sum = state.pool->acquire_floats(state.dimension);
+  Buffer sum = state.pool->acquire_floats(values_);
   weighted_sum(*state.codec, terms_, sum.floats(), *state.pool);
   return std::move(sum).freeze();
 }
@@ -58,7 +59,7 @@ SharedBuffer Gathering::sum(const NodeState& state, std::span<const double> weig
 double Gathering::disagreement(const NodeState& state) {
   const auto count = static_cast<double>(gathered_.size());
   const SharedBuffer mean = sum(state, std::vector<double>(gathered_.size(), 1 / count));
-  Buffer decoded = state.pool->acquire_floats(state.dimension);
+  Buffer decoded = state.pool->acquire_floats(values_);
   double squares = 0;
   for (const Contribution& each : gathered_) {
     std::ranges::fill(decoded.floats(), 0.0f);

@@ -17,8 +17,8 @@ struct Contribution {
 
 class Gathering {
  public:
-  // Begins anew; `nodes` are sorted.
-  void expect(std::vector<NodeId> nodes);
+  // Begins anew; `nodes` are sorted, `values` the floats of each vector.
+  void expect(std::vector<NodeId> nodes, size_t values);
 
   std::span<const NodeId> expected() const { return expected_; }
   bool expects(NodeId node) const;
@@ -44,6 +44,7 @@ class Gathering {
   double disagreement(const NodeState& state);
 
  private:
+  size_t values_ = 0;
   std::vector<NodeId> expected_;
   std::vector<Contribution> gathered_;
   std::vector<Term> terms_;  // scratch, kept for its capacity

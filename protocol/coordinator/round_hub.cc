@@ -30,7 +30,8 @@ RoundHub::RoundHub(const NodeState& state, const RoundRule& rule)
 }
 
 void RoundHub::begin(const NodeState& state) {
-  gathering_.expect(participants(state.seed, state.round, state.nodes, rule_.participants));
+  gathering_.expect(participants(state.seed, state.round, state.nodes, rule_.participants),
+                    state.dimension);
 }
 
 void RoundHub::persist(Archive& archive) {
