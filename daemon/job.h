@@ -103,8 +103,8 @@ Job parse_job(const std::string& toml, const std::vector<std::string>& overrides
 Job load_job(const std::string& path, const std::vector<std::string>& overrides = {});
 
 // Checks the pairs (algorithm, graph, codec, model, data, nodes) and refuses impossible ones with
-// what would work.
-void validate(const Job& job, uint32_t nodes);
+// what would work. `parameters` of the model: 0 = not known yet, for it may depend on the data.
+void validate(const Job& job, uint32_t nodes, size_t parameters = 0);
 
 std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes);
 

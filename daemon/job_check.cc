@@ -110,11 +110,12 @@ void check_doubly_stochastic(const Job& job, const Graph& graph, const std::stri
                       job.graph.kind + "\", where degrees differ: " + remedy);
 }
 
-void check_algorithm(const Job& job, uint32_t nodes) {
+void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
   const AlgorithmInfo& info = algorithm_info(job.algorithm.kind);
   if (info.check == nullptr) return;
   Setting setting{
       .options = job.algorithm.options, .nodes = nodes, .optimizer = job.train.optimizer};
+  setting.parameters = parameters;
   setting.error_feedback = job.error_feedback && !make_codec(job.codec)->lossless();
   if (job.model.kind == "quadratic") {
     const double steepest = std::ranges::max(job.model.options.numbers("curvature"));
@@ -168,7 +169,7 @@ void check_job(const Job& job) {
   check_delays(job);
 }
 
-void validate(const Job& job, uint32_t nodes) {
+void validate(const Job& job, uint32_t nodes, size_t parameters) {
   check_job(job);
   if (nodes == 0 || nodes > limits::kNodes) {
     throw OperatorError("-n is " + std::to_string(nodes) + ", but must be between 1 and " +
@@ -187,7 +188,7 @@ void validate(const Job& job, uint32_t nodes) {
   if (needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
   make_mixing(rule, graph);
   check_scale(job, nodes);
-  check_algorithm(job, nodes);
+  check_algorithm(job, nodes, parameters);
 }
 
 }  // namespace kith

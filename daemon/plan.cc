@@ -12,7 +12,7 @@ constexpr Round kReportsPerRun = 50;
 }
 
 Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_per_node) {
-  validate(job, nodes);
+  validate(job, nodes, model.parameters());
   Plan plan;
   plan.job = job;
   plan.nodes = nodes;

@@ -88,6 +88,7 @@ struct Setting {
   // eta times the largest curvature where the model knows it (the laboratory), else 0.
   double step_times_curvature = 0;
   bool error_feedback = false;  // around a codec that loses something
+  size_t parameters = 0;        // of the model; 0 = not known yet
 };
 
 // One line of algorithms.def: ALGORITHM(symbol) names `const AlgorithmInfo symbol_algorithm` in
