@@ -23,7 +23,9 @@
 //   elastic averaging, asynchronous   every tau local steps one exchange with the hub, no barrier.
 //   overlap        (Overlap-Local-SGD, CoCoD-SGD) the mean of round r travels while round r + 1 is
 //                  computed; a worker ends a round when its steps are done and the mean of the
-//                  round before is there.
+//                  round before is there. Streaming DiLoCo waits for it after the first `behind` of
+//                  its tau steps and takes the others after that; behind = tau is overlap, 0 is
+//                  local SGD. With draw_per_round each of the two parts has a draw.
 #pragma once
 
 #include <cstdint>
@@ -81,6 +83,7 @@ RunTime stale_synchronous_time(const ClusterTiming& cluster, uint32_t bound);
 RunTime local_sgd_time(const ClusterTiming& cluster, uint32_t tau);
 RunTime elastic_async_time(const ClusterTiming& cluster, uint32_t tau);
 RunTime overlap_time(const ClusterTiming& cluster, uint32_t tau);
+RunTime overlap_time(const ClusterTiming& cluster, uint32_t tau, uint32_t behind);  // 0 .. tau
 
 // Mean staleness of an applied gradient, in updates, in the long run: for every law of X.
 double k_async_staleness(uint32_t nodes, uint32_t k);        // N/K - 1

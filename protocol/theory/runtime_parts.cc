@@ -76,7 +76,8 @@ Estimate estimate(const std::function<double()>& next, uint64_t draws_each) {
   constexpr double kRelativeError = 2e-3;
   constexpr uint64_t kDraws = 6'000'000;
   constexpr size_t kBatches = 64;
-  uint64_t length = 128;  // of a batch
+  // Of a batch; shorter where a single value takes many draws and is the mean of many itself.
+  uint64_t length = std::clamp<uint64_t>(kDraws / (kBatches * draws_each), 32, 128);
   const auto batch = [&] {
     double sum = 0;
     for (uint64_t i = 0; i < length; ++i) sum += next();

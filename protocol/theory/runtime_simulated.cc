@@ -119,13 +119,15 @@ class StaleSynchronous {
   std::vector<Rng> streams_;
 };
 
-// P_i(r) = max(P_i(r-1) + S_i, C_i(r-1)), C_i(r) = max_j (P_j(r) + D_j/2) + D_i/2: S_i the local
-// steps, P_i the end of round r, C_i when its mean is there. The first round waits for nothing.
+// P_i(r) = max(P_i(r-1) + B_i, C_i(r-1)) + A_i, C_i(r) = max_j (P_j(r) + D_j/2) + D_i/2: B_i the
+// local steps before the wait for the mean of the last round, A_i those after it, P_i the end of
+// round r, C_i when its mean is there. The first round waits for nothing.
 class Overlap {
  public:
-  Overlap(const ClusterTiming& cluster, uint32_t tau)
+  Overlap(const ClusterTiming& cluster, uint32_t tau, uint32_t behind)
       : cluster_(cluster),
-        tau_(tau),
+        before_(behind),
+        after_(tau - behind),
         ends_(cluster.compute.size()),
         streams_(timing_streams(cluster)) {}
 
@@ -134,7 +136,8 @@ class Overlap {
     for (size_t i = 0; i < ends_.size(); ++i) {
       const double half_trip = cluster_.round_trip[i] / 2;
       const double mean_there = mean_formed_ == 0 ? 0 : mean_formed_ + half_trip;
-      ends_[i] = std::max(ends_[i] + local_steps(i), mean_there);
+      ends_[i] = std::max(ends_[i] + local_steps(i, before_), mean_there);
+      ends_[i] += local_steps(i, after_);
       at_hub = std::max(at_hub, ends_[i] + half_trip);
     }
     const double seconds = at_hub - mean_formed_;
@@ -143,16 +146,18 @@ class Overlap {
   }
 
  private:
-  double local_steps(size_t i) {
+  double local_steps(size_t i, uint32_t steps) {
+    if (steps == 0) return 0;
     const Delay& law = *cluster_.compute[i];
-    if (cluster_.draw_per_round) return tau_ * law.sample(streams_[i]);
+    if (cluster_.draw_per_round) return steps * law.sample(streams_[i]);
     double sum = 0;
-    for (uint32_t step = 0; step < tau_; ++step) sum += law.sample(streams_[i]);
+    for (uint32_t step = 0; step < steps; ++step) sum += law.sample(streams_[i]);
     return sum;
   }
 
   const ClusterTiming& cluster_;
-  uint32_t tau_;
+  uint32_t before_;
+  uint32_t after_;
   std::vector<double> ends_;
   double mean_formed_ = 0;
   std::vector<Rng> streams_;
@@ -207,17 +212,31 @@ RunTime stale_synchronous_time(const ClusterTiming& cluster, uint32_t bound) {
   return time;
 }
 
-// Bounds: the slowest worker's computing and the longest round trip, of which the longer is reached
-// where nothing is random; and the same without overlap, of which every time is later.
 RunTime overlap_time(const ClusterTiming& cluster, uint32_t tau) {
+  return overlap_time(cluster, tau, tau);
+}
+
+// Bounds from below: the slowest worker's computing; and from one mean to the next a round trip and
+// the steps after the wait, of all workers. Where nothing is random the longer one is reached: in
+// the longest path through the recursion each stay at a worker adds either tau X_i or, with its
+// share of the round trips, D_i + (tau - behind) X_i. From above: the barrier without overlap, of
+// which every time is later.
+RunTime overlap_time(const ClusterTiming& cluster, uint32_t tau, uint32_t behind) {
+  KITH_ASSERT(behind <= tau);
   const RunTime waiting = local_sgd_time(cluster, tau);
+  if (behind == 0) return waiting;
   double low = 0;
   for (const DelayTerm& term : cycles(cluster)) {
     low = std::max({low, tau * term.law->mean(), term.plus});
   }
-  RunTime time = exact(low, Method::kClosedForm, "max_i max(tau X_i, D_i)");
+  if (behind < tau) {
+    low = std::max(low, local_sgd_time(cluster, tau - behind).seconds_per_round);
+  }
+  RunTime time = exact(
+      low, Method::kClosedForm,
+      behind == tau ? "max_i max(tau X_i, D_i)" : "max_i max(tau X_i, D_i + (tau - behind) X_i)");
   if (!deterministic(cluster)) {
-    Overlap timing(cluster, tau);
+    Overlap timing(cluster, tau, behind);
     const uint64_t draws = cluster.compute.size() * (cluster.draw_per_round ? 1 : tau);
     time = monte_carlo(estimate([&] { return timing.next(); }, draws), low,
                        waiting.seconds_per_round, "long-run mean time of a round");

@@ -168,6 +168,58 @@ TEST(RunTime, ConstantTimes) {
   expect_exact(overlap_time(cluster_of("constant:1", 8, 10), 4), 10);
 }
 
+// max_i max(tau X_i, D_i + (tau - d) X_i), also where one worker is slow and another far.
+TEST(RunTime, PartOfTheStepsBehindTheMean) {
+  for (const auto& [d, seconds] : {std::tuple{0.25, 4.0}, {1.0, 4.0}, {1.5, 4.5}, {10.0, 13.0}}) {
+    expect_exact(overlap_time(cluster_of("constant:1", 8, d), 4, 1), seconds);
+  }
+  ClusterTiming cluster = cluster_of("constant:1", 3, 0.5);
+  cluster.compute[1] = make_delay("constant:2");
+  cluster.round_trip[2] = 7;
+  for (const auto& [behind, seconds] :
+       {std::tuple{0u, 12.0}, {1u, 11.0}, {2u, 10.0}, {3u, 10.0}, {5u, 10.0}}) {
+    expect_exact(overlap_time(cluster, 5, behind), seconds);
+  }
+}
+
+// The recursion as it stands in runtime.h grows by the same in every round in the long run.
+TEST(RunTime, PartOfTheStepsBehindTheMeanAtDrawnConstants) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Rng rng(seed, NodeId{0}, Purpose::kTest);
+    const auto nodes = static_cast<uint32_t>(1 + rng.below(5));
+    const auto tau = static_cast<uint32_t>(1 + rng.below(6));
+    const auto behind = static_cast<uint32_t>(rng.below(tau + 1));
+    ClusterTiming cluster;
+    std::vector<double> step;
+    for (uint32_t i = 0; i < nodes; ++i) {
+      step.push_back(0.125 * static_cast<double>(1 + rng.below(16)));
+      cluster.compute.push_back(make_delay("constant:" + std::to_string(step.back())));
+      cluster.round_trip.push_back(0.25 * static_cast<double>(rng.below(20)));
+    }
+    std::vector<double> ends(nodes);
+    double formed = 0;
+    constexpr int kRounds = 2000;
+    double begun = 0;
+    for (int round = 0; round <= 2 * kRounds; ++round) {
+      double at_hub = 0;
+      for (uint32_t i = 0; i < nodes; ++i) {
+        const double there = round == 0 ? 0 : formed + cluster.round_trip[i] / 2;
+        ends[i] = std::max(ends[i] + behind * step[i], there) + (tau - behind) * step[i];
+        at_hub = std::max(at_hub, ends[i] + cluster.round_trip[i] / 2);
+      }
+      formed = at_hub;
+      if (round == kRounds) begun = formed;
+    }
+    // The beginning is over by then: all times are multiples of 1/8 s, and a bottleneck that gains
+    // so much a round catches up within a few hundred.
+    const double measured = (formed - begun) / kRounds;
+    const RunTime time = overlap_time(cluster, tau, behind);
+    EXPECT_EQ(time.low, time.high);
+    EXPECT_NEAR(time.seconds_per_round, measured, 1e-9);
+  }
+}
+
 // Two rounds by hand, K = 3: 0 1 2 | 3 4 5 at t = 1, 6 and 7 wait till node 0 is back at t = 2,
 // ...: two updates a second. Every K that divides N has K/N; from K = 5 on one update a second is
 // left.
@@ -224,6 +276,30 @@ TEST(RunTime, StaleSynchronousPairIsARandomWalk) {
 TEST(RunTime, OverlapOfOneWorker) {
   const RunTime time = overlap_time(cluster_of("exponential:1", 1, 0.7), 1);
   EXPECT_NEAR(time.seconds_per_round, 0.7 + std::exp(-0.7), 4 * time.standard_error);
+}
+
+// With one of three steps behind the mean: E max(X, D) + 2 E X.
+TEST(RunTime, PartOfTheStepsOfOneWorkerBehindTheMean) {
+  const RunTime time = overlap_time(cluster_of("exponential:1", 1, 0.7), 3, 1);
+  EXPECT_NEAR(time.seconds_per_round, 0.7 + std::exp(-0.7) + 2, 4 * time.standard_error);
+  EXPECT_EQ(time.local_steps, 3u);
+}
+
+TEST(RunTime, StepsBehindTheMeanReachFromLocalSgdToOverlap) {
+  for (const char* spec : {"exponential:1", "pareto:0.6:2.5", "constant:1"}) {
+    SCOPED_TRACE(spec);
+    const ClusterTiming cluster = uneven(make_delay(spec), 6);
+    EXPECT_EQ(overlap_time(cluster, 4, 0).seconds_per_round,
+              local_sgd_time(cluster, 4).seconds_per_round);
+    EXPECT_EQ(overlap_time(cluster, 4, 4).seconds_per_round,
+              overlap_time(cluster, 4).seconds_per_round);
+    double last = overlap_time(cluster, 4, 0).seconds_per_round;
+    for (const uint32_t behind : {1u, 2u, 3u, 4u}) {
+      const RunTime time = overlap_time(cluster, 4, behind);
+      EXPECT_LE(time.seconds_per_round, last + 8 * time.standard_error + 1e-9) << behind;
+      last = time.seconds_per_round;
+    }
+  }
 }
 
 TEST(RunTime, OneDrawForARoundIsOneLongStep) {
@@ -323,7 +399,8 @@ TEST(RunTime, BoundsHold) {
       EXPECT_LE(k_batch_sync_time(cluster, k).seconds_per_round,
                 fresh.seconds_per_round * (1 + 1e-4));
     }
-    for (const RunTime& time : {stale_synchronous_time(cluster, 2), overlap_time(cluster, 3)}) {
+    for (const RunTime& time : {stale_synchronous_time(cluster, 2), overlap_time(cluster, 3),
+                                overlap_time(cluster, 3, 1), overlap_time(cluster, 3, 2)}) {
       EXPECT_GE(time.seconds_per_round + 4 * time.standard_error + 1e-9, time.low);
       EXPECT_LE(time.seconds_per_round - 4 * time.standard_error - 1e-9, time.high);
     }
