@@ -10,94 +10,11 @@
 #include "protocol/coordinator/participants.h"
 #include "protocol/coordinator/period.h"
 #include "protocol/coordinator/rounds.h"
+#include "tests/unit/protocol_cluster.h"
 #include "topology/rng.h"
 
 namespace kith {
 namespace {
-
-constexpr size_t kDimension = 5;
-
-// Nodes whose local steps lead where the test says; messages go by hand.
-class Cluster {
- public:
-  using Make = std::unique_ptr<Algorithm> (*)(const NodeState&);
-
-  Cluster(uint32_t nodes, const std::string& codec, Make make) : codec_(make_codec(codec)) {
-    const SharedBuffer start = vector(0);
-    for (uint32_t i = 0; i < nodes; ++i) {
-      states_.push_back({.self = NodeId{i},
-                         .nodes = nodes,
-                         .seed = 5,
-                         .rounds = 100,
-                         .total_batches = 100,
-                         .dimension = kDimension,
-                         .rows = 10 + i,
-                         .codec = codec_.get(),
-                         .optimizer = &optimizer_,
-                         .pool = &pool_,
-                         .parameters = start});
-      algorithms_.push_back(make(states_.back()));
-    }
-  }
-
-  SharedBuffer vector(float value) { return copy_of(std::vector<float>(kDimension, value), pool_); }
-
-  // The effects of the event, and nothing else.
-  std::vector<Effect>& step(uint32_t node, Event&& event, Reason expected = Reason::kOk) {
-    effects_.clear();
-    const Status status = algorithms_[node]->step(states_[node], std::move(event), effects_);
-    EXPECT_EQ(reason_name(status.reason()), reason_name(expected));
-    return effects_;
-  }
-
-  // Local steps of `node` that lead from where they began to there plus `move`.
-  std::vector<Effect>& compute(uint32_t node, const Compute& work, std::span<const float> move) {
-    std::vector<float> y(work.at.floats().begin(), work.at.floats().end());
-    for (size_t j = 0; j < y.size(); ++j) y[j] += move[j];
-    return step(
-        node,
-        Computed{
-            .ticket = work.ticket, .result = copy_of(y, pool_), .steps = work.steps, .loss = 1});
-  }
-
-  void refuses(uint32_t node, Message message, Reason reason) {
-    std::string before;
-    algorithms_[node]->describe(states_[node], before);
-    message.to = NodeId{node};
-    EXPECT_TRUE(step(node, Received{std::move(message)}, reason).empty());
-    std::string after;
-    algorithms_[node]->describe(states_[node], after);
-    EXPECT_EQ(before, after);
-  }
-
-  NodeState& state(uint32_t node) { return states_[node]; }
-
- private:
-  std::unique_ptr<Codec> codec_;
-  OptimizerSpec optimizer_ = {.learning_rate = 0.1f};
-  Pool pool_;
-  std::vector<NodeState> states_;
-  std::vector<std::unique_ptr<Algorithm>> algorithms_;
-  std::vector<Effect> effects_;
-};
-
-template <class T>
-T first(const std::vector<Effect>& effects) {
-  for (const Effect& effect : effects) {
-    if (const auto* found = std::get_if<T>(&effect)) return *found;
-  }
-  ADD_FAILURE() << "the effect is missing";
-  return {};
-}
-
-Message as_message(uint32_t from, const Send& send) {
-  return {.from = NodeId{from},
-          .to = send.to,
-          .kind = send.kind,
-          .round = send.round,
-          .scalar = send.scalar,
-          .payload = send.payload};
-}
 
 std::unique_ptr<Algorithm> federated(const NodeState& state) {
   return make_rounds(state, {.name = "test", .by_rows = true});
