@@ -18,17 +18,11 @@ const AlgorithmInfo diloco_algorithm = {
     .name = "diloco",
     .help = "many local steps, then a Nesterov step along their mean displacement",
     .needs = {.star = true},
-    .options = {option_local_steps(500),
-                {"outer_learning_rate", OptionSpec::Type::kNumber, 0.7, "of the hub's step", 0,
-                 1e6},
-                {"outer_momentum", OptionSpec::Type::kNumber, 0.9, "of the hub's step (Nesterov's)",
-                 0, 0.9999},
+    .options = {option_local_steps(500), option_outer_learning_rate(), option_outer_momentum(),
                 option_reset_optimizer(false)},
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
       RoundRule rule = fixed_rule("diloco", options);
-      rule.outer.learning_rate = static_cast<float>(options.number("outer_learning_rate"));
-      rule.outer.momentum = static_cast<float>(options.number("outer_momentum"));
-      rule.outer.nesterov = true;
+      rule.outer = outer_nesterov(options);
       return make_rounds(state, rule);
     },
     .batches_per_round = fixed_batches,

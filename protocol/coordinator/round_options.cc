@@ -53,6 +53,20 @@ OptionSpec option_reset_optimizer(bool fallback) {
           "momentum of the local steps begins at 0 in each round; else a node keeps its own"};
 }
 
+OptionSpec option_outer_learning_rate() {
+  return {"outer_learning_rate", Type::kNumber, 0.7, "of the hub's step", 0, 1e6};
+}
+
+OptionSpec option_outer_momentum() {
+  return {"outer_momentum", Type::kNumber, 0.9, "of the hub's step (Nesterov's)", 0, 0.9999};
+}
+
+OptimizerSpec outer_nesterov(const Options& options) {
+  return {.learning_rate = static_cast<float>(options.number("outer_learning_rate")),
+          .momentum = static_cast<float>(options.number("outer_momentum")),
+          .nesterov = true};
+}
+
 RoundRule fixed_rule(const char* name, const Options& options) {
   RoundRule rule{.name = name};
   rule.period.steps = {static_cast<uint32_t>(options.integer("local_steps"))};

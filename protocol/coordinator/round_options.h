@@ -11,6 +11,11 @@ OptionSpec option_local_steps_by_node(double fallback);
 
 OptionSpec option_reset_optimizer(bool fallback);
 
+// The hub's step of SGD with Nesterov momentum, which DiLoCo and its kin take.
+OptionSpec option_outer_learning_rate();
+OptionSpec option_outer_momentum();
+OptimizerSpec outer_nesterov(const Options& options);
+
 // Of algorithms in which all nodes take the same fixed number of steps: local_steps and, where
 // there is such a key, reset_optimizer.
 RoundRule fixed_rule(const char* name, const Options& options);
