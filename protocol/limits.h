@@ -59,6 +59,9 @@ inline constexpr uint32_t kBatch = 1u << 20;
 // Local steps of one Compute.
 inline constexpr uint32_t kLocalSteps = 1u << 20;
 
+// Parts in which an algorithm may exchange a model in turn.
+inline constexpr uint32_t kFragments = 4096;
+
 static_assert(kChunkBytes % 64 == 0, "a value must not straddle two chunks");
 
 }  // namespace kith::limits

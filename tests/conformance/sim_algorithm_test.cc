@@ -38,10 +38,15 @@ struct Setting {
         std::string("codec.error_feedback=") + (error_feedback ? "true" : "false")};
     // Some have hundreds by default.
     const AlgorithmInfo& info = algorithm_info(algorithm);
-    const bool local = std::ranges::any_of(info.options, [](const OptionSpec& spec) {
-      return spec.key == std::string("local_steps");
-    });
-    if (local && info.central) keys.push_back("algorithm.local_steps=3");
+    const auto has = [&](const std::string& key) {
+      return std::ranges::any_of(info.options,
+                                 [&](const OptionSpec& spec) { return spec.key == key; });
+    };
+    if (has("local_steps") && info.central) keys.push_back("algorithm.local_steps=3");
+    // Steps on both sides of a wait.
+    if (has("fragments")) {
+      keys.insert(keys.end(), {"algorithm.local_steps=6", "algorithm.fragments=3"});
+    }
     return keys;
   }
   std::string text() const {
@@ -98,7 +103,13 @@ uint64_t resent(const SimulationResult& result) {
 
 TEST(EveryAlgorithm, IsCombinedWithEveryGraphAndCodecThatItCanServe) {
   // dpsgd on the graphs without options x 5 codecs x 2, sync on the star.
-  EXPECT_GE(all_settings().size(), 60u);
+  const std::vector<Setting> settings = all_settings();
+  EXPECT_GE(settings.size(), 60u);
+  for (const AlgorithmInfo* algorithm : all_algorithms()) {
+    EXPECT_TRUE(std::ranges::any_of(
+        settings, [&](const Setting& setting) { return setting.algorithm == algorithm->name; }))
+        << algorithm->name << " is in no setting";
+  }
 }
 
 // Synchronous algorithms: timing never reaches the mathematics (ARCHITECTURE 1).

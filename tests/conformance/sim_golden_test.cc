@@ -113,6 +113,8 @@ std::string play(const AlgorithmInfo& algorithm) {
   for (const OptionSpec& spec : algorithm.options) {
     if (spec.key == std::string("k")) options = "k = 2\n";  // something to wait for and to cancel
     if (spec.key == std::string("local_steps") && algorithm.central) options = "local_steps = 2\n";
+    // Steps on both sides of a wait, and fragments of unequal size.
+    if (spec.key == std::string("fragments")) options = "local_steps = 4\nfragments = 2\n";
   }
   return Script(parse_job("[model]\nkind = \"quadratic\"\nreplicas = 3\noffsets = \"index\"\n"
                           "[train]\nlearning_rate = 0.1\n"

@@ -81,6 +81,13 @@ def main():
     for algorithm in LOCAL_UPDATE:
         same(algorithm, LABORATORY, 5, [f"algorithm.kind={algorithm}", "topology.graph=star",
                                         "algorithm.local_steps=3"])
+    for overlap in (0, 1, 2):
+        same(f"streaming-diloco, {overlap} of 2 steps behind a cut", LABORATORY, 5,
+             ["algorithm.kind=streaming-diloco", "topology.graph=star", "algorithm.local_steps=6",
+              "algorithm.fragments=3", f"algorithm.overlap_steps={overlap}"])
+    same("streaming-diloco with top-k and error feedback", LABORATORY, 5,
+         ["algorithm.kind=streaming-diloco", "topology.graph=star", "algorithm.local_steps=6",
+          "algorithm.fragments=3", "codec.kind=top-k:0.1", "codec.error_feedback=true"])
     same("scaffold", LABORATORY, 5, ["algorithm.kind=scaffold", "topology.graph=star",
                                      "algorithm.local_steps=3", "train.momentum=0"])
     same("fednova", LABORATORY, 5, ["algorithm.kind=fednova", "topology.graph=star",

@@ -17,7 +17,15 @@ struct Case {
   std::string options;        // %K: half of the nodes
   bool one_gradient = false;  // an update takes one, so a round of all nodes takes N
   int latency_ms = 50;        // each way
+  std::string suffix = {};    // of the test's name
 };
+
+// `overlap` of four steps behind each cut; a latency of the order of a step.
+Case streaming(int overlap) {
+  return {"streaming-diloco",
+          "local_steps = 16\nfragments = 4\noverlap_steps = " + std::to_string(overlap) + "\n",
+          false, 700, std::to_string(overlap)};
+}
 
 std::string with_k(std::string text, uint32_t k) {
   const size_t at = text.find("%K");
@@ -25,7 +33,7 @@ std::string with_k(std::string text, uint32_t k) {
 }
 
 std::string job(const Case& which, const std::string& law, uint32_t nodes, Round rounds) {
-  return "[model]\nkind = \"quadratic\"\nreplicas = 1\n[train]\nlearning_rate = 0.001\n"
+  return "[model]\nkind = \"quadratic\"\nreplicas = 4\n[train]\nlearning_rate = 0.001\n"
          "[algorithm]\nkind = \"" +
          which.name + "\"\n" + with_k(which.options, nodes / 2) +
          "[topology]\ngraph = \"star\"\n[delays]\ncompute = \"" + law +
@@ -60,9 +68,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"local-sgd", "local_steps = 4\n"}, Case{"slowmo", "local_steps = 3\n"},
                     Case{"overlap-local-sgd", "local_steps = 4\n"},
                     Case{"cocod-sgd", "local_steps = 2\n"}, Case{"easgd", "local_steps = 4\n"},
-                    Case{"async-easgd", "local_steps = 4\n", true}),
+                    Case{"async-easgd", "local_steps = 4\n", true}, streaming(0), streaming(1),
+                    streaming(3), streaming(4)),
     [](const auto& info) {
-      std::string name = info.param.name;
+      std::string name = info.param.name + info.param.suffix;
       std::erase(name, '-');
       return name;
     });
