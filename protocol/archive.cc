@@ -33,7 +33,7 @@ void Archive::numbers(const std::string& name, std::span<uint64_t> values) {
   std::ranges::copy(found->second, values.begin());
 }
 
-void Archive::vector(const std::string& name, SharedBuffer& value, size_t floats) {
+void Archive::vector(const std::string& name, SharedBuffer& value) {
   if (!reading()) {
     if (value) vectors[prefix_ + name] = value;
     return;
@@ -41,7 +41,7 @@ void Archive::vector(const std::string& name, SharedBuffer& value, size_t floats
   const auto found = vectors.find(prefix_ + name);
   if (found == vectors.end()) {
     value.reset();
-  } else if (found->second.size() != (floats > 0 ? floats : dimension_) * sizeof(float)) {
+  } else if (found->second.size() != dimension_ * sizeof(float)) {
     refuse();
   } else {
     value = found->second;

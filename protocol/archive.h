@@ -50,17 +50,21 @@ class Archive {
   // As many as were written.
   void numbers(const std::string& name, std::span<uint64_t> values);
 
-  // Of p floats, or so many; empty = there is none.
-  void vector(const std::string& name, SharedBuffer& value, size_t floats = 0);
+  // Of p floats; empty = there is none.
+  void vector(const std::string& name, SharedBuffer& value);
   void vector(const std::string& name, std::vector<float>& value);
 
-  // Everything that `part` persists, under names that begin with `name` and a dot.
+  // Everything that `part` persists, under names that begin with `name` and a dot. Its vectors have
+  // p floats, or so many.
   template <class Part>
-  void part(const std::string& name, Part& part) {
-    const std::string outer = prefix_;
+  void part(const std::string& name, Part& part, size_t floats = 0) {
+    const std::string outer_prefix = prefix_;
+    const size_t outer_dimension = dimension_;
     prefix_ += name + '.';
+    if (floats > 0) dimension_ = floats;
     part.persist(*this);
-    prefix_ = outer;
+    prefix_ = outer_prefix;
+    dimension_ = outer_dimension;
   }
 
   // For whoever brings it to a disk and back; by full name.

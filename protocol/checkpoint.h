@@ -6,6 +6,7 @@
 //   a hub that waits for all   between its step and the message that tells of it
 //   its workers                when they have contributed and wait for the news
 //   where averaging overlaps   all, when they hold both the model and their own part of a round
+//                              and have not added it yet
 // After Resume the hub tells its news again. Of algorithms whose result depends on time the hub's
 // state alone decides, and its workers go on from its model.
 #pragma once

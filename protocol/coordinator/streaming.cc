@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "protocol/checkpoint.h"
 #include "protocol/compressor.h"
 #include "protocol/coordinator/streaming_hub.h"
 #include "protocol/describe.h"
@@ -31,12 +32,26 @@ class Streaming final : public Algorithm {
       x_ = state.parameters;
       compute(rule_.steps, out);
     }
+    if (std::holds_alternative<Resume>(event)) resume(state, out);
     if (auto* computed = std::get_if<Computed>(&event)) finished(state, std::move(*computed), out);
     if (auto* received = std::get_if<Received>(&event)) {
       return hub_ ? collect(state, std::move(received->message), out)
                   : adopt(state, received->message, out);
     }
     return {};
+  }
+
+  // At the cut of state.round, before this node has added its part.
+  void persist(Archive& archive) override {
+    archive.vector("x", x_);
+    archive.number("loss", loss_);
+    archive.number("next_batch", next_batch_);
+    archive.part("measures", measures_);
+    for (uint32_t f = 0; f < fragments_.count(); ++f) {
+      archive.part("compressor" + std::to_string(f), compressors_[f], fragments_.size(f));
+    }
+    if (hub_) archive.part("hub", *hub_);
+    if (!x_) archive.refuse();
   }
 
   void describe(const NodeState& state, std::string& out) const override {
@@ -89,8 +104,16 @@ class Streaming final : public Algorithm {
 
   uint32_t fragment(Round cut) const { return static_cast<uint32_t>(cut % fragments_.count()); }
 
-  // The displacement of the fragment whose turn it is, and on behind it.
+  void resume(NodeState& state, std::vector<Effect>& out) {
+    cuts_ = merges_ = state.round;
+    if (hub_) hub_->resume(state);
+    cut(state, out);
+  }
+
+  // The displacement of the fragment whose turn it is, and on behind it. All nodes hold z of the
+  // same round here, so this is where their checkpoints fit together.
   void cut(NodeState& state, std::vector<Effect>& out) {
+    if (cuts_ > 0) checkpoint(*this, state, cuts_ - 1, cuts_, true, out);
     const uint32_t f = fragment(cuts_);
     Buffer displacement = state.pool->acquire_floats(fragments_.size(f));
     kernels::subtract(fragments_.of(f, state.parameters.floats()), fragments_.of(f, x_.floats()),

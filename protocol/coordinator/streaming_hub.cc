@@ -24,6 +24,13 @@ StreamingHub::StreamingHub(const NodeState& state, const StreamingRule& rule,
   begin(state);
 }
 
+void StreamingHub::persist(Archive& archive) {
+  for (uint32_t f = 0; f < fragments_.count(); ++f) {
+    archive.part("outer" + std::to_string(f), outer_[f], fragments_.size(f));
+    archive.number("disagreement" + std::to_string(f), disagreement_[f]);
+  }
+}
+
 uint32_t StreamingHub::fragment(const NodeState& state) const {
   return static_cast<uint32_t>(state.round % fragments_.count());
 }

@@ -32,6 +32,11 @@ class StreamingHub {
   // the numbers overflow.
   bool step(NodeState& state, std::vector<Effect>& out);
 
+  // Within a cut: what has been gathered is not kept.
+  void persist(Archive& archive);
+  // Begins the cut of state.round anew.
+  void resume(const NodeState& state) { begin(state); }
+
   void missing(std::vector<NodeId>& out) const { gathering_.missing(out); }
   size_t gathered() const { return gathering_.all().size(); }
 

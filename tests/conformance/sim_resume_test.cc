@@ -42,6 +42,7 @@ std::vector<std::string> keys_of(const AlgorithmInfo& info) {
   if (name == "scaffold" || name == "fednova") keys.push_back("train.momentum=0");
   for (const OptionSpec& spec : info.options) {
     if (spec.key == std::string("local_steps")) keys.push_back("algorithm.local_steps=4");
+    if (spec.key == std::string("fragments")) keys.push_back("algorithm.fragments=2");
   }
   return keys;
 }
