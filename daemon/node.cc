@@ -12,13 +12,13 @@ namespace {
 
 constexpr TimerId kWatchTimer = 0xffffffff;
 
-// Receiver: "I have all up to number `scalar`; what came after that?"
-constexpr uint16_t kRepairRequest = kFirstNodeKind;
-// Sender: "nothing after that, and I am alive."
-constexpr uint16_t kAlive = kFirstNodeKind + 1;
-// Sender: "what you miss up to number `sequence` I have no more." Algorithms whose messages must
-// all arrive never send more than is kept.
-constexpr uint16_t kGone = kFirstNodeKind + 2;
+// What nodes say to each other on losses (protocol/edge.h), with a number each.
+constexpr uint16_t kQuestion = kFirstNodeKind;    // receiver: what is the last that you have sent?
+constexpr uint16_t kLast = kFirstNodeKind + 1;    // sender: this, and I am alive
+constexpr uint16_t kResend = kFirstNodeKind + 2;  // receiver: what came after this is lost
+// Sender: what you miss up to this I have no more. Algorithms whose messages must all arrive never
+// send more than is kept.
+constexpr uint16_t kGone = kFirstNodeKind + 3;
 
 }  // namespace
 
@@ -83,9 +83,7 @@ Status Node::receive(Message& message) {
   ++counters_.messages_received;
   counters_.bytes_received += wire_size(message);
   if (message.kind >= kFirstNodeKind) {
-    edges_.heard(message.from, message.kind == kAlive, state_.now);
-    if (message.kind == kRepairRequest) answer_repair(message);
-    if (message.kind == kGone) edges_.skip(message.from, message.sequence);
+    heard(message);
     return {};
   }
   // Links that lose nothing double nothing either, and the edges of 10,000 nodes are far away.
@@ -164,13 +162,26 @@ void Node::transmit(Message&& message) {
   body_.send(std::move(message));
 }
 
-void Node::answer_repair(const Message& request) {
+void Node::heard(const Message& message) {
+  const NodeId peer = message.from;
+  edges_.heard(peer, state_.now);
+  switch (message.kind) {
+    case kQuestion: return tell(peer, kLast, edges_.last_sent(peer));
+    case kLast:
+      if (edges_.lost(peer, message.sequence)) tell(peer, kResend, edges_.contiguous(peer));
+      return;
+    case kResend: return send_again(peer, message.sequence);
+    case kGone: return edges_.skip(peer, message.sequence);
+    default: return;
+  }
+}
+
+void Node::send_again(NodeId peer, uint64_t after) {
   kept_.clear();
-  edges_.kept_after(request.from, request.sequence, kept_);
+  edges_.kept_after(peer, after, kept_);
   counters_.messages_resent += kept_.size();
-  if (kept_.empty()) tell(request.from, kAlive, 0);
-  const uint64_t gone = edges_.gone(request.from);
-  if (gone > request.sequence) tell(request.from, kGone, gone);
+  const uint64_t gone = edges_.gone(peer);
+  if (gone > after) tell(peer, kGone, gone);
   for (Message& message : kept_) transmit(std::move(message));
   kept_.clear();
 }
@@ -195,7 +206,7 @@ void Node::watch() {
     const EdgeTable::Question question = edges_.question(peer, last_computed_, state_.now);
     if (question.ask) {
       ++counters_.repairs_requested;
-      tell(peer, kRepairRequest, edges_.contiguous(peer));
+      tell(peer, kQuestion, 0);
     }
     if (question.silence > Duration::zero()) body_.peer_silent(state_.self, peer, question.silence);
     again = std::min(again, question.again);

@@ -70,7 +70,8 @@ class Node {
   void send(Send&& effect);
   void transmit(Message&& message);
   void tell(NodeId peer, uint16_t kind, uint64_t number);
-  void answer_repair(const Message& request);
+  void heard(const Message& message);
+  void send_again(NodeId peer, uint64_t after);
   void watch();
 
   NodeState state_;

@@ -56,6 +56,11 @@ void EdgeTable::kept_after(NodeId to, uint64_t contiguous, std::vector<Message>&
   }
 }
 
+uint64_t EdgeTable::last_sent(NodeId to) const {
+  const Out* edge = out_.find(to);
+  return edge == nullptr ? 0 : edge->last;
+}
+
 uint64_t EdgeTable::gone(NodeId to) const {
   const Out* edge = out_.find(to);
   return edge == nullptr || edge->kept.empty() ? 0 : edge->kept.front().sequence - 1;
@@ -102,16 +107,20 @@ void EdgeTable::accept(const Message& message, Time now) {
     edge.beyond |= uint64_t{1} << (message.sequence - edge.contiguous - 1);
     edge.close_gap();
   }
-  if (edge.asked > 0 && edge.doubled > 0) --edge.doubled;
+  if (edge.lost && edge.doubled > 0) --edge.doubled;
   edge.last_message = now;
   edge.last_heard = now;
   edge.asked = 0;
+  edge.lost = false;
 }
 
-void EdgeTable::heard(NodeId peer, bool nothing_new, Time now) {
+void EdgeTable::heard(NodeId peer, Time now) { in_.at(peer).last_heard = now; }
+
+bool EdgeTable::lost(NodeId peer, uint64_t last_sent) {
   In& edge = in_.at(peer);
-  edge.last_heard = now;
-  if (nothing_new && edge.doubled < kEdgeDoublings) ++edge.doubled;
+  edge.lost = last_sent > edge.contiguous;
+  if (!edge.lost && edge.doubled < kEdgeDoublings) ++edge.doubled;
+  return edge.lost;
 }
 
 void EdgeTable::computed_in(Duration time) {

@@ -3,11 +3,15 @@
 //
 // Sender side: numbers messages from 1 and keeps the last `depth` of them (shared blocks).
 // Receiver side: remembers which numbers came, refuses duplicates, and asks a peer that keeps its
-// algorithm waiting for longer than that edge deserves. Patience is a multiple of the node's own
-// computing time, doubled for each time that this edge was asked too early and halved for each time
-// that asking brought a lost message. It is not learnt from the gaps between messages: in a
-// lockstep algorithm one loss lengthens everybody's gaps, and patience would grow without bound
-// (tried).
+// algorithm waiting for longer than that edge deserves.
+//
+// A question is answered with the number sent last. The answer takes the way of the messages, so
+// where edges keep their order a number that it tells of and that has not come is lost, and only
+// then is anything sent again: on a line so slow that patience is always too short nothing is sent
+// twice. Patience is a multiple of the node's own computing time, doubled for each time that this
+// edge was asked too early and halved for each time that asking brought a lost message. It is not
+// learnt from the gaps between messages: in a lockstep algorithm one loss lengthens everybody's
+// gaps, and patience would grow without bound (tried).
 #pragma once
 
 #include <cstdint>
@@ -40,6 +44,9 @@ class EdgeTable {
   // Copies of what is kept for `to` with a number above `contiguous`, oldest first.
   void kept_after(NodeId to, uint64_t contiguous, std::vector<Message>& out) const;
 
+  // The highest number given to a message for `to`; 0 = none.
+  uint64_t last_sent(NodeId to) const;
+
   // The highest number for `to` that is kept no more, below all that is; 0 = none.
   uint64_t gone(NodeId to) const;
 
@@ -49,11 +56,15 @@ class EdgeTable {
   // kDuplicate when this number came before. Does not mark it: see accept.
   Status check(const Message& message) const;
 
-  // Marks the number as come; after a question, as what it was asked for.
+  // Marks the number as come.
   void accept(const Message& message, Time now);
 
-  // A sign of life of `peer`. `nothing_new`: the answer to a question that came too early.
-  void heard(NodeId peer, bool nothing_new, Time now);
+  // A sign of life of `peer`.
+  void heard(NodeId peer, Time now);
+
+  // The answer of `peer` to a question: the highest number that it has sent. True where some of
+  // that is lost, and must be asked for.
+  bool lost(NodeId peer, uint64_t last_sent);
 
   // How long this node's last piece of work took.
   void computed_in(Duration time);
@@ -91,6 +102,7 @@ class EdgeTable {
     Time last_message{};
     Time last_asked{};
     uint32_t asked = 0;    // questions since the last message
+    bool lost = false;     // what has not come is known to be lost
     uint32_t doubled = 0;  // how often patience has been doubled for this edge
   };
 

@@ -132,6 +132,23 @@ TEST(EverySynchronousAlgorithm, EndsWithTheSameBitsWhateverTheDelaysAndLosses) {
   }
 }
 
+// A line so slow that messages queue for many times the patience of those who wait: they ask, and
+// as nothing is lost nothing is sent twice (protocol/edge.h). The loss, one in 10^15, turns repair
+// on.
+TEST(EveryAlgorithm, NothingIsSentAgainOnASlowLine) {
+  for (const AlgorithmInfo* info : all_algorithms()) {
+    const Setting setting{info->name, info->needs.star ? "star" : "ring", "identity", false};
+    SCOPED_TRACE(setting.text());
+    const SimulationResult slow =
+        run(setting, {"delays.bandwidth_mbit=0.02", "delays.loss=1e-15", "stop.rounds=10"});
+    EXPECT_EQ(resent(slow), 0u);
+    EXPECT_EQ(slow.rounds, 10u);
+    uint64_t asked = 0;
+    for (const NodeCounters& counters : slow.counters) asked += counters.repairs_requested;
+    EXPECT_GT(asked, 0u);
+  }
+}
+
 // The others depend on time, but on nothing else, and come to their end over links that lose a
 // fifth of the messages.
 TEST(EveryAsynchronousAlgorithm, IsAFunctionOfTheSeedAndSurvivesLosses) {

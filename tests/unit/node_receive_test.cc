@@ -104,18 +104,45 @@ TEST(NodeReceive, ReplaysAndStrangersAreCounted) {
   EXPECT_EQ(w.body.reported, 1u);
 }
 
-// ARCHITECTURE 5: a receiver that misses a message is sent it again.
-TEST(NodeReceive, ARepairRequestBringsTheKeptMessageAgain) {
+// ARCHITECTURE 5: a receiver that misses a message is told of it, and then sent it again.
+TEST(NodeReceive, WhatIsLostIsSentAgain) {
   Waiting w;
   ASSERT_EQ(w.body.sent.size(), 1u);
-  Message request = w.message(0);
-  request.kind = kFirstNodeKind;
-  request.payload = {};
-  w.receive(std::move(request));
+  const auto said = [&w](uint16_t kind, uint64_t number) {
+    Message message = w.message(0);
+    message.kind = kind;
+    message.sequence = number;
+    message.payload = {};
+    w.receive(std::move(message));
+  };
+  said(kFirstNodeKind, 0);  // which is the last that you have sent?
   ASSERT_EQ(w.body.sent.size(), 2u);
+  EXPECT_EQ(w.body.sent[1].kind, kFirstNodeKind + 1);
   EXPECT_EQ(w.body.sent[1].sequence, w.body.sent[0].sequence);
-  EXPECT_EQ(w.body.sent[1].payload.size(), w.body.sent[0].payload.size());
+  EXPECT_EQ(w.node.counters().messages_resent, 0u);
+  said(kFirstNodeKind + 2, 0);  // what came after 0 is lost
+  ASSERT_EQ(w.body.sent.size(), 3u);
+  EXPECT_EQ(w.body.sent[2].sequence, w.body.sent[0].sequence);
+  EXPECT_EQ(w.body.sent[2].payload.size(), w.body.sent[0].payload.size());
   EXPECT_EQ(w.node.counters().messages_resent, 1u);
+}
+
+// The answer to a question of this node: it asks for what has not come, and for nothing else.
+TEST(NodeReceive, OnlyWhatIsLostIsAskedForAgain) {
+  Waiting w;
+  const auto last_is = [&w](uint64_t number) {
+    Message message = w.message(0);
+    message.kind = kFirstNodeKind + 1;
+    message.sequence = number;
+    message.payload = {};
+    w.receive(std::move(message));
+  };
+  last_is(0);
+  EXPECT_EQ(w.body.sent.size(), 1u);
+  last_is(1);
+  ASSERT_EQ(w.body.sent.size(), 2u);
+  EXPECT_EQ(w.body.sent[1].kind, kFirstNodeKind + 2);
+  EXPECT_EQ(w.body.sent[1].sequence, 0u);
 }
 
 }  // namespace

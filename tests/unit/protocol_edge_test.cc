@@ -91,12 +91,13 @@ TEST(EdgeTable, LearnsFromEachEdgeWhetherAskingHelps) {
   EdgeTable edges({.depth = 2, .floor = milliseconds(1), .ceiling = milliseconds(100000)});
   edges.computed_in(milliseconds(5));
   edges.accept(numbered(1), at(0));
-  for (int i = 0; i < 20; ++i) edges.heard(kPeer, true, at(1));  // always too early
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(edges.lost(kPeer, 1));  // always too early
   EXPECT_EQ(edges.patience(kPeer), milliseconds(20 * 64));
   for (uint64_t number = 2; number < 5; ++number) {
     const auto t = static_cast<int64_t>(number) * 100000;
     EXPECT_TRUE(edges.question(kPeer, at(0), at(t)).ask);
-    edges.accept(numbered(number), at(t + 1));  // it had been lost
+    EXPECT_TRUE(edges.lost(kPeer, number));
+    edges.accept(numbered(number), at(t + 1));
   }
   EXPECT_EQ(edges.patience(kPeer), milliseconds(20 * 8));
   EXPECT_EQ(edges.patience(), milliseconds(20));  // other edges are their own teachers
@@ -110,7 +111,7 @@ TEST(EdgeTable, NamesASilentPeerUntilItIsHeardAgain) {
     silence = std::max(silence, edges.question(kPeer, at(0), at(t)).silence);
   }
   EXPECT_GE(silence, milliseconds(2000));
-  edges.heard(kPeer, true, at(4000));
+  edges.heard(kPeer, at(4000));
   EXPECT_EQ(edges.question(kPeer, at(0), at(4100)).silence, Duration::zero());
 }
 
