@@ -198,7 +198,7 @@ def kith(command, job, nodes, sets, *more):
         for setting in sets:
             words += ["--set", setting]
         done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=120)
+                              timeout=300)
     if done.returncode != 0:
         check(f"{' '.join(words)} succeeds", False, done.stderr[-500:])
     return done.stdout

@@ -40,6 +40,24 @@ TEST(Laboratory, E1SynchronousSgd) {
   expect_theory(lab);
 }
 
+// The first K of N gradients, whoever's they are, at drawn parameters (E1 with K in place of N).
+TEST(Laboratory, E1TheFirstKGradients) {
+  for (const char* kind : {"k-sync", "k-batch-sync"}) {
+    for (const uint32_t k : {1u, 3u, 8u}) {
+      SCOPED_TRACE(std::string(kind) + " K=" + std::to_string(k));
+      const std::string algorithm =
+          std::string("kind = \"") + kind + "\"\nk = " + std::to_string(k);
+      const LaboratoryResult lab =
+          measure(job(algorithm, "star",
+                      "noise = 0.7\nslope_noise = 0.5\ncurvature = 1.3\noffset = -2.0\nstart = 3.0\n",
+                      "0.05") +
+                      "[delays]\ncompute = \"exponential:1\"\n",
+                  8);
+      expect_theory(lab);
+    }
+  }
+}
+
 TEST(Laboratory, E5GossipOnRingAndExponentialGraphInBothOrders) {
   struct Row {
     const char* graph;
