@@ -47,12 +47,12 @@ TEST(Laboratory, E1TheFirstKGradients) {
       SCOPED_TRACE(std::string(kind) + " K=" + std::to_string(k));
       const std::string algorithm =
           std::string("kind = \"") + kind + "\"\nk = " + std::to_string(k);
-      const LaboratoryResult lab =
-          measure(job(algorithm, "star",
-                      "noise = 0.7\nslope_noise = 0.5\ncurvature = 1.3\noffset = -2.0\nstart = 3.0\n",
-                      "0.05") +
-                      "[delays]\ncompute = \"exponential:1\"\n",
-                  8);
+      const LaboratoryResult lab = measure(
+          job(algorithm, "star",
+              "noise = 0.7\nslope_noise = 0.5\ncurvature = 1.3\noffset = -2.0\nstart = 3.0\n",
+              "0.05") +
+              "[delays]\ncompute = \"exponential:1\"\n",
+          8);
       expect_theory(lab);
     }
   }
