@@ -220,6 +220,7 @@ Job build(const JobSections& sections, std::string text) {
   const Options codec = reader.plain("codec");
   job.codec = codec.text("kind");
   job.error_feedback = codec.flag("error_feedback");
+  job.down = codec.text("down");
   job.delays = read_delays(reader.plain("delays"));
   const Options report = reader.plain("report");
   job.report.every = static_cast<Round>(report.integer("every"));

@@ -70,6 +70,7 @@ struct Job {
   std::string weights;  // mixing rule; empty = default_mixing
   std::string codec;
   bool error_feedback = false;
+  std::string down;  // codec of what a hub tells its nodes; "identity" = as it is
   DelaySpec delays;
   ReportSpec report;
   Round checkpoint_every = 0;  // rounds; 0 = never

@@ -112,10 +112,19 @@ void check_doubly_stochastic(const Job& job, const Graph& graph, const std::stri
 
 void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
   const AlgorithmInfo& info = algorithm_info(job.algorithm.kind);
+  const bool down = !make_codec(job.down)->lossless();
+  if (down && !info.codes_down) {
+    throw OperatorError("codec.down is \"" + job.down + "\", but with algorithm.kind = \"" +
+                        info.name +
+                        "\" not every node hears all that a hub tells: leave it out, or take an "
+                        "algorithm whose nodes all wait for each other, such as \"sync\" or "
+                        "\"local-sgd\"");
+  }
   if (info.check == nullptr) return;
   Setting setting{
       .options = job.algorithm.options, .nodes = nodes, .optimizer = job.train.optimizer};
   setting.parameters = parameters;
+  setting.down = down;
   setting.error_feedback = job.error_feedback && !make_codec(job.codec)->lossless();
   if (job.model.kind == "quadratic") {
     const double steepest = std::ranges::max(job.model.options.numbers("curvature"));
@@ -166,6 +175,7 @@ void check_job(const Job& job) {
   check_train(job);
   check_graph(job);
   make_codec(job.codec);
+  make_codec(job.down);
   check_delays(job);
 }
 

@@ -98,7 +98,9 @@ void add_exchange(std::vector<JobKey>& keys) {
             {"", "metropolis", "uniform", "best-constant"})});
   add(keys, "codec",
       {text("kind", "identity", "how a message is written: \"identity\", \"top-k:0.01\", ..."),
-       flag("error_feedback", false, "what one message leaves out is added to the next")});
+       flag("error_feedback", false, "what one message leaves out is added to the next"),
+       text("down", "identity",
+            "of what a hub tells all its nodes: the difference to what it told them last")});
 }
 
 void add_delays(std::vector<JobKey>& keys) {

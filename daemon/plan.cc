@@ -28,6 +28,8 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
   plan.mixing =
       make_mixing(job.weights.empty() ? default_mixing(*plan.graph) : job.weights, plan.graph);
   plan.codec = make_codec(job.codec);
+  plan.down = make_codec(job.down);
+  if (plan.down->lossless()) plan.down.reset();
   return plan;
 }
 
@@ -45,6 +47,7 @@ NodeState Plan::node_state(NodeId self, size_t rows, SharedBuffer initial, Pool&
           .mixing = mixing.get(),
           .codec = codec.get(),
           .error_feedback = job.error_feedback,
+          .down = down.get(),
           .optimizer = &job.train.optimizer,
           .pool = &pool,
           .now = {},

@@ -39,6 +39,7 @@ struct NodeState {
   const Mixing* mixing = nullptr;
   const Codec* codec = nullptr;  // of what this job compresses
   bool error_feedback = false;
+  const Codec* down = nullptr;  // of what a hub tells all nodes; null = as it is
   const OptimizerSpec* optimizer = nullptr;
   Pool* pool = nullptr;
 
@@ -88,6 +89,7 @@ struct Setting {
   // eta times the largest curvature where the model knows it (the laboratory), else 0.
   double step_times_curvature = 0;
   bool error_feedback = false;  // around a codec that loses something
+  bool down = false;            // what a hub tells its nodes is coded
   size_t parameters = 0;        // of the model; 0 = not known yet
 };
 
@@ -105,6 +107,9 @@ struct AlgorithmInfo {
   bool synchronous = true;
   // The model is the hub's, node 0, which alone reports; the others hold it at the end.
   bool central = false;
+  // All nodes hear the news of each round, so that it may be coded against that of the last one
+  // (coordinator/downlink.h).
+  bool codes_down = false;
   // May ask for Cancel. False spares its learners the memory that taking work back needs.
   bool cancels = true;
   // Throws OperatorError where the options do not fit the rest; null = they always do.

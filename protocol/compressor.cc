@@ -27,6 +27,11 @@ SharedBuffer shrunk(const SharedBuffer& u, double variance_bound, Pool& pool) {
 
 }  // namespace
 
+Status encode_contraction(const Codec& codec, const SharedBuffer& x, Rng& rng, Pool& pool,
+                          SharedBuffer& wire) {
+  return codec.encode(shrunk(x, codec.variance_bound(), pool), rng, pool, wire);
+}
+
 Compressor::Compressor(const Codec& codec, bool error_feedback, float returning)
     : codec_(&codec), error_feedback_(error_feedback && !codec.lossless()), returning_(returning) {}
 
@@ -34,8 +39,7 @@ Status Compressor::encode(const SharedBuffer& x, float memory_scale, Rng& rng, P
                           SharedBuffer& wire) {
   if (!error_feedback_) return codec_->encode(x, rng, pool, wire);
   SharedBuffer sum = with_memory(x, memory_, memory_scale, pool);
-  const Status status =
-      codec_->encode(shrunk(sum, codec_->variance_bound(), pool), rng, pool, wire);
+  const Status status = encode_contraction(*codec_, sum, rng, pool, wire);
   if (!status.ok()) return status;
   Buffer rest = writable(std::move(sum), pool);
   const Status decoded = codec_->decode_add(wire.bytes(), -1.0f, rest.floats());

@@ -19,6 +19,10 @@
 
 namespace kith {
 
+// C(x) with C a contraction: an unbiased codec gets x / (1 + w).
+Status encode_contraction(const Codec& codec, const SharedBuffer& x, Rng& rng, Pool& pool,
+                          SharedBuffer& wire);
+
 class Compressor {
  public:
   // The codec must outlive the stream. A lossless codec keeps no memory, whatever is asked.

@@ -28,6 +28,7 @@ enum class Purpose : uint32_t {
   kSketch = 11,
   kTest = 12,
   kParticipants = 13,
+  kDownlink = 14,
 };
 
 class Rng {

@@ -27,6 +27,7 @@ const AlgorithmInfo adacomm_algorithm = {
     .batches_per_round = fixed_batches,
     .synchronous = false,
     .central = true,
+    .codes_down = true,
     .cancels = false,
 };
 

@@ -27,6 +27,7 @@ const AlgorithmInfo cocod_sgd_algorithm = {
     .batches_per_round = fixed_batches,
     .synchronous = true,
     .central = true,
+    .codes_down = true,
     .cancels = false,
     .run_time = overlapped_run_time,
 };

@@ -28,6 +28,7 @@ const AlgorithmInfo diloco_algorithm = {
     .batches_per_round = fixed_batches,
     .synchronous = true,
     .central = true,
+    .codes_down = true,
     .cancels = false,
     .run_time = barrier_run_time,
 };

@@ -45,6 +45,7 @@ const AlgorithmInfo fednova_algorithm = {
     .batches_per_round = federated_batches,
     .synchronous = true,
     .central = true,
+    .codes_down = true,
     .cancels = false,
     .check = check,
     .passes_per_round = federated_passes,

@@ -63,6 +63,7 @@ const AlgorithmInfo fedopt_algorithm = {
     .batches_per_round = federated_batches,
     .synchronous = true,
     .central = true,
+    .codes_down = true,
     .cancels = false,
     .check = check_rounds,
     .passes_per_round = federated_passes,

@@ -20,6 +20,7 @@ const AlgorithmInfo fedprox_algorithm = {
     .batches_per_round = federated_batches,
     .synchronous = true,
     .central = true,
+    .codes_down = true,
     .cancels = false,
     .check = check_rounds,
     .passes_per_round = federated_passes,

@@ -90,6 +90,7 @@ const AlgorithmInfo local_sgd_algorithm = {
                             uint32_t) { return mean_period(period_of(options)); },
     .synchronous = true,
     .central = true,
+    .codes_down = true,
     .cancels = false,
     .check = check,
     .run_time = run_time,

@@ -32,6 +32,7 @@ const AlgorithmInfo slowmo_algorithm = {
     .batches_per_round = fixed_batches,
     .synchronous = true,
     .central = true,
+    .codes_down = true,
     .cancels = false,
     .run_time = barrier_run_time,
 };

@@ -6,6 +6,7 @@
 
 #include "protocol/checkpoint.h"
 #include "protocol/compressor.h"
+#include "protocol/coordinator/downlink.h"
 #include "protocol/describe.h"
 #include "protocol/limits.h"
 #include "protocol/theory/error.h"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr uint16_t kGradient = 1;  // to the hub; round = that of the model it was taken at
 constexpr uint16_t kModel = 2 | kSupersedes;  // from the hub; round = updates that it has seen
+constexpr uint16_t kDifference = 3;           // from the hub instead of kModel: see downlink.h
 
 // A gradient on its way into an update.
 struct Contribution {
@@ -37,7 +39,10 @@ struct Peer {
 class GradientCoordinator final : public Algorithm {
  public:
   GradientCoordinator(const NodeState& state, const GradientRule& rule)
-      : rule_(rule), compressor_(*state.codec, state.error_feedback), optimizer_(*state.optimizer) {
+      : rule_(rule),
+        compressor_(*state.codec, state.error_feedback),
+        downlink_(state),
+        optimizer_(*state.optimizer) {
     if (state.self == kHub) peers_.resize(state.nodes);
     k_ = rule_.k;
     measures_.waits_for = k_;
@@ -62,6 +67,7 @@ class GradientCoordinator final : public Algorithm {
     archive.number("contributed", contributed_);
     archive.number("encoded_rate", encoded_rate_);
     archive.part("compressor", compressor_);
+    archive.part("downlink", downlink_);
     if (peers_.empty()) return;
     archive.part("measures", measures_);
     archive.part("optimizer", optimizer_);
@@ -103,6 +109,8 @@ class GradientCoordinator final : public Algorithm {
 
   // The hub tells its model again; the others wait for it.
   void resume(const NodeState& state, std::vector<Effect>& out) {
+    if (state.self != kHub) return;
+    if (downlink_.on()) return hand_out_coded(state, out);
     for (uint32_t i = 0; i < peers_.size(); ++i) give(state, NodeId{i}, out);
   }
 
@@ -114,7 +122,7 @@ class GradientCoordinator final : public Algorithm {
     computing_ = true;
     at_ = state.round;
     out.push_back(Compute{
-        .ticket = ++ticket_, .first_batch = next_batch_++, .at = state.parameters, .rule = {}});
+        .ticket = ++ticket_, .first_batch = next_batch_++, .at = shared(state), .rule = {}});
   }
 
   void give_up_work(std::vector<Effect>& out) {
@@ -161,8 +169,9 @@ class GradientCoordinator final : public Algorithm {
 
   Status adopt(NodeState& state, const Message& message, std::vector<Effect>& out) {
     if (message.from != kHub) return Reason::kUnknownPeer;
-    if (message.kind != kModel || message.round > state.rounds ||
-        message.payload.size() != state.dimension * sizeof(float)) {
+    if (message.round > state.rounds) return Reason::kMalformed;
+    if (downlink_.on() && message.round < state.rounds) return follow(state, message, out);
+    if (message.kind != kModel || message.payload.size() != state.dimension * sizeof(float)) {
       return Reason::kMalformed;
     }
     // K-batch-async gives the same model again where no update has come between.
@@ -175,9 +184,25 @@ class GradientCoordinator final : public Algorithm {
     return {};
   }
 
+  Status follow(NodeState& state, const Message& message, std::vector<Effect>& out) {
+    if (message.kind != kDifference) return Reason::kMalformed;
+    if (message.round <= state.round) return Reason::kStale;
+    if (message.round > state.round + 1 || computing_) return Reason::kMalformed;
+    if (const Status status = downlink_.receive(state, message.payload); !status.ok())
+      return status;
+    state.round = message.round;
+    begin_work(state, out);
+    return {};
+  }
+
   void finish(const NodeState& state, std::vector<Effect>& out) {
     over_ = true;
     out.push_back(Finish{Finish::Why::kDone, state.round});
+  }
+
+  // The model as all nodes have it.
+  const SharedBuffer& shared(const NodeState& state) const {
+    return state.self == kHub && downlink_.on() ? downlink_.copy() : state.parameters;
   }
 
   // ---- the hub ----
@@ -271,6 +296,7 @@ class GradientCoordinator final : public Algorithm {
 
   // After an update: to whom the rule gives the new model.
   void hand_out(const NodeState& state, std::vector<Effect>& out) {
+    if (downlink_.on()) return hand_out_coded(state, out);
     switch (rule_.pull) {
       case Pull::kAllAtUpdate:
         for (uint32_t i = 0; i < peers_.size(); ++i) give(state, NodeId{i}, out);
@@ -281,6 +307,23 @@ class GradientCoordinator final : public Algorithm {
       case Pull::kAtArrival: return;  // gather() does
       case Pull::kBounded: give_within_bound(state, out); return;
     }
+  }
+
+  void hand_out_coded(const NodeState& state, std::vector<Effect>& out) {
+    SharedBuffer news;
+    if (!downlink_.encode(state, news)) {
+      over_ = true;
+      out.push_back(Finish{Finish::Why::kDiverged, state.round});
+      return;
+    }
+    for (uint32_t i = 0; i < peers_.size(); ++i) {
+      peers_[i].working = true;
+      peers_[i].holds = state.round;
+      if (NodeId{i} == kHub) continue;
+      out.push_back(
+          Send{.to = NodeId{i}, .kind = kDifference, .round = state.round, .payload = news});
+    }
+    begin_work(state, out);
   }
 
   void give_within_bound(const NodeState& state, std::vector<Effect>& out) {
@@ -308,6 +351,7 @@ class GradientCoordinator final : public Algorithm {
 
   const GradientRule rule_;
   Compressor compressor_;
+  Downlink downlink_;
   float encoded_rate_ = 0;   // that the memory of the compressor is scaled by; 0 = none yet
   uint64_t ticket_ = 0;      // of the last work
   uint64_t next_batch_ = 0;  // of this node

@@ -171,23 +171,27 @@ bool RoundHub::step(NodeState& state, std::vector<Effect>& out) {
   return true;
 }
 
-void RoundHub::publish(const NodeState& state, std::vector<Effect>& out) const {
+bool RoundHub::publish(const NodeState& state, Downlink& downlink, std::vector<Effect>& out) const {
+  const bool coded = downlink.on() && state.round < state.rounds;
+  SharedBuffer news = state.parameters;
+  if (coded && !downlink.encode(state, news)) return false;
   const auto send = [&](NodeId to, double steps) {
     if (to == kHub) return;
     if (rule_.control_variates && state.round < state.rounds) {
       out.push_back(Send{.to = to, .kind = kControl, .round = state.round, .payload = control_});
     }
     out.push_back(Send{.to = to,
-                       .kind = kModel,
+                       .kind = coded ? kDifference : kModel,
                        .round = state.round,
                        .scalar = steps,
-                       .payload = state.parameters});
+                       .payload = news});
   };
   if (state.round == state.rounds) {
     for (uint32_t i = 0; i < state.nodes; ++i) send(NodeId{i}, 0);
   } else {
     for (const NodeId node : gathering_.expected()) send(node, steps(state, node));
   }
+  return true;
 }
 
 }  // namespace kith

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "protocol/coordinator/downlink.h"
 #include "protocol/coordinator/gathering.h"
 #include "protocol/coordinator/participants.h"
 #include "protocol/coordinator/rounds.h"
@@ -13,7 +14,8 @@ namespace kith {
 inline constexpr uint16_t kDisplacement = 1;  // to the hub; scalar = mean loss of the local steps
 inline constexpr uint16_t kModel = 2;  // from the hub; round = steps that it has seen, scalar = tau
 inline constexpr uint16_t kRows = 3;   // to the hub, once; scalar = rows of the sender
-inline constexpr uint16_t kControl = 4;  // from the hub, beside kModel: SCAFFOLD's c
+inline constexpr uint16_t kControl = 4;     // from the hub, beside kModel: SCAFFOLD's c
+inline constexpr uint16_t kDifference = 5;  // from the hub instead of kModel: see downlink.h
 
 // Rows decide something, so that every node tells the hub at the start how many it has.
 inline bool needs_rows(const RoundRule& rule) { return rule.by_rows || rule.period.passes > 0; }
@@ -34,8 +36,8 @@ class RoundHub {
   bool step(NodeState& state, std::vector<Effect>& out);
 
   // Hands the model to those who need it: the participants of the round that begins, or at the end
-  // everybody.
-  void publish(const NodeState& state, std::vector<Effect>& out) const;
+  // everybody. False when the numbers overflow.
+  bool publish(const NodeState& state, Downlink& downlink, std::vector<Effect>& out) const;
 
   // At the beginning of a round, or within one: what has been gathered is not kept.
   void persist(Archive& archive);

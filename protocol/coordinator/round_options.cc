@@ -163,6 +163,12 @@ void check_rounds(const Setting& setting) {
       }
     }
   }
+  if (setting.down && values.contains("participants") &&
+      setting.options.integer("participants") > 0) {
+    throw OperatorError(
+        "codec.down codes against what all nodes heard last, and with algorithm.participants only "
+        "some hear it: leave one of the two out");
+  }
   if (values.contains("participants") && setting.options.integer("participants") > setting.nodes) {
     throw OperatorError("algorithm.participants is " +
                         std::to_string(setting.options.integer("participants")) +

@@ -23,7 +23,10 @@ namespace {
 class Rounds final : public Algorithm {
  public:
   Rounds(const NodeState& state, const RoundRule& rule)
-      : rule_(rule), period_(rule.period), compressor_(*state.codec, state.error_feedback) {
+      : rule_(rule),
+        period_(rule.period),
+        compressor_(*state.codec, state.error_feedback),
+        downlink_(state) {
     if (state.self == kHub) hub_.emplace(state, rule);
     measures_.local_steps = period_.steps(state, state.self, state.rows, 0);
   }
@@ -44,6 +47,7 @@ class Rounds final : public Algorithm {
     archive.number("next_batch", next_batch_);
     archive.number("contributed", contributed_);
     archive.part("compressor", compressor_);
+    archive.part("downlink", downlink_);
     archive.part("measures", measures_);
     if (rule_.control_variates) archive.part("variate", variate_);
     if (hub_) archive.part("hub", *hub_);
@@ -79,6 +83,11 @@ class Rounds final : public Algorithm {
  private:
   bool overlaps() const { return rule_.joining != Joining::kReplace; }
 
+  // z as all nodes have it.
+  const SharedBuffer& shared(const NodeState& state) const {
+    return hub_ && downlink_.on() ? downlink_.copy() : state.parameters;
+  }
+
   void start(NodeState& state, std::vector<Effect>& out) {
     if (needs_rows(rule_) && !hub_) {
       out.push_back(Send{.to = kHub,
@@ -89,7 +98,7 @@ class Rounds final : public Algorithm {
     }
     const std::vector<NodeId> first = participants(state.seed, 0, state.nodes, rule_.participants);
     if (!std::ranges::binary_search(first, state.self)) return;
-    begin_local(state, state.parameters, 0, own_period(state), out);
+    begin_local(state, shared(state), 0, own_period(state), out);
   }
 
   // Where averaging overlaps every node has its own part of the round at hand. Else the hub tells
@@ -122,7 +131,7 @@ class Rounds final : public Algorithm {
     if (rule_.control_variates) rule.correction = variate_.correction();
     if (rule_.proximal != 0) {
       rule.mu = rule_.proximal;
-      rule.anchor = state.parameters;
+      rule.anchor = shared(state);
     }
     compute(x_, pull_ ? 1 : steps, std::move(rule), out);
   }
@@ -209,7 +218,7 @@ class Rounds final : public Algorithm {
   }
 
   SharedBuffer displace(const NodeState& state) const {
-    const SharedBuffer& from = rule_.joining == Joining::kOwnSteps ? x_ : state.parameters;
+    const SharedBuffer& from = rule_.joining == Joining::kOwnSteps ? x_ : shared(state);
     Buffer d = state.pool->acquire_floats(state.dimension);
     kernels::subtract(from.floats(), y_.floats(), d.floats());
     if (rule_.joining == Joining::kPull) {
@@ -223,7 +232,7 @@ class Rounds final : public Algorithm {
     if (rule_.joining == Joining::kReplace) return {};
     if (rule_.joining == Joining::kElastic) return y_;
     Buffer x = state.pool->acquire_floats(state.dimension);
-    kernels::subtract(state.parameters.floats(), displacement.floats(), x.floats());
+    kernels::subtract(shared(state).floats(), displacement.floats(), x.floats());
     return std::move(x).freeze();
   }
 
@@ -244,8 +253,14 @@ class Rounds final : public Algorithm {
       variate_.begin(state, floats_of(std::exchange(control_, {}).payload, *state.pool));
       message = std::exchange(model_, {});
     }
+    if (downlink_.on() && !last) {
+      if (const Status status = downlink_.receive(state, message.payload); !status.ok()) {
+        return status;
+      }
+    } else {
+      state.parameters = floats_of(message.payload, *state.pool);
+    }
     state.round = message.round;
-    state.parameters = floats_of(message.payload, *state.pool);
     if (last) {
       finish(state, out);
     } else if (!overlaps()) {
@@ -260,11 +275,15 @@ class Rounds final : public Algorithm {
     if (message.from != kHub) return Reason::kUnknownPeer;
     const bool last = message.round == state.rounds;
     const bool control = message.kind == kControl && rule_.control_variates && !last;
-    if ((message.kind != kModel && !control) || message.round > state.rounds ||
-        message.payload.size() != state.dimension * sizeof(float)) {
+    const uint16_t expected = downlink_.on() && !last ? kDifference : kModel;
+    if ((message.kind != expected && !control) || message.round > state.rounds) {
+      return Reason::kMalformed;
+    }
+    if (message.kind != kDifference && message.payload.size() != state.dimension * sizeof(float)) {
       return Reason::kMalformed;
     }
     if (message.round <= state.round) return Reason::kStale;
+    if (message.kind == kDifference && message.round != state.round + 1) return Reason::kTooEarly;
     // The hub cannot have it before this node has added its part.
     if (overlaps() ? message.round != contributed_ : computing_) return Reason::kMalformed;
     const bool to_begin = !overlaps() && !last && !control;
@@ -300,14 +319,14 @@ class Rounds final : public Algorithm {
 
   // What follows the hub's step.
   void begin_round(NodeState& state, std::vector<Effect>& out) {
-    hub_->publish(state, out);
+    if (!hub_->publish(state, downlink_, out)) return diverge(state, out);
     if (state.round == state.rounds) {
       finish(state, out);
     } else if (overlaps()) {
       if (y_) contribute(state, out);
     } else if (hub_->expects(kHub)) {
       if (rule_.control_variates) variate_.begin(state, hub_->control());
-      begin_local(state, state.parameters, state.round, hub_->steps(state, kHub), out);
+      begin_local(state, shared(state), state.round, hub_->steps(state, kHub), out);
     }
   }
 
@@ -324,6 +343,7 @@ class Rounds final : public Algorithm {
   const RoundRule rule_;
   const Period period_;
   Compressor compressor_;
+  Downlink downlink_;
   std::optional<RoundHub> hub_;  // on node 0
   Measures measures_;
   ControlVariate variate_;

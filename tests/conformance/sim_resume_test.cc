@@ -122,6 +122,16 @@ TEST(EverySynchronousAlgorithm, GoesOnToTheSameBitsWithErrorFeedback) {
   }
 }
 
+TEST(EverySynchronousAlgorithm, GoesOnToTheSameBitsWithACodedDownlink) {
+  for (const AlgorithmInfo* info : all_algorithms()) {
+    if (!info->codes_down) continue;
+    SCOPED_TRACE(info->name);
+    std::vector<std::string> keys = keys_of(*info);
+    keys.insert(keys.end(), {"codec.kind=\"qsgd:15\"", "codec.down=\"top-k:0.1\""});
+    expect_exact_resume(keys);
+  }
+}
+
 // Whom the hub will ask next is not known to a node: it keeps its state after each contribution.
 TEST(SampledRounds, GoOnToTheSameBits) {
   for (const char* name : {"fedavg", "fedprox", "scaffold", "fednova", "fedopt"}) {

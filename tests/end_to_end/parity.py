@@ -71,6 +71,9 @@ def main():
     for algorithm, sets in ALGORITHMS.items():
         for nodes in (2, 3, 5, 16):
             same(algorithm, LABORATORY, nodes, sets)
+    for kind, down in (("sync", "qsgd:15"), ("local-sgd", "top-k:0.1"), ("slowmo", "qsgd:15")):
+        same(f"{kind} with {down} on the way down", LABORATORY, 5,
+             [f'algorithm.kind="{kind}"', 'topology.graph="star"', f'codec.down="{down}"'])
     for codec in ("fp16", "bf16", "top-k:0.1", "qsgd:15"):
         for algorithm in ("dpsgd", "sync"):
             for feedback in ("false", "true"):
