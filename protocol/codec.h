@@ -37,9 +37,10 @@ class Codec {
   // alone; 0 where the wire must be decoded as a whole.
   virtual size_t bytes_per_value() const { return 0; }
 
-  // w of an unbiased codec, E|decode(encode(x)) - x|^2 <= w |x|^2 for every x; 0 for a contraction
-  // (top-k, rounding), whose error is never larger than the vector.
-  virtual double variance_bound() const { return 0; }
+  // w of an unbiased codec, E|decode(encode(x)) - x|^2 <= w |x|^2 for every x of at most `n`
+  // values; 0 for a contraction (top-k, rounding), whose error is never larger than the vector. In
+  // both cases decode(encode(x / (1 + w))) is a contraction.
+  virtual double variance_bound(size_t /*n*/) const { return 0; }
 
   // decode(encode(x)) == x for every finite x, bit for bit.
   virtual bool lossless() const { return false; }

@@ -29,7 +29,8 @@ SharedBuffer shrunk(const SharedBuffer& u, double variance_bound, Pool& pool) {
 
 Status encode_contraction(const Codec& codec, const SharedBuffer& x, Rng& rng, Pool& pool,
                           SharedBuffer& wire) {
-  return codec.encode(shrunk(x, codec.variance_bound(), pool), rng, pool, wire);
+  const double w = codec.variance_bound(x.floats().size());
+  return codec.encode(shrunk(x, w, pool), rng, pool, wire);
 }
 
 Compressor::Compressor(const Codec& codec, bool error_feedback, float returning)

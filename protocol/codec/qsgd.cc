@@ -310,8 +310,8 @@ class Qsgd final : public Codec {
         level_bits_(static_cast<uint32_t>(std::bit_width(levels))),
         bucket_(bucket) {}
 
-  double variance_bound() const override {
-    const auto d = static_cast<double>(bucket_);
+  double variance_bound(size_t n) const override {
+    const auto d = static_cast<double>(std::min(n, bucket_));
     return std::min(d / levels_ / levels_, std::sqrt(d) / levels_);
   }
 

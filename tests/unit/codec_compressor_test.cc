@@ -54,7 +54,7 @@ TEST(Compressor, MemoryStaysBoundedForTheCoarsestCodecs) {
     }
     double squares = 0;
     for (const float e : stream.memory().floats()) squares += static_cast<double>(e) * e;
-    const double w = codec->variance_bound() > 0 ? codec->variance_bound() : kSize - 1;
+    const double w = codec->variance_bound(kSize) > 0 ? codec->variance_bound(kSize) : kSize - 1;
     EXPECT_LT(squares, 4 * (1 + w) * (1 + w) * kSize) << spec;
   }
 }

@@ -122,6 +122,15 @@ TEST(Qsgd, UnbiasedWithinFourStandardErrors) {
   }
 }
 
+// min(d / s^2, sqrt(d) / s) of the paper, with d the values that share a norm.
+TEST(Qsgd, TheBoundIsThatOfTheLongestBucket) {
+  const auto codec = make_codec("qsgd:4:128");
+  EXPECT_DOUBLE_EQ(0, codec->variance_bound(0));
+  EXPECT_DOUBLE_EQ(9.0 / 16, codec->variance_bound(9));
+  EXPECT_DOUBLE_EQ(std::sqrt(128.0) / 4, codec->variance_bound(128));
+  EXPECT_DOUBLE_EQ(std::sqrt(128.0) / 4, codec->variance_bound(1000));
+}
+
 TEST(Qsgd, SubnormalVectorsKeepTheirErrorBound) {
   Pool pool;
   Rng rng = test::test_rng(4);
