@@ -97,8 +97,8 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // A block of exactly `bytes` bytes, 64-byte aligned, contents undefined. Blocks may outlive the
-  // Pool: the last one to come back frees what is left.
+  // A block of exactly `bytes` bytes, 64-byte aligned, contents undefined; its capacity is up to an
+  // eighth larger. Blocks may outlive the Pool: the last one to come back frees what is left.
   Buffer acquire(size_t bytes);
   Buffer acquire_floats(size_t count) { return acquire(count * sizeof(float)); }
 

@@ -29,5 +29,22 @@ TEST(Writable, IsACopyWhereSomebodyElseHoldsTheBlock) {
   EXPECT_EQ(other.floats()[0], 1);
 }
 
+// Any number of sizes between two powers of two, from 512 bytes up, ends in eight kinds of blocks.
+TEST(Pool, BlocksOfVaryingSizeServeEachOther) {
+  Pool pool;
+  for (size_t bytes = 65536; bytes < 131072; bytes += 997) {
+    const Buffer block = pool.acquire(bytes);
+    EXPECT_EQ(block.size(), bytes);
+    EXPECT_GE(pool.live_bytes(), bytes);
+    EXPECT_LE(pool.live_bytes(), bytes + bytes / 8);
+  }
+  EXPECT_LE(pool.cached_bytes(), 9u * 131072);
+  for (const size_t bytes : {0, 1, 63, 64, 65, 511, 513}) {
+    const size_t before = pool.live_bytes();
+    const Buffer block = pool.acquire(bytes);
+    EXPECT_LE(pool.live_bytes() - before, bytes + 64);
+  }
+}
+
 }  // namespace
 }  // namespace kith
