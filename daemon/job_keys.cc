@@ -97,7 +97,9 @@ void add_exchange(std::vector<JobKey>& keys) {
        text("weights", "", "how much a neighbour counts; absent: the rule that suits the graph",
             {"", "metropolis", "uniform", "best-constant"})});
   add(keys, "codec",
-      {text("kind", "identity", "how a message is written: \"identity\", \"top-k:0.01\", ..."),
+      {text("kind", "identity",
+            "how a message is written: \"top-k:0.01\", \"qsgd:15\", ...; "
+            "a bar between two is a chain"),
        flag("error_feedback", false, "what one message leaves out is added to the next"),
        text("down", "identity",
             "of what a hub tells all its nodes: the difference to what it told them last")});

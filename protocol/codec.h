@@ -61,12 +61,17 @@ struct CodecInfo {
   const char* argument;  // "fraction in (0, 1], or a count": what follows the colon; "" = none
   const char* help;      // one line
   const char* example;   // "top-k:0.01": conformance tests and fuzzers run it
-  std::unique_ptr<Codec> (*make)(const std::string& argument);  // throws OperatorError
+  // Throws OperatorError. Null where `over` is set.
+  std::unique_ptr<Codec> (*make)(const std::string& argument) = nullptr;
+  // Of a codec that sends some of the values: those are coded by `values`.
+  std::unique_ptr<Codec> (*over)(const std::string& argument,
+                                 std::unique_ptr<Codec> values) = nullptr;
 };
 
 std::span<const CodecInfo* const> all_codecs();
 
-// "identity", "top-k:0.01", "qsgd:15": name and argument. Throws OperatorError with the known
+// "identity", "top-k:0.01", "qsgd:15": name and argument; or a chain, "top-k:0.01 | qsgd:15": the
+// first sends some of the values, the second codes these. Throws OperatorError with the known
 // names.
 std::unique_ptr<Codec> make_codec(const std::string& spec);
 

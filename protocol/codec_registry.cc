@@ -26,22 +26,71 @@ std::string known_codecs() {
   return text;
 }
 
-}  // namespace
+// A codec with its argument: what stands between the bars of a chain.
+struct Stage {
+  const CodecInfo* info;
+  std::string argument;
+};
 
-std::unique_ptr<Codec> make_codec(const std::string& spec) {
-  const size_t colon = spec.find(':');
-  const std::string name = spec.substr(0, colon);
+// `whole` is what the operator wrote, for the messages.
+Stage stage_of(const std::string& text, const std::string& whole) {
+  const size_t colon = text.find(':');
+  const std::string name = text.substr(0, colon);
   const bool has_argument = colon != std::string::npos;
   for (const CodecInfo* info : all_codecs()) {
     if (name != info->name) continue;
     if (has_argument && info->argument[0] == '\0') {
-      throw OperatorError("codec \"" + spec + "\": " + name + " takes no argument; write \"" +
+      throw OperatorError("codec \"" + whole + "\": " + name + " takes no argument; write \"" +
                           name + "\"");
     }
-    return info->make(has_argument ? spec.substr(colon + 1) : "");
+    return {info, has_argument ? text.substr(colon + 1) : ""};
   }
-  throw OperatorError("codec \"" + spec +
-                      "\" is not known; known are, for example: " + known_codecs());
+  const std::string part = text == whole ? "" : ": \"" + text + "\"";
+  throw OperatorError("codec \"" + whole + "\"" + part +
+                      " is not known; known are, for example: " + known_codecs());
+}
+
+std::string trimmed_end(std::string text) {
+  text.erase(text.find_last_not_of(' ') + 1);
+  return text;
+}
+
+std::string trimmed_start(std::string text) {
+  text.erase(0, text.find_first_not_of(' '));
+  return text;
+}
+
+std::string sparsifiers() {
+  std::string text;
+  for (const CodecInfo* info : all_codecs()) {
+    if (info->over == nullptr) continue;
+    text += (text.empty() ? "" : ", ") + std::string(info->name);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::unique_ptr<Codec> make_codec(const std::string& spec) {
+  const size_t bar = spec.find('|');
+  if (bar == std::string::npos) {
+    const Stage only = stage_of(spec, spec);
+    if (only.info->over == nullptr) return only.info->make(only.argument);
+    return only.info->over(only.argument, make_codec("identity"));
+  }
+  const Stage first = stage_of(trimmed_end(spec.substr(0, bar)), spec);
+  if (first.info->over == nullptr) {
+    throw OperatorError("codec \"" + spec + "\": " + first.info->name +
+                        " sends every value, so nothing comes after it; a chain begins with " +
+                        sparsifiers() + ", as in \"top-k:0.01 | qsgd:15\"");
+  }
+  const Stage second = stage_of(trimmed_start(spec.substr(bar + 1)), spec);
+  if (second.info->over != nullptr) {
+    throw OperatorError("codec \"" + spec + "\": " + second.info->name +
+                        " cannot code the values of " + first.info->name +
+                        "; what can sends every value, as in \"top-k:0.01 | qsgd:15\"");
+  }
+  return first.info->over(first.argument, second.info->make(second.argument));
 }
 
 Status decode_add(const Codec& codec, const Payload& payload, float scale, std::span<float> y,

@@ -1,5 +1,6 @@
 // Any bytes as the wire of a codec: nothing is read out of bounds, and what check accepts decodes.
-// Built once for each line of codecs.def, with KITH_FUZZ_CODEC naming its CodecInfo. The first two
+// Built once for each line of codecs.def, with KITH_FUZZ_CODEC naming its CodecInfo, and for some
+// chains, with KITH_FUZZ_CHAIN as in a job file. The first two
 // bytes give the number of values; half of the inputs (by the top bit of the third) then carry
 // bytes as they come, the other half are changes to an honest wire, since random bytes rarely pass
 // the headers.
@@ -13,16 +14,24 @@
 #include "protocol/codec.h"
 #include "topology/assert.h"
 
+#ifdef KITH_FUZZ_CODEC
 namespace kith {
 extern const CodecInfo KITH_FUZZ_CODEC;
 }
+#endif
 
 namespace {
 
 using kith::Codec;
 
+#ifdef KITH_FUZZ_CODEC
+const char* const kSpec = kith::KITH_FUZZ_CODEC.example;
+#else
+const char* const kSpec = KITH_FUZZ_CHAIN;
+#endif
+
 const Codec& codec_under_test() {
-  static const std::unique_ptr<Codec> codec = kith::make_codec(kith::KITH_FUZZ_CODEC.example);
+  static const std::unique_ptr<Codec> codec = kith::make_codec(kSpec);
   return *codec;
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/compressor.h"
+#include "tests/codec_specs.h"
 #include "tests/vectors.h"
 
 namespace kith {
@@ -10,11 +11,11 @@ namespace {
 
 // e_t as the recursion of compressor.h gives it, in doubles, from what was sent.
 TEST(Compressor, SumSentAndMemoryAreTheSumGiven) {
-  for (const CodecInfo* info : all_codecs()) {
+  for (const std::string& spec : test::every_codec()) {
     for (const size_t n : {size_t{9}, size_t{1000}}) {
-      SCOPED_TRACE(std::string(info->example) + " n " + std::to_string(n));
+      SCOPED_TRACE(spec + " n " + std::to_string(n));
       Pool pool;
-      const auto codec = make_codec(info->example);
+      const auto codec = make_codec(spec);
       Compressor stream(*codec, true);
       Rng rng = test::test_rng(n);
       std::vector<double> given(n), scale(n);
@@ -39,13 +40,22 @@ TEST(Compressor, SumSentAndMemoryAreTheSumGiven) {
 }
 
 // Error feedback diverges on an unbiased codec of variance above 1 unless it is made a contraction
-// (Beznosikov et al. 2020): |e|^2 stays below 4 (1 + w)^2 max |x|^2.
+// (Beznosikov et al. 2020): with 1 / delta = 1 + w, or n / k of the sparsifier times that of its
+// values, |e|^2 stays below 4 / delta^2 max |x|^2.
 TEST(Compressor, MemoryStaysBoundedForTheCoarsestCodecs) {
-  for (const char* spec : {"qsgd:1:512", "qsgd:2:4096", "top-k:1"}) {
-    constexpr size_t kSize = 4096;
+  constexpr size_t kSize = 4096;
+  const double coarsest = 1 + std::sqrt(512.0);  // of qsgd:1
+  const std::pair<const char*, double> cases[] = {{"qsgd:1:512", coarsest},
+                                                  {"qsgd:2:4096", 1 + std::sqrt(4096.0) / 2},
+                                                  {"top-k:1", kSize},
+                                                  {"top-k:512 | qsgd:1", 8 * coarsest}};
+  for (const auto& [spec, inverse] : cases) {
     Pool pool;
     Rng rng = test::test_rng(3);
     const auto codec = make_codec(spec);
+    if (codec->variance_bound(kSize) > 0 && std::string(spec).find("top-k") != 0) {
+      EXPECT_NEAR(inverse, 1 + codec->variance_bound(kSize), 1e-9 * inverse) << spec;
+    }
     Compressor stream(*codec, true);
     SharedBuffer wire;
     const SharedBuffer x = copy_of(std::vector<float>(kSize, 1.0f), pool);
@@ -54,8 +64,7 @@ TEST(Compressor, MemoryStaysBoundedForTheCoarsestCodecs) {
     }
     double squares = 0;
     for (const float e : stream.memory().floats()) squares += static_cast<double>(e) * e;
-    const double w = codec->variance_bound(kSize) > 0 ? codec->variance_bound(kSize) : kSize - 1;
-    EXPECT_LT(squares, 4 * (1 + w) * (1 + w) * kSize) << spec;
+    EXPECT_LT(squares, 4 * inverse * inverse * kSize) << spec;
   }
 }
 

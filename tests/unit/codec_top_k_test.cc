@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "protocol/codec.h"
+#include "protocol/codec/elias_fano.h"
 #include "tests/instruction_sets.h"
 #include "tests/vectors.h"
 
@@ -50,7 +51,8 @@ TEST(TopK, IsTheSortOnEveryShapeAndSize) {
         const auto codec = make_codec("top-k:" + std::to_string(k));
         size_t bytes = 0;
         ASSERT_EQ(keep(x, top_by_sort(x, std::min(n, k))), round_trip(*codec, x, &bytes));
-        EXPECT_EQ(8 + 8 * std::min(n, k), bytes);
+        const size_t sent = std::min(n, k);
+        EXPECT_EQ(8 + elias_fano::bytes(n, sent) + 4 * sent, bytes);
       }
     }
   }
@@ -102,7 +104,7 @@ TEST(TopK, FractionGivesTheNearestCountAndAtLeastOne) {
   for (const auto& [fraction, k] : cases) {
     size_t bytes = 0;
     round_trip(*make_codec(std::string("top-k:") + fraction), x, &bytes);
-    EXPECT_EQ(8 + 8 * k, bytes) << fraction;
+    EXPECT_EQ(8 + elias_fano::bytes(1000, k) + 4 * k, bytes) << fraction;
   }
 }
 
@@ -123,10 +125,11 @@ TEST(TopK, ANaNIsFoundWhereverItIs) {
   }
 }
 
-// Header of 2 words, then indices, then values: n = 1000, k = 3.
-struct Wire {
+// n = 1000, k = 3: l = 8, 3 + 3 bits of highs, 24 bits of lows (elias_fano.h).
+struct [[gnu::packed]] Wire {
   uint32_t n = 1000, k = 3;
-  uint32_t indices[3] = {0, 500, 999};
+  uint8_t highs = 0b100101;         // 0, 1, 3
+  uint8_t lows[3] = {0, 244, 231};  // so 0, 500, 999
   float values[3] = {1, 2, 3};
 };
 
@@ -140,10 +143,12 @@ TEST(TopK, CheckAndDecodeRefuseTheSameWires) {
   };
   add(Reason::kMalformed, [](Wire& w) { w.n = 1001; });
   add(Reason::kMalformed, [](Wire& w) { w.k = 2; });
-  add(Reason::kMalformed, [](Wire& w) { w.indices[1] = 0; });
-  add(Reason::kMalformed, [](Wire& w) { w.indices[1] = 999; });
-  add(Reason::kMalformed, [](Wire& w) { w.indices[2] = 1000; });
-  add(Reason::kMalformed, [](Wire& w) { w.indices[2] = ~0u; });
+  add(Reason::kMalformed, [](Wire& w) { w.k = ~0u; });
+  add(Reason::kMalformed, [](Wire& w) { w.highs = 0b100011, w.lows[1] = 0; });    // 0, 0
+  add(Reason::kMalformed, [](Wire& w) { w.highs = 0b110001, w.lows[1] = 232; });  // 1000 behind
+  add(Reason::kMalformed, [](Wire& w) { w.lows[2] = 232; });                      // 1000
+  add(Reason::kMalformed, [](Wire& w) { w.highs = 0b101; });
+  add(Reason::kMalformed, [](Wire& w) { w.highs = 0b10100101; });
   add(Reason::kNotFinite, [](Wire& w) { w.values[0] = NAN; });
   add(Reason::kNotFinite, [](Wire& w) { w.values[2] = -INFINITY; });
   for (const auto& [wire, reason] : cases) {
@@ -151,6 +156,10 @@ TEST(TopK, CheckAndDecodeRefuseTheSameWires) {
     std::vector<float> y(1000);
     EXPECT_EQ(reason, codec->check(bytes.bytes(), 1000).reason());
     EXPECT_EQ(reason, codec->decode_add(bytes.bytes(), 1.0f, y).reason());
+    if (reason != Reason::kOk) continue;
+    std::vector<float> expected(1000);
+    expected[0] = 1, expected[500] = 2, expected[999] = 3;
+    EXPECT_EQ(expected, y);
   }
 }
 

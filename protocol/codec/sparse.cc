@@ -1,0 +1,198 @@
+#include "protocol/codec/sparse.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "protocol/codec/elias_fano.h"
+#include "protocol/kernels.h"
+#include "protocol/limits.h"
+#include "topology/assert.h"
+
+namespace kith {
+
+namespace {
+
+constexpr size_t kHeaderBytes = 8;
+
+std::span<uint32_t> as_indices(Buffer& buffer) {
+  return {reinterpret_cast<uint32_t*>(buffer.data()), buffer.size() / sizeof(uint32_t)};
+}
+
+uint32_t load_u32(const std::byte* from) {
+  uint32_t value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+// The parts of a wire whose sizes are right.
+struct Parts {
+  size_t k = 0;
+  std::span<const std::byte> positions;
+  std::span<const std::byte> values;
+};
+
+// The entries of a far vector: each is a miss in the caches, unless it was asked for in time.
+void scatter_add(std::span<const uint32_t> indices, std::span<const float> values, float* y) {
+  constexpr size_t kAhead = 32;
+  const size_t k = indices.size();
+  const size_t prefetched = k - std::min(k, kAhead);
+  for (size_t i = 0; i < prefetched; ++i) {
+    __builtin_prefetch(y + indices[i + kAhead], 1);
+    y[indices[i]] += values[i];
+  }
+  for (size_t i = prefetched; i < k; ++i) y[indices[i]] += values[i];
+}
+
+class Sparse final : public Codec {
+ public:
+  Sparse(std::unique_ptr<Sparsifier> sparsifier, std::unique_ptr<Codec> values)
+      : sparsifier_(std::move(sparsifier)),
+        values_(std::move(values)),
+        plain_(values_->lossless() && values_->bytes_per_value() == sizeof(float)) {}
+
+  Status encode(const SharedBuffer& x, Rng& rng, Pool& pool, SharedBuffer& wire) const override {
+    wire.reset();
+    const std::span<const float> all = x.floats();
+    KITH_ASSERT(all.size() <= limits::kParameters);
+    Chosen chosen;
+    if (Status s = sparsifier_->choose(all, rng, pool, chosen); !s.ok()) return s;
+    const SharedBuffer sent = std::move(chosen.values).freeze();
+    SharedBuffer coded;
+    if (Status s = values_->encode(sent, rng, pool, coded); !s.ok()) return s;
+    const size_t k = sent.floats().size();
+    const size_t position_bytes = chosen.positions.size();
+    KITH_ASSERT(position_bytes == sparsifier_->position_bytes(all.size(), k));
+    Buffer out = pool.acquire(kHeaderBytes + position_bytes + coded.size());
+    const uint32_t header[] = {static_cast<uint32_t>(all.size()), static_cast<uint32_t>(k)};
+    std::byte* to = out.data();
+    std::memcpy(to, header, sizeof header);
+    std::memcpy(to + kHeaderBytes, chosen.positions.data(), position_bytes);
+    std::memcpy(to + kHeaderBytes + position_bytes, coded.data(), coded.size());
+    wire = std::move(out).freeze();
+    return {};
+  }
+
+  // The values are decoded apart, times scale, and then added where they belong.
+  Status decode_add(std::span<const std::byte> wire, float scale,
+                    std::span<float> y) const override {
+    Parts parts;
+    if (Status s = split(wire, y.size(), parts); !s.ok()) return s;
+    Buffer indices = scratch_.acquire(parts.k * sizeof(uint32_t));
+    if (Status s = sparsifier_->positions(parts.positions, y.size(), as_indices(indices), scratch_);
+        !s.ok()) {
+      return s;
+    }
+    Buffer values = scratch_.acquire_floats(parts.k);
+    std::ranges::fill(values.floats(), 0.0f);
+    const double gain = sparsifier_->gain(y.size(), parts.k);
+    if (Status s =
+            values_->decode_add(parts.values, static_cast<float>(scale * gain), values.floats());
+        !s.ok()) {
+      return s;
+    }
+    scatter_add(as_indices(indices), values.floats(), y.data());
+    return {};
+  }
+
+  Status check(std::span<const std::byte> wire, size_t count) const override {
+    Parts parts;
+    if (Status s = split(wire, count, parts); !s.ok()) return s;
+    return sparsifier_->check_positions(parts.positions, count, parts.k);
+  }
+
+  // Of independent ones: the values that are sent carry w of their own codec, (1 + w) of both.
+  double variance_bound(size_t n) const override {
+    const size_t most = sparsifier_->count(n).value_or(n);
+    return (1 + sparsifier_->variance_bound(n)) * (1 + values_->variance_bound(most)) - 1;
+  }
+
+  std::string describe() const override {
+    return sparsifier_->describe() + (plain_ ? "" : " | " + values_->describe());
+  }
+
+ private:
+  // Everything but the positions themselves is checked. Plain values are looked at: they are few.
+  Status split(std::span<const std::byte> wire, size_t n, Parts& parts) const {
+    if (wire.size() < kHeaderBytes) return Reason::kTruncated;
+    if (load_u32(wire.data()) != n) return Reason::kMalformed;
+    parts.k = load_u32(wire.data() + 4);
+    if (parts.k > n || parts.k != sparsifier_->count(n).value_or(parts.k)) {
+      return Reason::kMalformed;
+    }
+    const size_t position_bytes = sparsifier_->position_bytes(n, parts.k);
+    if (wire.size() - kHeaderBytes < position_bytes) return Reason::kTruncated;
+    parts.positions = wire.subspan(kHeaderBytes, position_bytes);
+    parts.values = wire.subspan(kHeaderBytes + position_bytes);
+    if (Status s = values_->check(parts.values, parts.k); !s.ok()) return s;
+    return !plain_ || kernels::all_finite_bytes(parts.values) ? Status() : Reason::kNotFinite;
+  }
+
+  std::unique_ptr<Sparsifier> sparsifier_;
+  std::unique_ptr<Codec> values_;
+  bool plain_;            // the values travel as they are
+  mutable Pool scratch_;  // decode_add is given none; blocks only, nothing that a result depends on
+};
+
+}  // namespace
+
+Status IndexedSparsifier::choose(std::span<const float> x, Rng&, Pool& pool, Chosen& chosen) const {
+  Buffer indices;
+  if (Status s = select(x, pool, indices, chosen.values); !s.ok()) return s;
+  const std::span<const uint32_t> increasing = as_indices(indices);
+  chosen.positions = pool.acquire(elias_fano::bytes(x.size(), increasing.size()));
+  elias_fano::encode(increasing, x.size(), chosen.positions.bytes());
+  return {};
+}
+
+size_t IndexedSparsifier::position_bytes(size_t n, size_t k) const {
+  return elias_fano::bytes(n, k);
+}
+
+Status IndexedSparsifier::positions(std::span<const std::byte> coded, size_t n,
+                                    std::span<uint32_t> indices, Pool&) const {
+  return elias_fano::decode(coded, n, indices);
+}
+
+Status IndexedSparsifier::check_positions(std::span<const std::byte> coded, size_t n,
+                                          size_t k) const {
+  return elias_fano::check(coded, n, k);
+}
+
+std::optional<Share> Share::parse(const std::string& text) {
+  const char* const end = text.data() + text.size();
+  const auto whole = [&](const std::from_chars_result& result) {
+    return result.ec == std::errc() && result.ptr == end;
+  };
+  Share share;
+  if (whole(std::from_chars(text.data(), end, share.count_))) {
+    return share.count_ > 0 && share.count_ <= limits::kParameters ? std::optional(share)
+                                                                   : std::nullopt;
+  }
+  share.count_ = 0;
+  const bool number = whole(std::from_chars(text.data(), end, share.fraction_));
+  return number && share.fraction_ > 0 && share.fraction_ <= 1 ? std::optional(share)
+                                                               : std::nullopt;
+}
+
+size_t Share::of(size_t n) const {
+  if (count_ > 0) return std::min(count_, n);
+  const auto rounded = static_cast<size_t>(fraction_ * static_cast<double>(n) + 0.5);
+  return std::min(n, std::max(rounded, size_t{1}));
+}
+
+std::string Share::text() const {
+  if (count_ > 0) return std::to_string(count_);
+  if (fraction_ == 1) return "1.0";  // "1" would be a count
+  char text[32];
+  const auto [end, error] = std::to_chars(text, text + sizeof text, fraction_);
+  KITH_ASSERT(error == std::errc());
+  return std::string(text, end);
+}
+
+std::unique_ptr<Codec> make_sparse(std::unique_ptr<Sparsifier> sparsifier,
+                                   std::unique_ptr<Codec> values) {
+  return std::make_unique<Sparse>(std::move(sparsifier), std::move(values));
+}
+
+}  // namespace kith
