@@ -48,6 +48,8 @@ TEST(Compressor, MemoryStaysBoundedForTheCoarsestCodecs) {
   const std::pair<const char*, double> cases[] = {{"qsgd:1:512", coarsest},
                                                   {"qsgd:2:4096", 1 + std::sqrt(4096.0) / 2},
                                                   {"top-k:1", kSize},
+                                                  {"rand-k:16", kSize / 16},
+                                                  {"rand-k:512 | qsgd:1", 8 * coarsest},
                                                   {"top-k:512 | qsgd:1", 8 * coarsest}};
   for (const auto& [spec, inverse] : cases) {
     Pool pool;
