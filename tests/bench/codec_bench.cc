@@ -63,6 +63,16 @@ void measure(std::vector<Timed>& timed, size_t count) {
   }
 }
 
+// Its example, and what else is worth knowing. The values are N(0, 1).
+std::vector<std::string> specs_of(const kith::CodecInfo& info) {
+  const std::string name = info.name;
+  std::vector<std::string> specs = {info.example};
+  if (name == "qsgd") specs.emplace_back("qsgd:127:4096");
+  if (name == "threshold") specs = {"threshold:2.576"};  // 1 % of them
+  if (info.over != nullptr) specs.push_back(specs.front() + " | qsgd:15");
+  return specs;
+}
+
 void bench(size_t count) {
   Pool pool;
   Rng rng(1, NodeId{0}, Purpose::kTest);
@@ -81,11 +91,7 @@ void bench(size_t count) {
   std::vector<std::unique_ptr<Codec>> codecs;
   std::vector<std::unique_ptr<kith::Compressor>> streams;
   for (const kith::CodecInfo* info : kith::all_codecs()) {
-    codecs.push_back(kith::make_codec(info->example));
-    if (std::string(info->name) == "qsgd") codecs.push_back(kith::make_codec("qsgd:127:4096"));
-    if (info->over != nullptr) {
-      codecs.push_back(kith::make_codec(std::string(info->example) + " | qsgd:15"));
-    }
+    for (const std::string& spec : specs_of(*info)) codecs.push_back(kith::make_codec(spec));
   }
   for (const auto& codec : codecs) {
     const std::string name = codec->describe();

@@ -74,7 +74,8 @@ def main():
     for kind, down in (("sync", "qsgd:15"), ("local-sgd", "top-k:0.1"), ("slowmo", "qsgd:15")):
         same(f"{kind} with {down} on the way down", LABORATORY, 5,
              [f'algorithm.kind="{kind}"', 'topology.graph="star"', f'codec.down="{down}"'])
-    for codec in ("fp16", "bf16", "top-k:0.1", "qsgd:15"):
+    for codec in ("fp16", "bf16", "top-k:0.1", "qsgd:15", "rand-k:0.5", "threshold:0.01",
+                  "top-k:0.1 | qsgd:15"):
         for algorithm in ("dpsgd", "sync"):
             for feedback in ("false", "true"):
                 sets = ALGORITHMS[algorithm] + [f"codec.kind=\"{codec}\"",
