@@ -23,7 +23,7 @@ HELP
 build=(
   g++ cmake ninja-build ccache mold pkg-config git ca-certificates
   libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libeigen3-dev libspectra-dev libasio-dev
-  libcli11-dev libtomlplusplus-dev libfmt-dev nlohmann-json3-dev zlib1g-dev libhwy-dev
+  libcli11-dev libtomlplusplus-dev libfmt-dev nlohmann-json3-dev zlib1g-dev libhwy-dev libzstd-dev
   libxxhash-dev librandom123-dev libboost-dev
   dataset-fashion-mnist
 )
@@ -31,7 +31,7 @@ tests=(
   libgtest-dev libgmock-dev libbenchmark-dev clang clang-format python3 python3-numpy
 )
 runtime=(
-  ca-certificates libstdc++6 libzmq5 zlib1g libxxhash0 libfmt9
+  ca-certificates libstdc++6 libzmq5 zlib1g libzstd1 libxxhash0 libfmt9
   dataset-fashion-mnist
 )
 

@@ -61,11 +61,14 @@ struct CodecInfo {
   const char* argument;  // "fraction in (0, 1], or a count": what follows the colon; "" = none
   const char* help;      // one line
   const char* example;   // "top-k:0.01": conformance tests and fuzzers run it
-  // Throws OperatorError. Null where `over` is set.
+  // One of three is set; each throws OperatorError.
   std::unique_ptr<Codec> (*make)(const std::string& argument) = nullptr;
   // Of a codec that sends some of the values: those are coded by `values`.
   std::unique_ptr<Codec> (*over)(const std::string& argument,
                                  std::unique_ptr<Codec> values) = nullptr;
+  // Of one that packs what `inner` writes.
+  std::unique_ptr<Codec> (*around)(const std::string& argument,
+                                   std::unique_ptr<Codec> inner) = nullptr;
 };
 
 std::span<const CodecInfo* const> all_codecs();

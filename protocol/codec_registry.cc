@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <vector>
+
 #include "protocol/codec.h"
 
 namespace kith {
@@ -50,14 +53,18 @@ Stage stage_of(const std::string& text, const std::string& whole) {
                       " is not known; known are, for example: " + known_codecs());
 }
 
-std::string trimmed_end(std::string text) {
-  text.erase(text.find_last_not_of(' ') + 1);
-  return text;
-}
-
-std::string trimmed_start(std::string text) {
-  text.erase(0, text.find_first_not_of(' '));
-  return text;
+// Blanks may stand around a bar, nowhere else.
+std::vector<Stage> stages_of(const std::string& spec) {
+  std::vector<Stage> stages;
+  size_t first = 0;
+  for (size_t bar = spec.find('|'); bar != spec.npos; bar = spec.find('|', first)) {
+    std::string text = spec.substr(first, bar - first);
+    text.erase(text.find_last_not_of(' ') + 1);
+    stages.push_back(stage_of(text, spec));
+    first = std::min(spec.find_first_not_of(' ', bar + 1), spec.size());
+  }
+  stages.push_back(stage_of(spec.substr(first), spec));
+  return stages;
 }
 
 std::string sparsifiers() {
@@ -69,28 +76,42 @@ std::string sparsifiers() {
   return text;
 }
 
+[[noreturn]] void refuse(const std::string& spec, const std::string& why) {
+  throw OperatorError("codec \"" + spec + "\": " + why + "; a chain is one of " + sparsifiers() +
+                      ", then one that sends every value, then zstd, as in "
+                      "\"top-k:0.01 | qsgd:15 | zstd\"; each may be absent");
+}
+
+// What codes every value that it is given; identity where there is none.
+std::unique_ptr<Codec> make_values(std::span<const Stage> stages, const std::string& spec) {
+  if (stages.empty()) return make_codec("identity");
+  const Stage& first = stages.front();
+  if (first.info->make == nullptr) {
+    refuse(spec, std::string(first.info->name) + " stands where it cannot");
+  }
+  if (stages.size() > 1) {
+    refuse(spec, std::string(stages[1].info->name) + " cannot come after " + first.info->name);
+  }
+  return first.info->make(first.argument);
+}
+
+std::unique_ptr<Codec> make_chain(std::span<const Stage> stages, const std::string& spec) {
+  if (stages.empty()) return make_codec("identity");
+  const Stage& last = stages.back();
+  if (last.info->around != nullptr) {
+    return last.info->around(last.argument, make_chain(stages.first(stages.size() - 1), spec));
+  }
+  const Stage& first = stages.front();
+  if (first.info->over != nullptr) {
+    return first.info->over(first.argument, make_values(stages.subspan(1), spec));
+  }
+  return make_values(stages, spec);
+}
+
 }  // namespace
 
 std::unique_ptr<Codec> make_codec(const std::string& spec) {
-  const size_t bar = spec.find('|');
-  if (bar == std::string::npos) {
-    const Stage only = stage_of(spec, spec);
-    if (only.info->over == nullptr) return only.info->make(only.argument);
-    return only.info->over(only.argument, make_codec("identity"));
-  }
-  const Stage first = stage_of(trimmed_end(spec.substr(0, bar)), spec);
-  if (first.info->over == nullptr) {
-    throw OperatorError("codec \"" + spec + "\": " + first.info->name +
-                        " sends every value, so nothing comes after it; a chain begins with " +
-                        sparsifiers() + ", as in \"top-k:0.01 | qsgd:15\"");
-  }
-  const Stage second = stage_of(trimmed_start(spec.substr(bar + 1)), spec);
-  if (second.info->over != nullptr) {
-    throw OperatorError("codec \"" + spec + "\": " + second.info->name +
-                        " cannot code the values of " + first.info->name +
-                        "; what can sends every value, as in \"top-k:0.01 | qsgd:15\"");
-  }
-  return first.info->over(first.argument, second.info->make(second.argument));
+  return make_chain(stages_of(spec), spec);
 }
 
 Status decode_add(const Codec& codec, const Payload& payload, float scale, std::span<float> y,

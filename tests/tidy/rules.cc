@@ -61,6 +61,7 @@ const std::vector<HeavyHeader>& heavy_headers() {
        {"Eigen/", "eigen3/", "unsupported/Eigen", "Spectra/"},
        {"topology/", "protocol/theory/", "protocol/kernels.cc", "daemon/learn/"}},
       {"Boost.Math", {"boost/math"}, {"protocol/theory/"}},
+      {"Zstandard", {"zstd.h"}, {"protocol/codec/zstd.cc"}},
       {"oneDNN", {"dnnl", "oneapi/dnnl"}, {"daemon/learn/"}},
       {"nlohmann json", {"nlohmann/"}, {"daemon/", "client/"}},
       {"toml++", {"toml++/", "tomlplusplus/"}, {"daemon/", "client/"}},

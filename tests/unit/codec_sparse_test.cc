@@ -33,7 +33,7 @@ Coded round_trip(const Codec& codec, std::span<const float> x, Rng rng, Pool& po
 
 TEST(Chain, IsTheSecondCodecOnTheValuesOfTheFirst) {
   for (const CodecInfo* second : all_codecs()) {
-    if (second->over != nullptr) continue;
+    if (second->make == nullptr) continue;
     for (const test::Shape shape : test::kShapes) {
       for (const size_t n : test::kSizes) {
         SCOPED_TRACE(std::string(second->example) + " " + name_of(shape) + " n " +
@@ -148,7 +148,9 @@ TEST(Chain, RefusesWhatIsNone) {
       {"top-k:1 | rand-k:1", "rand-k"},   {"top-k:1 |", "not known"},
       {"| qsgd:15", "not known"},         {"top-k:1 | gzip", "gzip"},
       {"top-k | qsgd:15", "fraction"},    {"top-k:0.1 | qsgd:0", "levels"},
-      {"top-k:0.1 | fp16:2", "argument"},
+      {"top-k:0.1 | fp16:2", "argument"}, {"zstd | qsgd:15", "zstd"},
+      {"top-k:1 | zstd | bf16", "zstd"},  {"top-k:1 | bf16 | qsgd:1", "qsgd"},
+      {"zstd | zstd | bf16", "zstd"},
   };
   for (const auto& [spec, word] : cases) {
     EXPECT_NE(std::string::npos, refusal(spec).find(word)) << spec << ": " << refusal(spec);
