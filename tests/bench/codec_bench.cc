@@ -83,6 +83,7 @@ void bench(size_t count) {
   for (const kith::CodecInfo* info : kith::all_codecs()) {
     codecs.push_back(kith::make_codec(info->example));
     if (std::string(info->name) == "qsgd") codecs.push_back(kith::make_codec("qsgd:127:4096"));
+    if (std::string(info->name) == "eden") codecs.push_back(kith::make_codec("eden:4"));
     if (std::string(info->name) == "drive") {
       codecs.push_back(kith::make_codec("drive:unbiased"));
     }

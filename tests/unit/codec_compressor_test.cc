@@ -41,7 +41,7 @@ TEST(Compressor, SumSentAndMemoryAreTheSumGiven) {
 // Error feedback diverges on an unbiased codec of variance above 1 unless it is made a contraction
 // (Beznosikov et al. 2020): |e|^2 stays below 4 (1 + w)^2 max |x|^2.
 TEST(Compressor, MemoryStaysBoundedForTheCoarsestCodecs) {
-  for (const char* spec : {"qsgd:1:512", "qsgd:2:4096", "top-k:1", "drive", "drive:unbiased"}) {
+  for (const char* spec : {"qsgd:1:512", "qsgd:2:4096", "top-k:1", "drive", "eden:1"}) {
     constexpr size_t kSize = 4096;
     Pool pool;
     Rng rng = test::test_rng(3);
