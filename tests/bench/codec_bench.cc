@@ -68,6 +68,8 @@ std::vector<std::string> specs_of(const kith::CodecInfo& info) {
   const std::string name = info.name;
   std::vector<std::string> specs = {info.example};
   if (name == "qsgd") specs.emplace_back("qsgd:127:4096");
+  if (name == "eden") specs.emplace_back("eden:4");
+  if (name == "drive") specs.emplace_back("drive:unbiased");
   if (name == "threshold") specs = {"threshold:2.576"};  // 1 % of them
   if (info.over != nullptr) specs.push_back(specs.front() + " | qsgd:15");
   return specs;

@@ -45,12 +45,15 @@ TEST(Compressor, SumSentAndMemoryAreTheSumGiven) {
 TEST(Compressor, MemoryStaysBoundedForTheCoarsestCodecs) {
   constexpr size_t kSize = 4096;
   const double coarsest = 1 + std::sqrt(512.0);  // of qsgd:1
+  const double eden = make_codec("eden:1")->variance_bound(kSize);
   const std::pair<const char*, double> cases[] = {{"qsgd:1:512", coarsest},
                                                   {"qsgd:2:4096", 1 + std::sqrt(4096.0) / 2},
                                                   {"top-k:1", kSize},
                                                   {"rand-k:16", kSize / 16},
                                                   {"rand-k:512 | qsgd:1", 8 * coarsest},
-                                                  {"top-k:512 | qsgd:1", 8 * coarsest}};
+                                                  {"top-k:512 | qsgd:1", 8 * coarsest},
+                                                  {"drive", std::numbers::pi / 2},
+                                                  {"eden:1", 1 + eden}};
   for (const auto& [spec, inverse] : cases) {
     Pool pool;
     Rng rng = test::test_rng(3);
