@@ -54,9 +54,12 @@ TEST_P(CodecConformance, RoundTripIsFiniteAndNoFurtherThanTheCodecMayGo) {
     if (codec_->lossless()) {
       ASSERT_EQ(x, y);
     }
-    // No codec here loses more than the vector itself, beyond half a step of fp16's least values.
+    // A contraction never loses more than the vector itself, beyond half a step of fp16's least
+    // values. An unbiased codec loses w |x|^2 on average at the most, which these draws, the same
+    // in every run, do not exceed twice.
+    const double most = std::max(1.0, 2 * codec_->variance_bound());
     ASSERT_LE(std::sqrt(error),
-              std::sqrt(test::squared_norm_of(x)) + 0x1p-25 * std::sqrt(x.size()));
+              std::sqrt(most * test::squared_norm_of(x)) + 0x1p-25 * std::sqrt(x.size()));
   });
 }
 
