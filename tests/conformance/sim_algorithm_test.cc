@@ -102,7 +102,7 @@ uint64_t resent(const SimulationResult& result) {
 }
 
 TEST(EveryAlgorithm, IsCombinedWithEveryGraphAndCodecThatItCanServe) {
-  // dpsgd on the graphs without options x 5 codecs x 2, sync on the star.
+  // dpsgd on the graphs without options x codecs x 2, sync on the star.
   const std::vector<Setting> settings = all_settings();
   EXPECT_GE(settings.size(), 60u);
   for (const AlgorithmInfo* algorithm : all_algorithms()) {
