@@ -11,9 +11,7 @@
 // Code i takes bits i*b .. i*b + b - 1 of the stream, lowest bit of a byte first: the level, then
 // the sign. The unused bits of the last byte are 0.
 //
-// The random bits come from 16 xoshiro128+ generators (Blackman, Vigna 2021), seeded from the
-// caller's stream at each call: value i uses generator i % 16, whatever the vector width. A
-// probability has 24 bits.
+// A probability has 24 bits, which come from random_lanes.h.
 #include <algorithm>
 #include <bit>
 #include <charconv>
@@ -21,6 +19,7 @@
 #include <cstring>
 
 #include "protocol/codec.h"
+#include "protocol/codec/random_lanes.h"
 #include "protocol/kernels.h"
 #include "protocol/limits.h"
 #include "protocol/vector_targets.h"
@@ -31,13 +30,14 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "protocol/codec/random_lanes-inl.h"
+
 #ifndef KITH_QSGD_SHARED
 #define KITH_QSGD_SHARED
 namespace kith::qsgd {
 
 // Values that are coded together: 64 codes of b bits are 8 b bytes.
 constexpr size_t kGroup = 64;
-constexpr size_t kLanes = 16;
 // Values between two steps of the coding. Each step writes with another width than the next one
 // reads with, which is slow while a store is still on its way: a block is long enough for it to
 // have arrived, and stays in the L1 cache.
@@ -45,10 +45,6 @@ constexpr size_t kBlock = 512;
 constexpr size_t kWords = kBlock / 4;  // of four codes
 constexpr size_t kPackedBytes =
     kBlock * 2 + 16;  // codes of 16 bits, and what a wide access overshoots
-
-struct RandomLanes {
-  uint32_t state[4][kLanes];
-};
 
 // How to code the values of one bucket.
 struct Scale {
@@ -76,22 +72,9 @@ constexpr IntegerTag kIntegers;
 constexpr CodeTag kCodes;
 constexpr WordTag kWordTag;
 constexpr size_t kWidth = hn::MaxLanes(kFloats);
-constexpr size_t kVectors = kLanes / kWidth;
 constexpr size_t kWordWidth = hn::MaxLanes(kWordTag);
 
 using Bits = hn::Vec<BitsTag>;
-
-HWY_INLINE Bits next_random(Bits (&s)[4][kVectors], size_t j) {
-  const Bits result = hn::Add(s[0][j], s[3][j]);
-  const Bits t = hn::ShiftLeft<9>(s[1][j]);
-  s[2][j] = hn::Xor(s[2][j], s[0][j]);
-  s[3][j] = hn::Xor(s[3][j], s[1][j]);
-  s[1][j] = hn::Xor(s[1][j], s[2][j]);
-  s[0][j] = hn::Xor(s[0][j], s[3][j]);
-  s[2][j] = hn::Xor(s[2][j], t);
-  s[3][j] = hn::Or(hn::ShiftLeft<11>(s[3][j]), hn::ShiftRight<21>(s[3][j]));
-  return result;
-}
 
 // Codes of one vector of values, in the lower 16 bits: level | sign << level_bits.
 HWY_INLINE Bits quantise(hn::Vec<FloatTag> x, Bits random, const Scale& scale) {
@@ -175,13 +158,8 @@ HWY_INLINE void unpack(const uint8_t* in, size_t n, uint32_t b, uint16_t* codes)
 }
 
 // Codes n values of one bucket; writes ceil(n b / 8) bytes.
-void encode_bucket(const float* x, size_t n, Scale scale, RandomLanes& random, uint8_t* out) {
-  Bits state[4][kVectors];
-  for (size_t w = 0; w < 4; ++w) {
-    for (size_t j = 0; j < kVectors; ++j) {
-      state[w][j] = hn::LoadU(kBits, random.state[w] + j * kWidth);
-    }
-  }
+void encode_bucket(const float* x, size_t n, Scale scale, RandomLanes& lanes, uint8_t* out) {
+  random_lanes::HWY_NAMESPACE::Random random(lanes);
   const uint32_t b = scale.level_bits + 1;
   alignas(64) float tail[kBlock];
   alignas(64) uint16_t codes[kBlock];
@@ -194,10 +172,10 @@ void encode_bucket(const float* x, size_t n, Scale scale, RandomLanes& random, u
       std::memcpy(tail, block, count * sizeof(float));
       block = tail;
     }
-    for (size_t row = 0; row < 4 * words_for(count); row += kLanes) {
-      for (size_t j = 0; j < kVectors; ++j) {
+    for (size_t row = 0; row < 4 * words_for(count); row += kRandomLanes) {
+      for (size_t j = 0; j < kRandomLanes / kWidth; ++j) {
         const size_t at = row + j * kWidth;
-        const Bits code = quantise(hn::LoadU(kFloats, block + at), next_random(state, j), scale);
+        const Bits code = quantise(hn::LoadU(kFloats, block + at), random.next(j), scale);
         hn::Store(hn::TruncateTo(kCodes, code), kCodes, codes + at);
       }
     }
@@ -205,11 +183,7 @@ void encode_bucket(const float* x, size_t n, Scale scale, RandomLanes& random, u
     std::memcpy(out, packed, (count * b + 7) / 8);
     out += count / 8 * b;
   }
-  for (size_t w = 0; w < 4; ++w) {
-    for (size_t j = 0; j < kVectors; ++j) {
-      hn::StoreU(state[w][j], kBits, random.state[w] + j * kWidth);
-    }
-  }
+  random.store(lanes);
 }
 
 // y += unit * level * sign. Levels above s, which no sender writes, count as s.
@@ -245,7 +219,7 @@ void decode_bucket(const uint8_t* in, size_t readable, size_t n, Scale scale, fl
       from = padded;
     }
     unpack(from, count, b, codes);
-    if (count % kLanes == 0) {
+    if (count % kRandomLanes == 0) {
       add_codes(codes, count, scale, unit, y + i);
     } else {
       std::memcpy(tail, y + i, count * sizeof(float));
@@ -291,18 +265,6 @@ constexpr size_t kDefaultBucket = 512;
 constexpr size_t kLargestBucket = size_t{1} << 30;
 static_assert(kDefaultBucket % qsgd::kGroup == 0 && kLargestBucket % qsgd::kGroup == 0);
 
-qsgd::RandomLanes seed_lanes(Rng& rng) {
-  qsgd::RandomLanes lanes;
-  for (auto& word : lanes.state) {
-    for (size_t lane = 0; lane < qsgd::kLanes; lane += 2) {
-      const uint64_t bits = rng.next();
-      word[lane] = static_cast<uint32_t>(bits);
-      word[lane + 1] = static_cast<uint32_t>(bits >> 32);
-    }
-  }
-  return lanes;
-}
-
 class Qsgd final : public Codec {
  public:
   Qsgd(uint32_t levels, size_t bucket)
@@ -324,7 +286,7 @@ class Qsgd final : public Codec {
     std::memcpy(out.data(), &n, sizeof n);
     std::byte* norms = out.data() + kHeaderBytes;
     auto* codes = reinterpret_cast<uint8_t*>(norms + buckets(n) * sizeof(float));
-    qsgd::RandomLanes lanes = seed_lanes(rng);
+    RandomLanes lanes = seed_lanes(rng);
     for (size_t first = 0; first < n; first += bucket_) {
       const auto bucket = values.subspan(first, std::min(bucket_, n - first));
       const auto norm = static_cast<float>(std::sqrt(kernels::squared_norm(bucket)));

@@ -1,63 +1,27 @@
 // QSGD (Alistarh et al. 2017): unbiased, and with exactly the variance
 // E||Q(x) - x||^2 = sum over buckets of (||x||^2 / s^2) sum p_i (1 - p_i), p_i = frac(s
 // |x_i|/||x||).
-#include <gtest/gtest.h>
-
 #include <bit>
 
-#include "protocol/codec.h"
 #include "tests/instruction_sets.h"
-#include "tests/vectors.h"
+#include "tests/unit/codec_law.h"
 
 namespace kith {
 namespace {
 
-struct Moments {
-  double variance = 0;  // E||Q(x) - x||^2
-  double spread = 0;    // variance of ||Q(x) - x||^2: the errors of the values are independent
-};
-
 // What the paper says, from x alone.
-Moments predicted(std::span<const float> x, size_t levels, size_t bucket) {
-  Moments moments;
+test::Law predicted(std::span<const float> x, size_t levels, size_t bucket) {
+  test::Law law;
   for (size_t first = 0; first < x.size(); first += bucket) {
     const auto part = x.subspan(first, std::min(bucket, x.size() - first));
-    const double norm = std::sqrt(test::squared_norm_of(part));
-    if (norm == 0) continue;
-    const double unit = norm / static_cast<double>(levels);
+    const double unit = std::sqrt(test::squared_norm_of(part)) / static_cast<double>(levels);
+    if (unit == 0) continue;
     for (const float value : part) {
-      const double v = std::fabs(value) / unit;
-      const double p = v - std::floor(v);
-      // The error is (1 - p) with probability p, -p otherwise; its square has the variance below.
-      moments.variance += unit * unit * p * (1 - p);
-      moments.spread += std::pow(unit, 4) * p * (1 - p) * std::pow(1 - 2 * p, 2);
+      const double low = std::floor(std::fabs(value) / unit) * unit;
+      test::add_value(law, std::fabs(value), low, low + unit);
     }
   }
-  return moments;
-}
-
-struct Sample {
-  std::vector<double> mean;  // of Q(x) - x, per value
-  double error = 0;          // mean of ||Q(x) - x||^2
-};
-
-Sample measure(const Codec& codec, const std::vector<float>& x, size_t trials, Rng& rng) {
-  Pool pool;
-  const SharedBuffer shared = copy_of(x, pool);
-  Sample sample{std::vector<double>(x.size()), 0};
-  std::vector<float> y(x.size());
-  for (size_t t = 0; t < trials; ++t) {
-    SharedBuffer wire;
-    EXPECT_TRUE(codec.encode(shared, rng, pool, wire).ok());
-    std::fill(y.begin(), y.end(), 0.0f);
-    EXPECT_TRUE(codec.decode_add(wire.bytes(), 1.0f, y).ok());
-    for (size_t i = 0; i < x.size(); ++i) {
-      const double error = static_cast<double>(y[i]) - x[i];
-      sample.mean[i] += error / static_cast<double>(trials);
-      sample.error += error * error / static_cast<double>(trials);
-    }
-  }
-  return sample;
+  return law;
 }
 
 struct Parameters {
@@ -71,53 +35,13 @@ const Parameters kParameters[] = {
     {"qsgd:16:128", 16, 128}, {"qsgd:127", 127, 512}, {"qsgd:15:65536", 15, 65536},
 };
 
-constexpr size_t kTrials = 2000;
-
-// Subnormal values are left to a test of their own: their levels are no floats.
-const test::Shape kStatisticalShapes[] = {test::Shape::kRandom, test::Shape::kSparse,
-                                          test::Shape::kConstant, test::Shape::kHeavyTailed,
-                                          test::Shape::kZero};
-
-TEST(Qsgd, VarianceIsThePapersWithinFourStandardErrors) {
+TEST(Qsgd, UnbiasedWithThePapersVariance) {
   uint64_t seed = 100;
   for (const Parameters& p : kParameters) {
-    for (const test::Shape shape : kStatisticalShapes) {
+    for (const test::Shape shape : test::kStatisticalShapes) {
       SCOPED_TRACE(std::string(p.spec) + " " + name_of(shape) + " seed " + std::to_string(++seed));
       const std::vector<float> x = test::make_vector(shape, 1000, seed);
-      Rng rng = test::test_rng(seed + 1000);
-      const Moments expected = predicted(x, p.levels, p.bucket);
-      const Sample sample = measure(*make_codec(p.spec), x, kTrials, rng);
-      const double standard_error = std::sqrt(expected.spread / kTrials);
-      const double rounding = 1e-5 * expected.variance;  // of levels and norms to floats
-      EXPECT_NEAR(expected.variance, sample.error, 4 * standard_error + rounding);
-    }
-  }
-}
-
-// Two statements, since among a thousand means some lie beyond four standard errors by chance: the
-// sum of all values is unbiased, and the means scatter as independent ones do.
-TEST(Qsgd, UnbiasedWithinFourStandardErrors) {
-  uint64_t seed = 300;
-  for (const Parameters& p : kParameters) {
-    for (const test::Shape shape : kStatisticalShapes) {
-      SCOPED_TRACE(std::string(p.spec) + " " + name_of(shape) + " seed " + std::to_string(++seed));
-      const std::vector<float> x = test::make_vector(shape, 1000, seed);
-      Rng rng = test::test_rng(seed + 1000);
-      const double variance = predicted(x, p.levels, p.bucket).variance / kTrials;
-      const Sample sample = measure(*make_codec(p.spec), x, kTrials, rng);
-      double sum = 0;
-      double signed_sum = 0;  // a level that is too high on average shows here
-      double squares = 0;
-      for (size_t i = 0; i < x.size(); ++i) {
-        sum += sample.mean[i];
-        signed_sum += x[i] < 0 ? -sample.mean[i] : sample.mean[i];
-        squares += sample.mean[i] * sample.mean[i];
-      }
-      const double rounding = 1e-6 * std::sqrt(test::squared_norm_of(x));
-      EXPECT_NEAR(0, sum, 4 * std::sqrt(variance) + rounding);
-      EXPECT_NEAR(0, signed_sum, 4 * std::sqrt(variance) + rounding);
-      // Of a sum of squares of independent means: at most as wide as one value carrying it all.
-      EXPECT_LE(squares, variance * (1 + 4 * std::sqrt(2.0)) + rounding * rounding);
+      test::expect_law(*make_codec(p.spec), x, predicted(x, p.levels, p.bucket), seed + 1000);
     }
   }
 }
