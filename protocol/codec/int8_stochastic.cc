@@ -22,6 +22,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
+
 #include "protocol/codec/int8-inl.h"
 #include "protocol/codec/random_lanes-inl.h"
 
@@ -74,7 +76,9 @@ class StochasticInt8 final : public BlockCodec {
  public:
   explicit StochasticInt8(size_t block) : BlockCodec("int8-stochastic", block, 1) {}
 
-  double variance_bound(size_t n) const override { return rounding_variance(std::min(block(), n), 127); }
+  double variance_bound(size_t n) const override {
+    return rounding_variance(std::min(block(), n), 127);
+  }
 
  private:
   size_t code_bytes(size_t n) const override { return n; }

@@ -22,6 +22,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
+
 #include "protocol/codec/blocks-inl.h"
 #include "protocol/codec/random_lanes-inl.h"
 
@@ -173,7 +175,9 @@ class TernGrad final : public BlockCodec {
  public:
   explicit TernGrad(size_t block) : BlockCodec("terngrad", block, 1) {}
 
-  double variance_bound(size_t n) const override { return rounding_variance(std::min(block(), n), 1); }
+  double variance_bound(size_t n) const override {
+    return rounding_variance(std::min(block(), n), 1);
+  }
 
  private:
   size_t code_bytes(size_t n) const override { return (n + kRows - 1) / kRows; }

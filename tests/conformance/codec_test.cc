@@ -180,7 +180,7 @@ TEST_P(CodecConformance, BytesPerValueTellsTheSize) {
 TEST_P(CodecConformance, DescriptionMakesTheSameCodec) {
   const std::string text = codec_->describe();
   EXPECT_EQ(text, make_codec(text)->describe());
-  EXPECT_EQ(0u, text.find(GetParam().substr(0, GetParam().find(':'))));
+  EXPECT_EQ(0u, text.find(GetParam().substr(0, GetParam().find_first_of(": "))));
   const std::vector<float> x = test::make_vector(test::Shape::kRandom, 1000, 1);
   Rng rng = test::test_rng(1);
   SharedBuffer wire;

@@ -228,7 +228,8 @@ TEST(Eden, UnbiasedForHardVectorsToo) {
         EXPECT_LT(found.along, 1e-5);
         // The bias that protocol/rotated_codec.h states: 0.4 % of the length.
         EXPECT_NEAR(0, found.bias, 4 * found.bias_error + 0.004 * 0.004);
-        EXPECT_LT(found.error.mean, codec->variance_bound(x.size()) + 4 * found.error.standard_error);
+        EXPECT_LT(found.error.mean,
+                  codec->variance_bound(x.size()) + 4 * found.error.standard_error);
       }
     }
   }

@@ -1,0 +1,207 @@
+#include "protocol/codec.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "client/command/command.h"
+#include "client/view/units.h"
+#include "daemon/store/safetensors.h"
+#include "protocol/kernels.h"
+#include "protocol/limits.h"
+#include "topology/error.h"
+
+namespace kith {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+struct CodecOptions {
+  std::string spec;
+  size_t size = 1'000'000;
+  std::string data;
+  uint64_t seed = 1;
+  bool list = false;
+  bool json = false;
+};
+
+struct CodecFigures {
+  std::string codec;
+  size_t values = 0;
+  size_t bytes = 0;
+  double encode_seconds = 0;
+  double decode_seconds = 0;
+  double copy_seconds = 0;    // memcpy of the same floats, in turn with the others
+  double error = 0;           // mean of |decode(encode(x)) - x|^2 / |x|^2
+  double variance_bound = 0;  // w
+  bool lossless = false;
+};
+
+constexpr int kRepeats = 9;
+
+double median(std::vector<double> values) {
+  std::ranges::nth_element(values, values.begin() + values.size() / 2);
+  return values[values.size() / 2];
+}
+
+template <class Work>
+double seconds_of(const Work& work) {
+  const auto begun = steady_clock::now();
+  work();
+  return std::chrono::duration<double>(steady_clock::now() - begun).count();
+}
+
+// Normal values, or all tensors of a safetensors file one after the other.
+std::vector<float> values_of(const CodecOptions& options) {
+  if (!options.data.empty()) return read_safetensors(options.data).values;
+  std::vector<float> values(options.size);
+  Rng rng(options.seed, NodeId{0}, Purpose::kTest);
+  rng.fill_normal(values);
+  return values;
+}
+
+double relative_error(std::span<const float> x, std::span<const float> y) {
+  double error = 0;
+  double norm = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double off = static_cast<double>(y[i]) - static_cast<double>(x[i]);
+    error += off * off;
+    norm += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+  }
+  return norm > 0 ? error / norm : 0;
+}
+
+CodecFigures measure(const CodecOptions& options) {
+  const std::unique_ptr<Codec> codec = make_codec(options.spec);
+  Pool pool;
+  const SharedBuffer x = copy_of(values_of(options), pool);
+  const std::span<const float> values = x.floats();
+  CodecFigures figures{.codec = codec->describe(),
+                       .values = values.size(),
+                       .variance_bound = codec->variance_bound(values.size()),
+                       .lossless = codec->lossless()};
+  std::vector<float> y(values.size());
+  std::vector<double> encode, decode, copy;
+  for (int repeat = 0; repeat < kRepeats; ++repeat) {
+    Rng rng(options.seed, NodeId{1}, Purpose::kCodec, static_cast<uint64_t>(repeat));
+    SharedBuffer wire;
+    Status status;
+    encode.push_back(seconds_of([&] { status = codec->encode(x, rng, pool, wire); }));
+    if (!status.ok()) {
+      throw OperatorError("the values hold NaN, infinity, or what " + figures.codec +
+                          " cannot hold: they cannot be encoded");
+    }
+    std::ranges::fill(y, 0.0f);
+    decode.push_back(seconds_of([&] { status = codec->decode_add(wire.bytes(), 1.0f, y); }));
+    figures.bytes = wire.size();
+    figures.error += relative_error(values, y) / kRepeats;
+    copy.push_back(seconds_of([&] { std::memcpy(y.data(), values.data(), x.size()); }));
+  }
+  figures.encode_seconds = median(encode);
+  figures.decode_seconds = median(decode);
+  figures.copy_seconds = median(copy);
+  return figures;
+}
+
+double gigabytes_per_second(const CodecFigures& figures, double seconds) {
+  return seconds > 0 ? 4e-9 * static_cast<double>(figures.values) / seconds : 0;
+}
+
+double bits_per_value(const CodecFigures& f) {
+  return f.values > 0 ? 8.0 * static_cast<double>(f.bytes) / static_cast<double>(f.values) : 0;
+}
+
+double ratio(const CodecFigures& f) {
+  return f.bytes > 0 ? 4.0 * static_cast<double>(f.values) / static_cast<double>(f.bytes) : 0;
+}
+
+void print_json(const CodecFigures& f) {
+  nlohmann::ordered_json json = {
+      {"codec", f.codec},
+      {"values", f.values},
+      {"bytes", f.bytes},
+      {"bits_per_value", bits_per_value(f)},
+      {"ratio", ratio(f)},
+      {"relative_error", f.error},
+      {"lossless", f.lossless},
+      {"encode_gigabytes_per_second", gigabytes_per_second(f, f.encode_seconds)},
+      {"decode_gigabytes_per_second", gigabytes_per_second(f, f.decode_seconds)},
+      {"memcpy_gigabytes_per_second", gigabytes_per_second(f, f.copy_seconds)}};
+  if (f.variance_bound > 0) json["variance_bound"] = f.variance_bound;
+  std::printf("%s\n", json.dump(2).c_str());
+}
+
+void print_text(const CodecFigures& f) {
+  const auto speed = [&](const char* what, double seconds) {
+    fmt::print("  {:<8} {:.2f} GB/s of floats, {:.2f} x memcpy, one thread\n", what,
+               gigabytes_per_second(f, seconds), seconds > 0 ? f.copy_seconds / seconds : 0);
+  };
+  fmt::print("{}: {} values in {} bytes\n", f.codec, count_text(f.values), count_text(f.bytes));
+  fmt::print("  size     {:.4g} bits a value, {:.4g} times smaller than floats\n",
+             bits_per_value(f), ratio(f));
+  speed("encode", f.encode_seconds);
+  speed("decode", f.decode_seconds);
+  fmt::print("  error    {:.4g} of |x|^2, on average of {} encodings", f.error, kRepeats);
+  if (f.lossless) {
+    fmt::print("; loses nothing\n");
+  } else if (f.variance_bound > 0) {
+    fmt::print("; unbiased, at most {:.4g} for any vector\n", f.variance_bound);
+  } else {
+    fmt::print("; biased, never more than 1: use it with codec.error_feedback\n");
+  }
+}
+
+void print_list(bool json) {
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const CodecInfo* info : all_codecs()) {
+    if (json) {
+      all.push_back({{"name", info->name},
+                     {"argument", info->argument},
+                     {"example", info->example},
+                     {"help", info->help}});
+    } else {
+      fmt::print("{:<18} {}\n", info->example, info->help);
+    }
+  }
+  if (json) std::printf("%s\n", all.dump(2).c_str());
+}
+
+int codec_command(const CodecOptions& options) {
+  if (options.list) {
+    print_list(options.json);
+    return kDone;
+  }
+  if (options.spec.empty()) throw OperatorError("kith codec needs a codec, or --list");
+  const CodecFigures figures = measure(options);
+  options.json ? print_json(figures) : print_text(figures);
+  return kDone;
+}
+
+}  // namespace
+
+void add_codec_command(CLI::App& program, Action& chosen) {
+  const auto options = std::make_shared<CodecOptions>();
+  CLI::App* command = program.add_subcommand(
+      "codec", "what a codec makes of a vector: bytes, error, speed beside memcpy");
+  command->add_option("CODEC", options->spec, "as in codec.kind of a job file");
+  command->add_option("--size", options->size, "normal values to encode (1000000)")
+      ->check(CLI::Range(size_t{1}, limits::kParameters).description(""));
+  command->add_option("--data", options->data, "encode these instead: a safetensors file");
+  command->add_option("--seed", options->seed, "of the values and of the codec's randomness (1)");
+  command->add_flag("--list", options->list, "name all codecs");
+  command->add_flag("--json", options->json, "print one JSON value");
+  command->footer(
+      "Examples: kith codec --list\n"
+      "          kith codec qsgd:15 --size 25000000\n"
+      "          kith codec top-k:0.01 --data runs/ring-8nodes-1/model.safetensors --json");
+  command->callback([options, &chosen] { chosen = [options] { return codec_command(*options); }; });
+}
+
+}  // namespace kith
