@@ -184,9 +184,13 @@ def all_die(damage):
                 for daemon in daemons]
         check(f"all were killed at once, {damage.__name__.replace('_', ' ')}: the same bits",
               ends == expected)
+        # Forgotten on the thread that writes, a moment later.
+        deadline = time.monotonic() + 10
+        while glob.glob(os.path.join(folder, "*", "run")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        check("what is over is not gone on with", not glob.glob(os.path.join(folder, "*", "run")))
         for daemon in daemons:
             daemon.__exit__()
-        check("what is over is not gone on with", not glob.glob(os.path.join(folder, "*", "run")))
 
 
 def newest_of(folder, node):
