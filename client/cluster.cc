@@ -25,16 +25,21 @@ Cluster::Cluster(const std::vector<std::string>& endpoints, Watch watch)
   }
 }
 
-std::vector<Answer> Cluster::gather(std::optional<milliseconds> patience, size_t nodes) {
-  const auto deadline = steady_clock::now() + patience.value_or(std::chrono::hours(1));
+std::optional<Answer> Cluster::await(size_t node, Deadline deadline) {
+  for (;;) {
+    const Deadline slice = std::min<Deadline>(deadline, steady_clock::now() + kSlice);
+    std::optional<Answer> answer = members_[node].connection.receive(slice);
+    watch_();
+    if (answer || steady_clock::now() >= deadline) return answer;
+  }
+}
+
+std::vector<Answer> Cluster::gather(std::optional<milliseconds> patience) {
+  const Deadline deadline = patience ? steady_clock::now() + *patience : Deadline::max();
   std::vector<Answer> answers;
-  for (size_t i = 0; i < nodes; ++i) {
-    std::optional<Answer> answer;
-    while (!answer) {
-      answer = members_[i].connection.receive(
-          std::min<Deadline>(deadline, steady_clock::now() + kSlice));
-      watch_();
-      if (answer || !patience || steady_clock::now() < deadline) continue;
+  for (size_t i = 0; i < members_.size(); ++i) {
+    std::optional<Answer> answer = await(i, deadline);
+    if (!answer) {
       throw RunFailed("node " + std::to_string(i) + " at " + endpoint(i) +
                       " does not answer: is kithd running there, and is the port open?");
     }
@@ -45,7 +50,7 @@ std::vector<Answer> Cluster::gather(std::optional<milliseconds> patience, size_t
 
 void Cluster::greet(milliseconds patience) {
   for (Member& member : members_) member.connection.send(control::HelloRequest{});
-  const std::vector<Answer> answers = gather(patience, members_.size());
+  const std::vector<Answer> answers = gather(patience);
   for (size_t i = 0; i < answers.size(); ++i) {
     const auto* hello = std::get_if<control::HelloReply>(&answers[i].reply);
     if (!hello) throw RunFailed("what listens at " + endpoint(i) + " is not a kithd of this kind");
@@ -67,7 +72,7 @@ void Cluster::start(const std::string& job, uint64_t run) {
     request.node = NodeId{i};
     members_[i].connection.send(request);
   }
-  const std::vector<Answer> answers = gather(std::nullopt, members_.size());
+  const std::vector<Answer> answers = gather(std::nullopt);
   for (size_t i = 0; i < answers.size(); ++i) {
     if (const auto* error = std::get_if<control::ErrorReply>(&answers[i].reply)) {
       throw OperatorError("node " + std::to_string(i) + " cannot take the job: " + error->message);
@@ -126,11 +131,17 @@ std::optional<std::vector<std::vector<float>>> Cluster::snapshots(std::optional<
   for (size_t i = 0; i < nodes; ++i) {
     members_[i].connection.send(control::SnapshotRequest{round});
   }
+  // A question that goes down with a daemon is answered by nobody. Of the final parameters there is
+  // nothing to go on with.
+  constexpr std::chrono::seconds kLost{10};
+  const Deadline deadline = crashes_ && round ? steady_clock::now() + kLost : Deadline::max();
   std::vector<std::vector<float>> vectors;
   bool complete = true;
-  for (Answer& answer : gather(std::nullopt, nodes)) {
-    complete = complete && std::holds_alternative<control::SnapshotReply>(answer.reply);
-    vectors.push_back(std::move(answer.parameters));
+  for (size_t i = 0; i < nodes; ++i) {
+    std::optional<Answer> answer = await(i, deadline);
+    if (!answer) return std::nullopt;
+    complete = complete && std::holds_alternative<control::SnapshotReply>(answer->reply);
+    vectors.push_back(std::move(answer->parameters));
   }
   if (!complete) return std::nullopt;
   return vectors;

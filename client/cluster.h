@@ -44,8 +44,8 @@ class Cluster {
   // True when every node answered the last progress(): others are best left alone.
   bool attentive() const;
 
-  // By NodeId; nothing where a node keeps no such snapshot. Empty round = the final parameters.
-  // Of the first `nodes` nodes.
+  // By NodeId; nothing where a node keeps no such snapshot, or where one that may have crashed does
+  // not answer for a while. Empty round = the final parameters. Of the first `nodes` nodes.
   std::optional<std::vector<std::vector<float>>> snapshots(std::optional<uint64_t> round,
                                                            size_t nodes);
 
@@ -62,9 +62,11 @@ class Cluster {
     control::ProgressReply last;
   };
 
-  // Answers of the first `nodes` to what was just sent, by NodeId. Without a deadline it waits for
-  // ever.
-  std::vector<Answer> gather(std::optional<std::chrono::milliseconds> patience, size_t nodes);
+  // The answer of a node to what was just sent; nothing by the deadline.
+  std::optional<Answer> await(size_t node, Deadline deadline);
+  // Of all, by NodeId. Throws RunFailed when one does not come in time; without patience it waits
+  // for ever.
+  std::vector<Answer> gather(std::optional<std::chrono::milliseconds> patience);
   void take_progress(size_t node, Answer answer);
 
   Network network_;

@@ -87,7 +87,7 @@ void Run::watch() {
 
 // All nodes go back to their last checkpoints in common, and on from there.
 void Run::revive(const LocalDaemons::Death& death) {
-  if (!cluster_ || ++revived_ > kMostRevived) {
+  if (!training_ || ++revived_ > kMostRevived) {
     throw RunFailed(death.what + "; all others have been stopped");
   }
   daemons_->revive(death.node);
@@ -232,6 +232,7 @@ void Run::show(const Replies& replies) {
 
 // Until all are done or one has diverged; returns the last replies.
 Run::Replies Run::follow() {
+  training_ = true;
   for (;;) {
     Replies replies = cluster_->progress();
     size_t over = 0;
@@ -245,7 +246,10 @@ Run::Replies Run::follow() {
       over += reply.phase == Phase::kFinished || reply.phase == Phase::kDiverged;
       diverged = diverged || reply.phase == Phase::kDiverged;
     }
-    if (diverged || over == replies.size()) return replies;
+    if (diverged || over == replies.size()) {
+      training_ = false;
+      return replies;
+    }
     record(replies);
     judge_latest();
     flush_points();

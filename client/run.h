@@ -76,7 +76,8 @@ class Run {
   std::chrono::steady_clock::time_point next_judgement_;
   Progress shown_;
   std::set<uint32_t> silent_told_;
-  uint32_t revived_ = 0;  // daemons, since the last report
+  bool training_ = false;  // what is killed now can go on
+  uint32_t revived_ = 0;   // daemons, since the last report
 };
 
 }  // namespace kith

@@ -107,6 +107,12 @@ Job load_job(const std::string& path, const std::vector<std::string>& overrides 
 // what would work. `parameters` of the model: 0 = not known yet, for it may depend on the data.
 void validate(const Job& job, uint32_t nodes, size_t parameters = 0);
 
+// What a hub tells its nodes is coded.
+bool codes_down(const Job& job);
+
+// How messages are written, for people: "qsgd:15", "qsgd:15, down as top-k:0.01".
+std::string codec_text(const Job& job);
+
 std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes);
 
 // Batches of a node in a round, for shards of `rows_per_node` rows on average (0: laboratory).

@@ -112,7 +112,7 @@ void check_doubly_stochastic(const Job& job, const Graph& graph, const std::stri
 
 void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
   const AlgorithmInfo& info = algorithm_info(job.algorithm.kind);
-  const bool down = !make_codec(job.down)->lossless();
+  const bool down = codes_down(job);
   if (down && !info.codes_down) {
     throw OperatorError("codec.down is \"" + job.down + "\", but with algorithm.kind = \"" +
                         info.name +
@@ -168,6 +168,12 @@ bool is_name_letter(char c) {
          c == '_' || c == '.';
 }
 
+bool codes_down(const Job& job) { return job.down != "identity"; }
+
+std::string codec_text(const Job& job) {
+  return job.codec + (codes_down(job) ? ", down as " + job.down : "");
+}
+
 void check_job(const Job& job) {
   check_name(job.name);
   check_data(job);
@@ -175,7 +181,12 @@ void check_job(const Job& job) {
   check_train(job);
   check_graph(job);
   make_codec(job.codec);
-  make_codec(job.down);
+  // A sum of differences is rounded, so that nothing would be lossless about it.
+  if (codes_down(job) && make_codec(job.down)->lossless()) {
+    throw OperatorError("codec.down is \"" + job.down +
+                        "\", which loses nothing; differences are sent only through one that does: "
+                        "leave it out, or take one of those that lose something");
+  }
   check_delays(job);
 }
 

@@ -28,8 +28,7 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
   plan.mixing =
       make_mixing(job.weights.empty() ? default_mixing(*plan.graph) : job.weights, plan.graph);
   plan.codec = make_codec(job.codec);
-  plan.down = make_codec(job.down);
-  if (plan.down->lossless()) plan.down.reset();
+  if (codes_down(job)) plan.down = make_codec(job.down);
   return plan;
 }
 

@@ -46,7 +46,7 @@ std::unique_ptr<Archive> Checkpoints::read(const CheckpointFolder::Entry& entry,
 
 void Checkpoints::submit(std::function<void()> task) {
   ++waiting_;
-  writer_.submit([this, epoch = epoch_, task = std::move(task)](Workspace&) {
+  writer_.submit([this, epoch = epoch_.load(), task = std::move(task)](Workspace&) {
     {
       const std::lock_guard lock(mutex_);
       if (epoch == epoch_) task();

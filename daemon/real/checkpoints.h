@@ -30,10 +30,11 @@ class Checkpoints {
   // What a crash left behind.
   std::optional<RunStart> unfinished();
 
-  // From any thread: a run begins, or goes on. What is yet to be written for an earlier one never
-  // will be. Throws OperatorError.
+  // On a worker: a run begins, or goes on. What is yet to be written for an earlier
+  // one never will be. Throws OperatorError.
   void begin(const RunStart& start);
   std::vector<CheckpointFolder::Entry> entries();
+  // On the loop, before the run has anything written that this could wait for.
   std::unique_ptr<Archive> read(const CheckpointFolder::Entry& entry, size_t dimension, Pool& pool);
 
   // From the loop. Of the run that began last.
@@ -51,9 +52,9 @@ class Checkpoints {
 
   Loop& loop_;
   Log& log_;
-  std::mutex mutex_;  // of the next two
+  std::mutex mutex_;  // of the folder; held while something is written
   CheckpointFolder folder_;
-  uint64_t epoch_ = 0;  // of the run that began last
+  std::atomic<uint64_t> epoch_{0};  // of the run that began last; rises under the mutex
   std::atomic<int> waiting_{0};
   std::atomic<Round> newest_{0};
   Workers writer_{1};  // last: ends first

@@ -341,7 +341,7 @@ void JobRun::describe(control::StatusReply& status) const {
   status.model = job.model.kind;
   status.algorithm = job.algorithm.kind;
   status.graph = job.graph.kind;
-  status.codec = plan().codec->describe();
+  status.codec = codec_text(job);
   if (loaded_->injected) status.injected = kith::describe(job.delays);
   if (plan().checkpoint_every > 0) status.checkpoint = checkpoints_->newest();
   status.node = index_of(self());

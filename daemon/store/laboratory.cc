@@ -44,8 +44,8 @@ std::vector<double> per_node(const Job& job, const char* key, uint32_t nodes) {
 
 bool linear(const Job& job) {
   const OptimizerSpec& optimizer = job.train.optimizer;
-  return make_codec(job.codec)->lossless() && optimizer.plain() && !job.train.svrg_period &&
-         optimizer.schedule.kind == Schedule::Kind::kConstant &&
+  return make_codec(job.codec)->lossless() && !codes_down(job) && optimizer.plain() &&
+         !job.train.svrg_period && optimizer.schedule.kind == Schedule::Kind::kConstant &&
          optimizer.schedule.warm_up_steps == 0;
 }
 

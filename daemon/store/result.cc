@@ -78,8 +78,7 @@ void describe_job(RunResult& result, const Job& job, const Model& model) {
   result.job = job.name;
   result.algorithm = job.algorithm.kind;
   result.graph = job.graph.kind;
-  result.codec = job.codec;
-  if (!make_codec(job.down)->lossless()) result.codec += ", down as " + job.down;
+  result.codec = codec_text(job);
   result.model = job.model.kind;
   result.parameters = model.parameters();
 }

@@ -34,8 +34,8 @@ class BlockCodec : public Codec {
   size_t block() const { return block_; }
 
  private:
-  // Bytes of the codes of n values.
-  virtual size_t code_bytes(size_t n) const = 0;
+  // Bytes of the codes of n values: one each, unless it is told otherwise.
+  virtual size_t code_bytes(size_t n) const { return n; }
 
   // Writes the numbers and codes of all blocks. False where x holds NaN, infinity or what the
   // format cannot hold.
@@ -93,5 +93,9 @@ size_t parse_block(std::string_view codec, std::string_view text, size_t step, s
                    size_t fallback);
 
 constexpr size_t kLargestBlock = size_t{1} << 30;
+
+// Of codecs of one byte per value: a block of theirs where none is given, and what it is made of.
+constexpr size_t kByteBlock = 2048;
+constexpr size_t kByteStep = 64;
 
 }  // namespace kith

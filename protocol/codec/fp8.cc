@@ -143,17 +143,12 @@ HWY_EXPORT(add_e5m2);
 
 namespace {
 
-constexpr size_t kStep = 64;
-constexpr size_t kDefaultBlock = 2048;
-
 class Fp8Codec final : public BlockCodec {
  public:
   Fp8Codec(bool e5m2, size_t block)
       : BlockCodec(e5m2 ? "fp8:e5m2" : "fp8:e4m3", block, 1), e5m2_(e5m2) {}
 
  private:
-  size_t code_bytes(size_t n) const override { return n; }
-
   bool encode_blocks(std::span<const float> x, Rng&, uint8_t* numbers,
                      uint8_t* codes) const override {
     if (e5m2_) {
@@ -185,7 +180,7 @@ std::unique_ptr<Codec> make(const std::string& argument) {
   const std::string_view rest =
       colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
   const size_t block =
-      parse_block("fp8:" + std::string(layout), rest, kStep, kLargestBlock, kDefaultBlock);
+      parse_block("fp8:" + std::string(layout), rest, kByteStep, kLargestBlock, kByteBlock);
   return std::make_unique<Fp8Codec>(layout == "e5m2", block);
 }
 

@@ -48,16 +48,11 @@ HWY_EXPORT(add_nearest);
 
 namespace {
 
-constexpr size_t kStep = 64;
-constexpr size_t kDefaultBlock = 2048;
-
 class NearestInt8 final : public BlockCodec {
  public:
   explicit NearestInt8(size_t block) : BlockCodec("int8", block, 1) {}
 
  private:
-  size_t code_bytes(size_t n) const override { return n; }
-
   bool encode_blocks(std::span<const float> x, Rng&, uint8_t* numbers,
                      uint8_t* codes) const override {
     return HWY_DYNAMIC_DISPATCH(encode_nearest)(x.data(), x.size(), block(), numbers, codes);
@@ -80,7 +75,7 @@ extern const CodecInfo int8_codec = {
     .example = "int8",
     .make = [](const std::string& argument) -> std::unique_ptr<Codec> {
       return std::make_unique<int8::NearestInt8>(
-          parse_block("int8", argument, int8::kStep, kLargestBlock, int8::kDefaultBlock));
+          parse_block("int8", argument, kByteStep, kLargestBlock, kByteBlock));
     },
 };
 

@@ -133,8 +133,6 @@ HWY_EXPORT(add_block_wise);
 
 namespace {
 
-constexpr size_t kStep = 64;
-constexpr size_t kDefaultBlock = 2048;
 constexpr size_t kLargest = 65536;  // still a contraction
 
 class MinMaxInt8 final : public BlockCodec {
@@ -142,7 +140,6 @@ class MinMaxInt8 final : public BlockCodec {
   explicit MinMaxInt8(size_t block) : BlockCodec("int8-minmax", block, 2) {}
 
  private:
-  size_t code_bytes(size_t n) const override { return n; }
   bool plausible(const float* numbers) const override { return numbers[0] <= numbers[1]; }
 
   bool encode_blocks(std::span<const float> x, Rng&, uint8_t* numbers,
@@ -168,7 +165,7 @@ extern const CodecInfo int8_minmax_codec = {
     .make = [](const std::string& argument) -> std::unique_ptr<Codec> {
       using namespace int8_minmax;  // NOLINT
       return std::make_unique<MinMaxInt8>(
-          parse_block("int8-minmax", argument, kStep, kLargest, kDefaultBlock));
+          parse_block("int8-minmax", argument, kByteStep, kLargest, kByteBlock));
     },
 };
 

@@ -69,9 +69,6 @@ HWY_EXPORT(add_stochastic);
 
 namespace {
 
-constexpr size_t kStep = 64;
-constexpr size_t kDefaultBlock = 2048;
-
 class StochasticInt8 final : public BlockCodec {
  public:
   explicit StochasticInt8(size_t block) : BlockCodec("int8-stochastic", block, 1) {}
@@ -81,8 +78,6 @@ class StochasticInt8 final : public BlockCodec {
   }
 
  private:
-  size_t code_bytes(size_t n) const override { return n; }
-
   bool encode_blocks(std::span<const float> x, Rng& rng, uint8_t* numbers,
                      uint8_t* codes) const override {
     const RandomLanes lanes = seed_lanes(rng);
@@ -106,8 +101,8 @@ extern const CodecInfo int8_stochastic_codec = {
     .help = "signed bytes scaled by each block's largest magnitude, rounded at random; unbiased",
     .example = "int8-stochastic",
     .make = [](const std::string& argument) -> std::unique_ptr<Codec> {
-      return std::make_unique<int8::StochasticInt8>(parse_block(
-          "int8-stochastic", argument, int8::kStep, kLargestBlock, int8::kDefaultBlock));
+      return std::make_unique<int8::StochasticInt8>(
+          parse_block("int8-stochastic", argument, kByteStep, kLargestBlock, kByteBlock));
     },
 };
 

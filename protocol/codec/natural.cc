@@ -117,9 +117,6 @@ HWY_EXPORT(add_block_wise);
 
 namespace {
 
-constexpr size_t kStep = 64;
-constexpr size_t kDefaultBlock = 2048;
-
 class Natural final : public BlockCodec {
  public:
   explicit Natural(size_t block) : BlockCodec("natural", block, 1) {}
@@ -127,8 +124,6 @@ class Natural final : public BlockCodec {
   double variance_bound(size_t) const override { return 0.125; }
 
  private:
-  size_t code_bytes(size_t n) const override { return n; }
-
   bool plausible(const float* top) const override {
     int exponent;
     return *top == 0 ? !std::signbit(*top) : std::frexp(*top, &exponent) == 0.5f;
@@ -158,7 +153,7 @@ extern const CodecInfo natural_codec = {
     .example = "natural",
     .make = [](const std::string& argument) -> std::unique_ptr<Codec> {
       return std::make_unique<natural::Natural>(
-          parse_block("natural", argument, natural::kStep, kLargestBlock, natural::kDefaultBlock));
+          parse_block("natural", argument, kByteStep, kLargestBlock, kByteBlock));
     },
 };
 

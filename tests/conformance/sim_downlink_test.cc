@@ -121,6 +121,8 @@ TEST(Downlink, IsRefusedWhereNotEveryNodeHearsAll) {
     if (!info->needs.star) all.push_back("topology.graph=\"ring\"");
     EXPECT_THROW(validate(parse_job(kJob, all), 5), OperatorError) << info->name;
   }
+  // It would be ignored, or be no longer lossless.
+  EXPECT_THROW(parse_job(kJob, keys(algorithm_info("sync"), "zstd")), OperatorError);
   std::vector<std::string> sampled = keys(algorithm_info("fedavg"), "qsgd:7");
   sampled.push_back("algorithm.participants=2");
   EXPECT_THROW(validate(parse_job(kJob, sampled), 5), OperatorError);

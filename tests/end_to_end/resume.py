@@ -39,6 +39,16 @@ every = 5
 rounds = 120
 """
 
+# With models that the client fetches and judges while it runs.
+PICTURES = JOB.replace("""kind = "quadratic"
+replicas = 2000
+offsets = "index"
+noise = 0.5
+""", """kind = "mlp"
+[data]
+source = "fashion-mnist"
+""")
+
 # Bit for bit, whatever was killed when: every machine that coordinators are built on.
 EXACT = {
     "sync": ['algorithm.kind="sync"', 'codec.kind="top-k:0.05"', "codec.error_feedback=true"],
@@ -115,6 +125,35 @@ def killed_locally(name, sets, victims, draw):
         check(f"{name}: each round is reported once", rounds == list(range(5, 121, 5)), rounds)
         check(f"{name}: no checkpoint is left behind",
               not os.path.exists(os.path.join(folder, "run", "state")))
+
+
+def killed_while_models_are_fetched(draw):
+    sets = ['algorithm.kind="local-sgd"', "algorithm.local_steps=2", "report.every=1",
+            "stop.rounds=300"]
+    expected = json.loads(kith("simulate", PICTURES, NODES, sets, "--json"))["parameters_hash"]
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(words(PICTURES, folder, sets, "-n", str(NODES)), text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for round_ in (20, 80, 140, 200):
+            wait_for_round(folder, round_, process)
+            time.sleep(draw.random() * 0.1)
+            os.kill(children(process.pid)[0], signal.SIGKILL)
+        check("killed four times while models were fetched: no bit is different",
+              finished(process)["parameters_hash"] == expected)
+
+
+def killed_before_it_has_begun():
+    """There is nothing to go on with: the run fails, and says why, at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.monotonic()
+        process = subprocess.Popen(words(PICTURES, folder, ['algorithm.kind="sync"'], "-n", "2"),
+                                   text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while len(children(process.pid)) < 2:
+            assert time.monotonic() < begin + 20
+        os.kill(children(process.pid)[0], signal.SIGKILL)
+        _, err = process.communicate(timeout=60)
+        check("killed before it has begun: the run fails", process.returncode == 1, err)
+        check("and says of what", "signal 9" in err, err)
 
 
 def start_daemons(folder, listen=None):
@@ -263,6 +302,8 @@ def main():
     for name, sets in EXACT.items():
         victims = [0, *(draw.randrange(NODES) for _ in range(3))]
         killed_locally(name, sets, victims, draw)
+    killed_while_models_are_fetched(draw)
+    killed_before_it_has_begun()
     hub_dies_and_comes_back()
     for damage in (nothing_is_damaged, the_newest_of_node_2_is_cut_short,
                    a_bit_of_the_newest_of_the_hub_is_wrong, node_1_has_lost_its_disk):
