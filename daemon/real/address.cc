@@ -47,6 +47,7 @@ Address parse_address(const std::string& text) {
 }
 
 std::string resolve(const std::string& host) {
+  if (host == "localhost") return "127.0.0.1";  // RFC 6761, 6.3; a bare system has no /etc/hosts
   addrinfo hints{};
   hints.ai_family = AF_INET;
   hints.ai_socktype = SOCK_STREAM;
