@@ -44,6 +44,17 @@ uint32_t nodes_of(const RunOptions& options) {
       fmt::format("-n is {}, but --hosts names {} daemons: leave -n out", options.nodes, hosts));
 }
 
+EdgeCounters counters_of(const control::EdgeTraffic& edge) {
+  return {.peer = NodeId{edge.peer},
+          .messages_sent = edge.messages_sent,
+          .messages_received = edge.messages_received,
+          .bytes_sent = edge.bytes_sent,
+          .bytes_received = edge.bytes_received,
+          .payload_bytes_sent = edge.payload_bytes_sent,
+          .uncompressed_bytes_sent = edge.uncompressed_bytes_sent,
+          .decoding = from_seconds(edge.decode_seconds)};
+}
+
 NodeOutcome outcome_of(const control::ProgressReply& reply, std::span<const float> parameters) {
   const control::Counters& counters = reply.counters;
   NodeOutcome outcome;
@@ -57,6 +68,9 @@ NodeOutcome outcome_of(const control::ProgressReply& reply, std::span<const floa
   outcome.bytes_received = counters.bytes_received;
   outcome.uncompressed_bytes_sent = counters.uncompressed_bytes_sent;
   outcome.messages_resent = counters.messages_resent;
+  outcome.encode_seconds = counters.encode_seconds;
+  outcome.decode_seconds = counters.decode_seconds;
+  for (const control::EdgeTraffic& edge : reply.edges) outcome.edges.push_back(counters_of(edge));
   for (const auto& [reason, count] : counters.refused) outcome.refused += count;
   return outcome;
 }

@@ -197,6 +197,8 @@ DelaySpec read_delays(const Options& delays) {
   spec.latency = delays.number("latency_ms") / 1e3;
   spec.jitter = delays.text("jitter");
   spec.bandwidth = delays.number("bandwidth_mbit") * 1e6 / 8;
+  spec.encode = delays.number("encode_mbyte") * 1e6;
+  spec.decode = delays.number("decode_mbyte") * 1e6;
   spec.loss = delays.number("loss");
   spec.inject = delays.flag("inject");
   return spec;

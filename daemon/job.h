@@ -50,6 +50,8 @@ struct DelaySpec {
   double latency = 0;       // s, each message
   std::string jitter = {};  // law of what comes on top of it, s; empty = none
   double bandwidth = 0;  // bytes/s out of each node, 0 = unlimited; sends queue behind each other
+  double encode = 0;     // bytes/s of floats that a node encodes, 0 = in no time; never injected
+  double decode = 0;     // the same for decoding
   double loss = 0;       // probability that a message is lost
   bool inject = false;   // real daemons emulate all this
 };

@@ -123,6 +123,10 @@ void add_delays(std::vector<JobKey>& keys) {
        number("latency_ms", 0, 0, 1e9, "time of flight of a message, ms"),
        text("jitter", "", "law of a further time of flight (s), drawn for each message"),
        number("bandwidth_mbit", 0, 0, 1e9, "outgoing Mbit/s of a node; 0 = unlimited"),
+       number("encode_mbyte", 0, 0, 1e9,
+              "Mbyte/s of floats that a node's codec encodes (simulator alone; \"kith codec\" "
+              "measures it); 0 = in no time"),
+       number("decode_mbyte", 0, 0, 1e9, "the same of decoding"),
        number("loss", 0, 0, 0.99, "probability that a message is lost"),
        flag("inject", false, "real daemons emulate these delays, too; else the simulator alone")});
 }

@@ -65,12 +65,19 @@ void NodeCounters::persist(Archive& archive) {
   archive.number("batches", batches);
   archive.number("repairs_requested", repairs_requested);
   archive.number("messages_resent", messages_resent);
+  archive.number("encoding", encoding);
+  archive.number("decoding", decoding);
   archive.numbers("refused", refused);
 }
 
 Status Node::restore(Archive& archive) {
   archive.part("counters", counters_);
   return kith::restore(*algorithm_, state_, archive);
+}
+
+void Node::decoded(NodeId from, Duration took) {
+  counters_.decoding += took;
+  if (ledger_ && from != state_.self) ledger_->at(from).decoding += took;
 }
 
 void Node::refuse(Status status) { ++counters_.refused[static_cast<size_t>(status.reason())]; }
@@ -81,7 +88,13 @@ Status Node::receive(Message& message) {
     return Reason::kUnknownPeer;
   }
   ++counters_.messages_received;
-  counters_.bytes_received += wire_size(message);
+  const size_t bytes = wire_size(message);
+  counters_.bytes_received += bytes;
+  if (ledger_) {
+    EdgeCounters& edge = ledger_->at(message.from);
+    ++edge.messages_received;
+    edge.bytes_received += bytes;
+  }
   if (message.kind >= kFirstNodeKind) {
     heard(message);
     return {};
@@ -151,14 +164,25 @@ void Node::send(Send&& effect) {
   if (message.payload) {
     const size_t values = effect.values != 0 ? effect.values : state_.dimension;
     counters_.uncompressed_bytes_sent += values * sizeof(float);
+    if (ledger_) {
+      EdgeCounters& edge = ledger_->at(message.to);
+      edge.payload_bytes_sent += message.payload.size();
+      edge.uncompressed_bytes_sent += values * sizeof(float);
+    }
   }
   transmit(std::move(message));
 }
 
 void Node::transmit(Message&& message) {
+  const size_t bytes = wire_size(message);
   ++counters_.messages_sent;
-  counters_.bytes_sent += wire_size(message);
+  counters_.bytes_sent += bytes;
   counters_.payload_bytes_sent += message.payload.size();
+  if (ledger_) {
+    EdgeCounters& edge = ledger_->at(message.to);
+    ++edge.messages_sent;
+    edge.bytes_sent += bytes;
+  }
   body_.send(std::move(message));
 }
 

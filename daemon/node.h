@@ -7,9 +7,12 @@
 
 #include <array>
 #include <memory>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "daemon/body.h"
+#include "daemon/edge_ledger.h"
 #include "protocol/algorithm.h"
 #include "protocol/edge.h"
 
@@ -25,6 +28,8 @@ struct NodeCounters {
   uint64_t batches = 0;                  // computed and handed to the algorithm
   uint64_t repairs_requested = 0;
   uint64_t messages_resent = 0;
+  Duration encoding{};  // of vectors for the wire; one encoding may serve several edges
+  Duration decoding{};
   std::array<uint64_t, static_cast<size_t>(Reason::kCount)> refused{};
 
   void persist(Archive& archive);
@@ -43,6 +48,13 @@ class Node {
   // kMalformed where that is of another job.
   Status restore(Archive& archive);
 
+  // From now on edges() tells what goes over each edge.
+  void keep_ledger() { ledger_.emplace(); }
+
+  // What a body has found coding to cost (protocol/codec_meter.h).
+  void encoded(Duration took) { counters_.encoding += took; }
+  void decoded(NodeId from, Duration took);
+
   // A frame from `from` that could not even be decoded into a message.
   void refuse(Status status);
 
@@ -56,6 +68,9 @@ class Node {
 
   const NodeState& state() const { return state_; }
   const NodeCounters& counters() const { return counters_; }
+  std::span<const EdgeCounters> edges() const {
+    return ledger_ ? ledger_->edges() : std::span<const EdgeCounters>();
+  }
   Measures measures() const {
     const Measures* measures = algorithm_->measures();
     return measures != nullptr ? *measures : Measures{};
@@ -79,6 +94,7 @@ class Node {
   Body& body_;
   NodeCounters counters_;
   EdgeTable edges_;
+  std::optional<EdgeLedger> ledger_;
   Time last_asked_to_compute_{};
   Time last_computed_{};
   bool cancels_;  // what the algorithm declares

@@ -68,6 +68,11 @@ TrainerSetup Plan::trainer(NodeId self, const Model& model, std::shared_ptr<cons
           .node = self};
 }
 
+void Plan::measure_coding(CodecMeter& meter) {
+  if (codec->describe() != "identity") codec->measure_by(&meter);
+  if (down) down->measure_by(&meter);
+}
+
 size_t Plan::repair_depth() const {
   return graph->undirected() ? limits::kRepairUndirected : limits::kRepairDirected;
 }

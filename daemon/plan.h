@@ -7,6 +7,7 @@
 #include "daemon/job.h"
 #include "daemon/learn/trainer.h"
 #include "protocol/algorithm.h"
+#include "protocol/codec_meter.h"
 #include "protocol/edge.h"
 
 namespace kith {
@@ -38,6 +39,10 @@ struct Plan {
 
   // Messages worth keeping per edge where links can lose them.
   size_t repair_depth() const;
+
+  // Lets `meter`, which outlives the plan, know what coding messages costs; sending floats as they
+  // are is not coding.
+  void measure_coding(CodecMeter& meter);
 
   bool reports(Round completed) const { return is_reported(completed, report_every, rounds); }
 };

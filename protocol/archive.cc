@@ -17,6 +17,12 @@ void Archive::number(const std::string& name, float& value) {
   if (reading()) value = std::bit_cast<float>(bits);
 }
 
+void Archive::number(const std::string& name, Duration& value) {
+  int64_t ns = value.count();
+  number(name, ns);
+  if (reading()) value = Duration(ns);
+}
+
 void Archive::number(const std::string& name, Time& value) {
   int64_t ns = value.time_since_epoch().count();
   number(name, ns);

@@ -46,6 +46,7 @@ class Archive {
   void number(const std::string& name, double& value);
   void number(const std::string& name, float& value);
   void number(const std::string& name, Time& value);
+  void number(const std::string& name, Duration& value);
 
   // As many as were written.
   void numbers(const std::string& name, std::span<uint64_t> values);

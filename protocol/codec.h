@@ -11,8 +11,11 @@
 #include "protocol/status.h"
 #include "topology/options.h"
 #include "topology/rng.h"
+#include "topology/types.h"
 
 namespace kith {
+
+class CodecMeter;
 
 class Codec {
  public:
@@ -47,11 +50,20 @@ class Codec {
 
   // As in a job file, with every parameter: "top-k:0.01". Stable; part of goldens.
   virtual std::string describe() const = 0;
+
+  // Who is told of what coding costs (codec_meter.h); null = nobody. Set by a body before anybody
+  // else sees the codec, and outlives its use.
+  CodecMeter* meter() const { return meter_; }
+  void measure_by(CodecMeter* meter) { meter_ = meter; }
+
+ private:
+  CodecMeter* meter_ = nullptr;
 };
 
-// Decodes a payload in the chunks in which it came where the codec can, else in one piece.
-[[nodiscard]] Status decode_add(const Codec& codec, const Payload& payload, float scale,
-                                std::span<float> y, Pool& pool);
+// Decodes a payload of `from` in the chunks in which it came where the codec can, else in one
+// piece.
+[[nodiscard]] Status decode_add(const Codec& codec, NodeId from, const Payload& payload,
+                                float scale, std::span<float> y, Pool& pool);
 [[nodiscard]] Status check(const Codec& codec, const Payload& payload, size_t count, Pool& pool);
 
 // One line of codecs.def: CODEC(name) names `const CodecInfo name_codec` in

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "protocol/codec.h"
+#include "protocol/codec_meter.h"
 
 namespace kith {
 
@@ -114,8 +114,10 @@ std::unique_ptr<Codec> make_codec(const std::string& spec) {
   return make_chain(stages_of(spec), spec);
 }
 
-Status decode_add(const Codec& codec, const Payload& payload, float scale, std::span<float> y,
-                  Pool& pool) {
+namespace {
+
+Status decode_chunks(const Codec& codec, const Payload& payload, float scale, std::span<float> y,
+                     Pool& pool) {
   if (payload.chunks() == 1) return codec.decode_add(payload.chunk(0).bytes(), scale, y);
   const size_t width = codec.bytes_per_value();
   if (width == 0) return codec.decode_add(payload.contiguous(pool).bytes(), scale, y);
@@ -130,6 +132,20 @@ Status decode_add(const Codec& codec, const Payload& payload, float scale, std::
     first += count;
   }
   return {};
+}
+
+}  // namespace
+
+Status decode_add(const Codec& codec, NodeId from, const Payload& payload, float scale,
+                  std::span<float> y, Pool& pool) {
+  CodecMeter* meter = codec.meter();
+  if (meter) meter->begin();
+  const Status status = decode_chunks(codec, payload, scale, y, pool);
+  if (meter) {
+    meter->end();
+    meter->decoded(from, y.size(), 1);
+  }
+  return status;
 }
 
 // Codecs that work value by value look at the size alone (codec.h): the bytes, which may be cold,

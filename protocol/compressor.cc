@@ -1,5 +1,6 @@
 #include "protocol/compressor.h"
 
+#include "protocol/codec_meter.h"
 #include "protocol/kernels.h"
 #include "topology/assert.h"
 
@@ -38,6 +39,7 @@ Compressor::Compressor(const Codec& codec, bool error_feedback, float returning)
 
 Status Compressor::encode(const SharedBuffer& x, float memory_scale, Rng& rng, Pool& pool,
                           SharedBuffer& wire) {
+  const EncodingScope scope(*codec_, x.floats().size());
   if (!error_feedback_) return codec_->encode(x, rng, pool, wire);
   SharedBuffer sum = with_memory(x, memory_, memory_scale, pool);
   const Status status = encode_contraction(*codec_, sum, rng, pool, wire);

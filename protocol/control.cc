@@ -91,6 +91,8 @@ void fields(A& a, Ref<A, Counters> r) {
   a("repairs_requested", r.repairs_requested);
   a("messages_resent", r.messages_resent);
   a("batches", r.batches);
+  a("encode_seconds", r.encode_seconds);
+  a("decode_seconds", r.decode_seconds);
   a("messages_lost", r.messages_lost);
   a("refused", r.refused);
 }
@@ -117,6 +119,18 @@ void fields(A& a, Ref<A, Measures> r) {
 }
 
 template <typename A>
+void fields(A& a, Ref<A, EdgeTraffic> r) {
+  a("peer", r.peer);
+  a("messages_sent", r.messages_sent);
+  a("messages_received", r.messages_received);
+  a("bytes_sent", r.bytes_sent);
+  a("bytes_received", r.bytes_received);
+  a("payload_bytes_sent", r.payload_bytes_sent);
+  a("uncompressed_bytes_sent", r.uncompressed_bytes_sent);
+  a("decode_seconds", r.decode_seconds);
+}
+
+template <typename A>
 void fields(A& a, Ref<A, SilentPeer> r) {
   a("node", r.node);
   a("endpoint", r.endpoint);
@@ -134,6 +148,7 @@ void fields(A& a, Ref<A, ProgressReply> r) {
   a("seconds", r.seconds);
   a("unix_start", r.unix_start);
   a("counters", r.counters);
+  a("edges", r.edges);
   a("measures", r.measures);
   a("silent", r.silent);
   a("reports", r.reports);

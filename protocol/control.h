@@ -101,6 +101,8 @@ struct Counters {
   uint64_t repairs_requested = 0;
   uint64_t messages_resent = 0;
   uint64_t batches = 0;
+  double encode_seconds = 0;  // spent on coding messages; one encoding may serve several edges
+  double decode_seconds = 0;
   uint64_t messages_lost = 0;  // by the emulated links of an experiment (delays.inject)
   std::vector<std::pair<std::string, uint64_t>> refused;  // by reason_name; only those above 0
 };
@@ -114,6 +116,18 @@ struct ReportEntry {
   uint64_t bytes_sent = 0;   // up to then
   double disagreement = -1;  // Report::disagreement; below 0 = unknown
   bool snapshot = false;     // SnapshotRequest{round} can be answered
+};
+
+// What has gone over one edge; EdgeCounters (daemon/edge_ledger.h) as they travel.
+struct EdgeTraffic {
+  uint32_t peer = 0;
+  uint64_t messages_sent = 0;
+  uint64_t messages_received = 0;
+  uint64_t bytes_sent = 0;  // on the wire
+  uint64_t bytes_received = 0;
+  uint64_t payload_bytes_sent = 0;       // as coded, each payload once
+  uint64_t uncompressed_bytes_sent = 0;  // what the same payloads would have taken as floats
+  double decode_seconds = 0;             // of what came from the peer
 };
 
 struct SilentPeer {
@@ -132,6 +146,7 @@ struct ProgressReply {
   double seconds = 0;     // training so far; of the whole training once it is over
   double unix_start = 0;  // when training began on this node, s since 1970; 0 = not yet
   Counters counters;
+  std::vector<EdgeTraffic> edges;    // by peer
   Measures measures;                 // of the algorithm on this node
   std::vector<SilentPeer> silent;    // waited for, or not yet met
   std::vector<ReportEntry> reports;  // from first_report on

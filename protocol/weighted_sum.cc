@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "protocol/codec_meter.h"
 #include "protocol/kernels.h"
 #include "protocol/limits.h"
 #include "topology/assert.h"
@@ -60,15 +61,27 @@ void sum_block(const Codec& codec, std::span<const Term> terms, size_t first, st
   }
 }
 
+// Each payload has had its share of one pass over the result.
+void tell(CodecMeter& meter, std::span<const Term> terms, size_t values) {
+  meter.end();
+  const auto coded = [](const Term& term) { return term.values.empty(); };
+  const double share = 1 / static_cast<double>(std::ranges::count_if(terms, coded));
+  for (const Term& term : terms) {
+    if (coded(term)) meter.decoded(term.from, values, share);
+  }
+}
+
 }  // namespace
 
 void weighted_sum(const Codec& codec, std::span<const Term> terms, std::span<float> y, Pool& pool) {
   KITH_ASSERT(!terms.empty());
   if (y.empty()) return;
   if (by_blocks(codec, terms)) {
+    if (codec.meter()) codec.meter()->begin();
     for (size_t first = 0; first < y.size(); first += kBlock) {
       sum_block(codec, terms, first, y.subspan(first, std::min(kBlock, y.size() - first)));
     }
+    if (codec.meter()) tell(*codec.meter(), terms, y.size());
     return;
   }
   begin(terms.front(), 0, y);
@@ -77,7 +90,7 @@ void weighted_sum(const Codec& codec, std::span<const Term> terms, std::span<flo
       if (&term != &terms.front()) kernels::axpy(term.scale, term.values, y);
       continue;
     }
-    const Status status = decode_add(codec, *term.payload, term.scale, y, pool);
+    const Status status = decode_add(codec, term.from, *term.payload, term.scale, y, pool);
     KITH_ASSERT(status.ok());
   }
 }

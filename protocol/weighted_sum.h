@@ -12,6 +12,7 @@ struct Term {
   float scale = 1;
   std::span<const float> values = {};
   const Payload* payload = nullptr;  // used where there are no values; checked already
+  NodeId from = {};                  // whose payload it is
 };
 
 // y = sum of scale * term, in the order of the terms (at least one). Where the codec works value by

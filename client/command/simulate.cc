@@ -121,6 +121,9 @@ class Simulation {
     outcome.bytes_received = counters.bytes_received;
     outcome.uncompressed_bytes_sent = counters.uncompressed_bytes_sent;
     outcome.messages_resent = counters.messages_resent;
+    outcome.encode_seconds = seconds(counters.encoding);
+    outcome.decode_seconds = seconds(counters.decoding);
+    if (i < result.edges.size()) outcome.edges = result.edges[i];
     for (const uint64_t count : counters.refused) outcome.refused += count;
     return outcome;
   }

@@ -22,10 +22,27 @@ ordered_json json_of(const control::Counters& counters) {
           {"bytes_sent", counters.bytes_sent},
           {"bytes_received", counters.bytes_received},
           {"uncompressed_bytes_sent", counters.uncompressed_bytes_sent},
+          {"encode_seconds", counters.encode_seconds},
+          {"decode_seconds", counters.decode_seconds},
           {"repairs_requested", counters.repairs_requested},
           {"messages_resent", counters.messages_resent},
           {"messages_lost", counters.messages_lost},
           {"refused", refused}};
+}
+
+ordered_json json_of(const std::vector<control::EdgeTraffic>& edges) {
+  ordered_json list = ordered_json::array();
+  for (const control::EdgeTraffic& edge : edges) {
+    list.push_back({{"peer", edge.peer},
+                    {"messages_sent", edge.messages_sent},
+                    {"messages_received", edge.messages_received},
+                    {"bytes_sent", edge.bytes_sent},
+                    {"bytes_received", edge.bytes_received},
+                    {"payload_bytes_sent", edge.payload_bytes_sent},
+                    {"uncompressed_bytes_sent", edge.uncompressed_bytes_sent},
+                    {"decode_seconds", edge.decode_seconds}});
+  }
+  return list;
 }
 
 ordered_json json_of(const std::vector<control::PeerStatus>& peers) {
@@ -73,6 +90,7 @@ ordered_json json_of(const control::StatusReply& s) {
   json["seconds"] = progress.seconds;
   json["error"] = progress.error;
   json["counters"] = json_of(progress.counters);
+  json["edges"] = json_of(progress.edges);
   json["peers"] = json_of(s.peers);
   return json;
 }
@@ -96,6 +114,23 @@ void print_peers(const std::vector<control::PeerStatus>& peers) {
   }
 }
 
+void print_edges(const std::vector<control::EdgeTraffic>& edges) {
+  std::string name = "edges";
+  for (const control::EdgeTraffic& edge : edges) {
+    std::string ratio;
+    if (edge.payload_bytes_sent > 0) {
+      ratio = fmt::format(", {:.3g} times fewer than as floats",
+                          static_cast<double>(edge.uncompressed_bytes_sent) /
+                              static_cast<double>(edge.payload_bytes_sent));
+    }
+    line(name, fmt::format("node {}: {} sent{}; {} received, decoded in {}", edge.peer,
+                           bytes_text(static_cast<double>(edge.bytes_sent)), ratio,
+                           bytes_text(static_cast<double>(edge.bytes_received)),
+                           duration_text(edge.decode_seconds)));
+    name.clear();
+  }
+}
+
 void print_job(const control::StatusReply& s) {
   const control::ProgressReply& progress = s.progress;
   line("job", fmt::format("{}: {} by {} on a {} graph, messages {}", s.job, s.model, s.algorithm,
@@ -114,6 +149,11 @@ void print_job(const control::StatusReply& s) {
                               count_text(counters.messages_sent),
                               bytes_text(static_cast<double>(counters.bytes_received)),
                               count_text(counters.messages_received)));
+  if (counters.encode_seconds + counters.decode_seconds > 0) {
+    line("coding", fmt::format("{} encoding, {} decoding", duration_text(counters.encode_seconds),
+                               duration_text(counters.decode_seconds)));
+  }
+  print_edges(progress.edges);
   if (counters.repairs_requested + counters.messages_resent > 0) {
     line("repairs", fmt::format("{} asked for, {} messages sent again", counters.repairs_requested,
                                 counters.messages_resent));

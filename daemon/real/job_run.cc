@@ -19,6 +19,17 @@ std::string number(double value) {
   return text;
 }
 
+control::EdgeTraffic traffic_of(const EdgeCounters& edge) {
+  return {.peer = index_of(edge.peer),
+          .messages_sent = edge.messages_sent,
+          .messages_received = edge.messages_received,
+          .bytes_sent = edge.bytes_sent,
+          .bytes_received = edge.bytes_received,
+          .payload_bytes_sent = edge.payload_bytes_sent,
+          .uncompressed_bytes_sent = edge.uncompressed_bytes_sent,
+          .decode_seconds = seconds(edge.decoding)};
+}
+
 RepairPolicy repair_policy(const Plan& plan) {
   RepairPolicy policy;
   policy.depth = plan.repair_depth();
@@ -54,6 +65,7 @@ JobRun::JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log,
       timers_(loop, [this](TimerId id) { handle(TimerFired{id}); }),
       compute_(loop, workers, loaded_, injected_delays(*loaded_),
                [this](Computed&& done) { handle(std::move(done)); }),
+      stopwatch_(node_),
       node_(plan().node_state(self(), loaded_->shard ? loaded_->shard->rows() : 0, loaded_->initial,
                               loaded_->pool),
             *plan().algorithm, plan().job.algorithm.options, repair_policy(plan()), *this) {
@@ -64,6 +76,8 @@ JobRun::JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log,
                                              watch_blocked();
                                            });
   }
+  loaded_->plan.measure_coding(stopwatch_);
+  node_.keep_ledger();
   transport_.join(loaded_->membership);
   // From the loop: a single node begins at once, and nothing may begin inside a constructor.
   meeting_timer_->arm(Duration::zero());
@@ -306,6 +320,9 @@ control::ProgressReply JobRun::progress() const {
   reply.counters.repairs_requested = counters.repairs_requested;
   reply.counters.messages_resent = counters.messages_resent;
   reply.counters.batches = counters.batches;
+  reply.counters.encode_seconds = seconds(counters.encoding);
+  reply.counters.decode_seconds = seconds(counters.decoding);
+  for (const EdgeCounters& edge : node_.edges()) reply.edges.push_back(traffic_of(edge));
   if (link_) reply.counters.messages_lost = link_->lost();
   reply.measures = node_.measures();
   for (size_t i = 1; i < counters.refused.size(); ++i) {

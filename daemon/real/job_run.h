@@ -8,6 +8,7 @@
 
 #include "daemon/body.h"
 #include "daemon/node.h"
+#include "daemon/real/coding_stopwatch.h"
 #include "daemon/real/compute_queue.h"
 #include "daemon/real/emulated_link.h"
 #include "daemon/real/loader.h"
@@ -101,6 +102,7 @@ class JobRun final : public Body {
   Timers timers_;
   ComputeQueue compute_;
   std::unique_ptr<EmulatedLink> link_;  // null where messages go as fast as they can
+  CodingStopwatch stopwatch_;           // of the node's codecs
   Node node_;
 };
 

@@ -9,6 +9,7 @@
 #include "daemon/sim/collector.h"
 #include "daemon/sim/event_queue.h"
 #include "daemon/sim/simulated_learner.h"
+#include "daemon/sim/virtual_coding.h"
 #include "protocol/wire.h"
 #include "topology/assert.h"
 
@@ -47,17 +48,20 @@ std::vector<Trainer> make_trainers(const Plan& plan, const Model& model,
 
 class Simulator final : public Body {
  public:
-  Simulator(const Plan& plan, const Model& model, const std::shared_ptr<const Dataset>& train,
+  Simulator(Plan& plan, const Model& model, const std::shared_ptr<const Dataset>& train,
             const std::vector<Shard>& shards, const SimulationSettings& settings)
       : plan_(plan),
         settings_(settings),
         timing_(make_timing(plan.job.delays)),
+        coding_(plan.job.delays.encode, plan.job.delays.decode),
+        free_at_(plan.nodes),
         learner_(make_trainers(plan, model, train, shards), thread_count(settings, plan.job, model),
                  pool_),
         collector_(plan.reporters(), plan.dimension, settings.average_in_reports),
         tickets_(plan.nodes),
         timers_(plan.nodes),
         loss_(plan.nodes) {
+    if (coding_.costs()) plan.measure_coding(coding_);
     const SharedBuffer initial = initial_parameters(plan.job, model, pool_);
     const RepairPolicy repair{.depth = plan.job.delays.loss > 0 ? plan.repair_depth() : 0};
     for (uint32_t i = 0; i < plan.nodes; ++i) {
@@ -66,6 +70,7 @@ class Simulator final : public Body {
       links_.emplace_back(timing_.link, plan.job.seed, id);
       nodes_.emplace_back(plan.node_state(id, shards[i].size(), initial, pool_), *plan.algorithm,
                           plan.job.algorithm.options, repair, *this);
+      if (plan.nodes <= kLedgers) nodes_.back().keep_ledger();
     }
   }
 
@@ -85,7 +90,7 @@ class Simulator final : public Body {
 
   void send(Message&& message) override {
     OutgoingLink& link = links_[index_of(message.from)];
-    const std::optional<Time> at = link.arrival(wire_size(message), now_);
+    const std::optional<Time> at = link.arrival(wire_size(message), acts_at());
     const NodeId to = message.to;
     if (at) queue_.push(*at, to, Received{std::move(message)});
   }
@@ -94,7 +99,7 @@ class Simulator final : public Body {
     const Duration takes = delays_[index_of(node)].next(work.steps);
     KITH_ASSERT(tickets_[index_of(node)] == kNoTicket);
     tickets_[index_of(node)] = work.ticket;
-    queue_.push(now_ + takes, node, Computed{.ticket = work.ticket, .result = {}});
+    queue_.push(acts_at() + takes, node, Computed{.ticket = work.ticket, .result = {}});
     learner_.start(node, std::move(work));
   }
 
@@ -107,19 +112,20 @@ class Simulator final : public Body {
   void set_timer(NodeId node, TimerId id, Duration after) override {
     std::vector<Timer>& timers = timers_[index_of(node)];
     const auto pending = std::ranges::find(timers, id, &Timer::id);
+    const Time due = acts_at() + after;
     if (pending == timers.end()) {
-      timers.push_back({id, now_ + after});
+      timers.push_back({id, due});
     } else {
-      pending->due = now_ + after;
+      pending->due = due;
     }
-    queue_.push(now_ + after, node, TimerFired{id});
+    queue_.push(due, node, TimerFired{id});
   }
 
   void report(NodeId node, Report&& report) override {
     loss_[index_of(node)] = report.loss;
     SimulationReport gathered;
     if (!settings_.on_report || !plan_.reports(report.round)) return;
-    if (!collector_.add(report, now_, gathered)) return;
+    if (!collector_.add(report, acts_at(), gathered)) return;
     uint64_t bytes = 0;
     for (const Node& each : nodes_) bytes += each.counters().bytes_sent;
     gathered.bytes_sent_per_node = static_cast<double>(bytes) / plan_.nodes;
@@ -128,6 +134,7 @@ class Simulator final : public Body {
 
   void finish(NodeId, Finish finish) override {
     ++finished_;
+    end_ = std::max(end_, acts_at());
     if (finish.why == Finish::Why::kDiverged) diverged_ = true;
   }
 
@@ -162,14 +169,34 @@ class Simulator final : public Body {
     }
   }
 
+  // What a node does it does when it has coded what there was to code.
+  Time acts_at() const { return now_ + coding_.spent(); }
+
+  // True where the node is still coding: the event comes to it again when it has done so.
+  bool put_off(NodeId id, Event& event) {
+    const Time free_at = free_at_[index_of(id)];
+    if (now_ >= free_at) return false;
+    if (const auto* timer = std::get_if<TimerFired>(&event)) {
+      const auto pending = std::ranges::find(timers_[index_of(id)], timer->id, &Timer::id);
+      if (pending == timers_[index_of(id)].end() || pending->due != now_) return true;  // moved
+      pending->due = free_at;
+    }
+    queue_.push(free_at, id, std::move(event));
+    return true;
+  }
+
   void deliver(NodeId id, Event&& event) {
+    if (coding_.costs() && put_off(id, event)) return;
     if (auto* computed = std::get_if<Computed>(&event)) {
       if (tickets_[index_of(id)] != computed->ticket) return;  // cancelled
       tickets_[index_of(id)] = kNoTicket;
       *computed = learner_.take(id);
     }
     if (const auto* timer = std::get_if<TimerFired>(&event); timer && !due(id, timer->id)) return;
-    nodes_[index_of(id)].handle(std::move(event), now_);
+    Node& node = nodes_[index_of(id)];
+    coding_.begin_step(node);
+    node.handle(std::move(event), now_);
+    if (coding_.costs()) free_at_[index_of(id)] = acts_at();
   }
 
   // False when the timer was moved after this event had been queued.
@@ -185,8 +212,9 @@ class Simulator final : public Body {
     SimulationResult result{.parameters = {},
                             .loss = std::move(loss_),
                             .counters = {},
+                            .edges = {},
                             .measures = nodes_.front().measures(),
-                            .end = now_,
+                            .end = std::max(now_, end_),
                             .events = events_,
                             .rounds = plan_.rounds,
                             .diverged = diverged_,
@@ -194,6 +222,8 @@ class Simulator final : public Body {
     for (const Node& node : nodes_) {
       result.parameters.push_back(node.state().parameters);
       result.counters.push_back(node.counters());
+      if (plan_.nodes <= kLedgers)
+        result.edges.emplace_back(node.edges().begin(), node.edges().end());
       result.rounds = std::min(result.rounds, node.state().round);
     }
     KITH_ASSERT(diverged_ || cancelled_ || finished_ == plan_.nodes);  // no deadlock
@@ -204,8 +234,11 @@ class Simulator final : public Body {
   const SimulationSettings& settings_;
   Pool pool_;
   Time now_{};
+  Time end_{};  // when the last node so far was done
   EventQueue queue_;
   const JobTiming timing_;
+  VirtualCoding coding_;
+  std::vector<Time> free_at_;          // by node: has coded what there was
   std::vector<ComputeDelays> delays_;  // by node
   std::vector<OutgoingLink> links_;    // by node
   SimulatedLearner learner_;
@@ -226,7 +259,7 @@ SimulationResult simulate(const Job& job, uint32_t nodes, const Model& model,
                           std::shared_ptr<const Dataset> train,
                           const SimulationSettings& settings) {
   const double rows_per_node = train ? static_cast<double>(train->rows()) / nodes : 0;
-  const Plan plan = make_plan(job, nodes, model, rows_per_node);
+  Plan plan = make_plan(job, nodes, model, rows_per_node);
   return Simulator(plan, model, train, make_shards(plan, train), settings).run();
 }
 

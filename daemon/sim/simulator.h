@@ -22,6 +22,9 @@ struct SimulationReport {
   std::vector<float> average;  // mean of the parameters; empty unless asked for
 };
 
+// More nodes than this keep no account of each edge, whose memory they would not find in a cache.
+inline constexpr uint32_t kLedgers = 64;
+
 struct SimulationSettings {
   unsigned threads = 0;            // that compute gradients; 0 = as many as the machine has cores
   bool average_in_reports = true;  // fill SimulationReport::average
@@ -37,8 +40,10 @@ struct SimulationResult {
   std::vector<SharedBuffer> parameters;  // by NodeId
   std::vector<double> loss;              // of the last round, by NodeId
   std::vector<NodeCounters> counters;    // by NodeId
-  Measures measures;                     // of node 0
-  Time end{};                            // virtual
+  // By NodeId; empty where there are more than kLedgers nodes.
+  std::vector<std::vector<EdgeCounters>> edges;
+  Measures measures;  // of node 0
+  Time end{};         // virtual
   uint64_t events = 0;
   Round rounds = 0;
   bool diverged = false;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/edge_ledger.h"
 #include "daemon/job.h"
 #include "daemon/learn/dataset.h"
 #include "daemon/learn/model.h"
@@ -28,6 +29,9 @@ struct NodeOutcome {
   uint64_t uncompressed_bytes_sent = 0;  // what the same messages would have taken as floats
   uint64_t messages_resent = 0;
   uint64_t refused = 0;
+  double encode_seconds = 0;  // spent on coding messages; virtual in a simulation
+  double decode_seconds = 0;
+  std::vector<EdgeCounters> edges = {};  // by peer; empty where nobody kept account
 };
 
 struct NodeResult {

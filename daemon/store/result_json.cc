@@ -68,6 +68,22 @@ ordered_json of(const Measures& measures) {
   return json;
 }
 
+// How many times fewer bytes the payloads took than floats would have; null where there were none.
+ordered_json ratio(uint64_t uncompressed, uint64_t coded) {
+  if (coded == 0) return nullptr;
+  return number(static_cast<double>(uncompressed) / static_cast<double>(coded));
+}
+
+ordered_json of(const EdgeCounters& edge) {
+  return {{"peer", index_of(edge.peer)},
+          {"messages_sent", edge.messages_sent},
+          {"messages_received", edge.messages_received},
+          {"bytes_sent", edge.bytes_sent},
+          {"bytes_received", edge.bytes_received},
+          {"compression_ratio", ratio(edge.uncompressed_bytes_sent, edge.payload_bytes_sent)},
+          {"decode_seconds", number(seconds(edge.decoding))}};
+}
+
 ordered_json of(const NodeResult& node, size_t id) {
   const NodeOutcome& outcome = node.outcome;
   ordered_json json = {{"node", id},
@@ -79,7 +95,13 @@ ordered_json of(const NodeResult& node, size_t id) {
                        {"bytes_sent", outcome.bytes_sent},
                        {"bytes_received", outcome.bytes_received},
                        {"messages_resent", outcome.messages_resent},
-                       {"refused", outcome.refused}};
+                       {"refused", outcome.refused},
+                       {"encode_seconds", number(outcome.encode_seconds)},
+                       {"decode_seconds", number(outcome.decode_seconds)}};
+  if (!outcome.edges.empty()) {
+    ordered_json& edges = json["edges"] = ordered_json::array();
+    for (const EdgeCounters& edge : outcome.edges) edges.push_back(of(edge));
+  }
   if (node.accuracy) json["accuracy"] = number(node.accuracy);
   return json;
 }

@@ -147,7 +147,7 @@ class Dpsgd final : public Algorithm {
     terms_.clear();
     if (!state.codec->lossless()) {
       terms_.push_back({1.0f, adapted_.floats(), nullptr});
-      terms_.push_back({-leaves, {}, &own});
+      terms_.push_back({-leaves, {}, &own, state.self});
     } else if (adapt_first_) {
       terms_.push_back({1.0f - leaves, adapted_.floats(), nullptr});
     } else {
@@ -157,7 +157,8 @@ class Dpsgd final : public Algorithm {
     const std::span<const Message> messages = inbox_.at(state.round);
     for (size_t i = 0; i < messages.size(); ++i) {
       KITH_ASSERT(messages[i].from == row_.neighbors[i].peer);
-      terms_.push_back({gamma_ * row_.neighbors[i].weight, {}, &messages[i].payload});
+      terms_.push_back(
+          {gamma_ * row_.neighbors[i].weight, {}, &messages[i].payload, messages[i].from});
     }
   }
 

@@ -26,8 +26,8 @@ void ControlVariate::end(const NodeState& state, const SharedBuffer& coded, doub
   } else {
     std::ranges::fill(next.floats(), 0.0f);
   }
-  const Status status =
-      decode_add(*state.codec, coded, static_cast<float>(1 / rates), next.floats(), *state.pool);
+  const Status status = decode_add(*state.codec, state.self, coded, static_cast<float>(1 / rates),
+                                   next.floats(), *state.pool);
   KITH_ASSERT(status.ok());  // what this node encoded itself
   own_ = std::move(next).freeze();
 }

@@ -1,5 +1,6 @@
 #include "protocol/coordinator/downlink.h"
 
+#include "protocol/codec_meter.h"
 #include "protocol/compressor.h"
 #include "protocol/coordinator/hub.h"
 #include "protocol/kernels.h"
@@ -12,6 +13,7 @@ Downlink::Downlink(const NodeState& state) : codec_(state.down) {
 }
 
 bool Downlink::encode(const NodeState& state, SharedBuffer& wire) {
+  const EncodingScope scope(*codec_, state.dimension);
   Buffer difference = state.pool->acquire_floats(state.dimension);
   kernels::subtract(state.parameters.floats(), copy_.floats(), difference.floats());
   Rng rng(state.seed, state.self, Purpose::kDownlink, state.round);
@@ -30,7 +32,7 @@ Status Downlink::receive(NodeState& state, const Payload& wire) const {
     return status;
   }
   Buffer next = writable(std::move(state.parameters), *state.pool);
-  const Status status = decode_add(*codec_, wire, 1.0f, next.floats(), *state.pool);
+  const Status status = decode_add(*codec_, kHub, wire, 1.0f, next.floats(), *state.pool);
   KITH_ASSERT(status.ok());  // it has been checked
   state.parameters = std::move(next).freeze();
   return {};

@@ -49,7 +49,8 @@ SharedBuffer Gathering::sum(const NodeState& state, std::span<const double> weig
   KITH_ASSERT(weights.size() == gathered_.size());
   terms_.clear();
   for (size_t k = 0; k < gathered_.size(); ++k) {
-    terms_.push_back({static_cast<float>(weights[k]), {}, &gathered_[k].payload});
+    terms_.push_back(
+        {static_cast<float>(weights[k]), {}, &gathered_[k].payload, gathered_[k].from});
   }
   Buffer sum = state.pool->acquire_floats(values_);
   weighted_sum(*state.codec, terms_, sum.floats(), *state.pool);
@@ -64,7 +65,7 @@ double Gathering::disagreement(const NodeState& state) {
   for (const Contribution& each : gathered_) {
     std::ranges::fill(decoded.floats(), 0.0f);
     const Status status =
-        decode_add(*state.codec, each.payload, 1.0f, decoded.floats(), *state.pool);
+        decode_add(*state.codec, each.from, each.payload, 1.0f, decoded.floats(), *state.pool);
     KITH_ASSERT(status.ok());
     squares += kernels::squared_distance(decoded.floats(), mean.floats()) / count;
   }

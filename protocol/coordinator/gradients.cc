@@ -257,7 +257,7 @@ class GradientCoordinator final : public Algorithm {
       smooth(contribution.loss);
       const float scale =
           rule_.scale_by_staleness ? share / static_cast<float>(1 + staleness) : share;
-      terms_.push_back({scale, {}, &contribution.payload});
+      terms_.push_back({scale, {}, &contribution.payload, contribution.from});
     }
     Buffer mean = state.pool->acquire_floats(state.dimension);
     const std::span<float> g = mean.floats();

@@ -91,7 +91,7 @@ TEST_P(CodecConformance, DecodesTheSameInChunks) {
       const Payload payload = test::in_chunks(wire.bytes(), chunk, pool_);
       std::vector<float> y(x.size());
       ASSERT_TRUE(check(*codec_, payload, x.size(), pool_).ok());
-      ASSERT_TRUE(decode_add(*codec_, payload, 1.0f, y, pool_).ok());
+      ASSERT_TRUE(decode_add(*codec_, NodeId{1}, payload, 1.0f, y, pool_).ok());
       ASSERT_EQ(whole, y);
     }
   });

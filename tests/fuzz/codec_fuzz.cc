@@ -78,7 +78,8 @@ void decode(const Codec& codec, std::span<const uint8_t> wire, size_t count, kit
   const kith::Payload payload = kith::Payload::from_chunks(std::move(chunks));
   std::vector<float> pieces(count);
   KITH_ASSERT(kith::check(codec, payload, count, pool).ok() == accepted);
-  KITH_ASSERT(kith::decode_add(codec, payload, 0.5f, pieces, pool).ok() == decoded);
+  KITH_ASSERT(kith::decode_add(codec, kith::NodeId{1}, payload, 0.5f, pieces, pool).ok() ==
+              decoded);
   if (accepted && count > 0) {
     KITH_ASSERT(std::memcmp(whole.data(), pieces.data(), count * sizeof(float)) == 0);
   }

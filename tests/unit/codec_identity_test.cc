@@ -39,7 +39,7 @@ TEST(Payloads, AValueThatStraddlesTwoChunksIsRefused) {
   std::vector<float> y(16);
   const Payload straddling = test::in_chunks(bytes, 30, pool);
   EXPECT_EQ(Reason::kMalformed, check(*codec, straddling, 16, pool).reason());
-  EXPECT_EQ(Reason::kMalformed, decode_add(*codec, straddling, 1.0f, y, pool).reason());
+  EXPECT_EQ(Reason::kMalformed, decode_add(*codec, NodeId{1}, straddling, 1.0f, y, pool).reason());
   EXPECT_TRUE(check(*codec, test::in_chunks(bytes, 32, pool), 16, pool).ok());
   EXPECT_EQ(Reason::kTruncated, check(*codec, test::in_chunks(bytes, 32, pool), 17, pool).reason());
   EXPECT_EQ(Reason::kOversized, check(*codec, test::in_chunks(bytes, 32, pool), 15, pool).reason());
