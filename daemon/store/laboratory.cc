@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "protocol/theory/compressed_laboratory.h"
 #include "protocol/theory/synchronous_laboratory.h"
 #include "topology/mixing.h"
 
@@ -42,30 +43,60 @@ std::vector<double> per_node(const Job& job, const char* key, uint32_t nodes) {
   return values;
 }
 
+// Plain steps of one length.
 bool linear(const Job& job) {
   const OptimizerSpec& optimizer = job.train.optimizer;
-  return make_codec(job.codec)->lossless() && !codes_down(job) && optimizer.plain() &&
-         !job.train.svrg_period && optimizer.schedule.kind == Schedule::Kind::kConstant &&
+  return !codes_down(job) && optimizer.plain() && !job.train.svrg_period &&
+         optimizer.schedule.kind == Schedule::Kind::kConstant &&
          optimizer.schedule.warm_up_steps == 0;
+}
+
+bool alike(const std::vector<double>& values) {
+  return std::ranges::all_of(values, [&](double value) { return value == values[0]; });
+}
+
+// What all nodes of `lab` are, seen from their optimum.
+ScalarQuadratic scalar(const Laboratory& lab) {
+  return {.curvature = lab.curvature[0],
+          .sigma = lab.sigma,
+          .slope_noise = lab.slope_noise,
+          .rate = lab.rate,
+          .start = lab.start - lab.offset[0]};
+}
+
+template <class Process>
+LaboratoryMoments run(Process process, const Laboratory& lab, Round rounds) {
+  for (Round round = 0; round < rounds; ++round) process.step();
+  const ScalarMoments& moments = process.moments();
+  return {moments.mean + lab.offset[0], moments.variance(), 0};
+}
+
+// The share of the values that rand-k sends; nothing for any other codec.
+std::optional<double> share_sent(const Codec& codec, size_t values) {
+  const std::string text = codec.describe();
+  if (!text.starts_with("rand-k:") || text.find('|') != text.npos) return std::nullopt;
+  return 1 / (1 + codec.variance_bound(values));
+}
+
+// Of lossy codecs one has a second moment that does not depend on what it codes.
+std::optional<LaboratoryMoments> predict_coded(const Job& job, const Codec& codec,
+                                               const Laboratory& lab, Round rounds) {
+  const auto replicas = static_cast<size_t>(job.model.options.integer("replicas"));
+  const std::optional<double> share = share_sent(codec, replicas);
+  const auto nodes = static_cast<uint32_t>(lab.curvature.size());
+  if (!share || job.algorithm.kind != "sync" || !alike(lab.curvature) || !alike(lab.offset)) {
+    return std::nullopt;
+  }
+  return run(RandKProcess(scalar(lab), nodes, *share, job.error_feedback), lab, rounds);
 }
 
 // Where nodes are alike it does not matter whose K gradients come first, nor when. (Of asynchronous
 // SGD theory gives a mean over timings, and a run has one.)
 std::optional<LaboratoryMoments> predict_k_gradients(const Laboratory& lab,
                                                      const Options& algorithm, Round rounds) {
-  const auto alike = [](const std::vector<double>& values) {
-    return std::ranges::all_of(values, [&](double value) { return value == values[0]; });
-  };
   if (algorithm.flag("adasync") || !alike(lab.curvature) || !alike(lab.offset)) return std::nullopt;
-  KSyncProcess process({.curvature = lab.curvature[0],
-                        .sigma = lab.sigma,
-                        .slope_noise = lab.slope_noise,
-                        .rate = lab.rate,
-                        .start = lab.start - lab.offset[0]},
-                       static_cast<uint32_t>(algorithm.integer("k")));
-  for (Round round = 0; round < rounds; ++round) process.step();
-  const ScalarMoments& moments = process.moments();
-  return LaboratoryMoments{moments.mean + lab.offset[0], moments.variance(), 0};
+  const auto k = static_cast<uint32_t>(algorithm.integer("k"));
+  return run(KSyncProcess(scalar(lab), k), lab, rounds);
 }
 
 }  // namespace
@@ -103,6 +134,8 @@ std::optional<LaboratoryMoments> predict_laboratory(const Job& job, uint32_t nod
   lab.start = model.number("start");
   lab.rate = static_cast<double>(job.train.optimizer.learning_rate);
   const Options& algorithm = job.algorithm.options;
+  const std::unique_ptr<Codec> codec = make_codec(job.codec);
+  if (!codec->lossless()) return predict_coded(job, *codec, lab, rounds);
   if (job.algorithm.kind == "sync") return predict_synchronous(lab, rounds);
   if (job.algorithm.kind == "local-sgd") {
     if (!algorithm.numbers("stages").empty() || algorithm.number("post_local") > 0) {

@@ -27,8 +27,9 @@ struct LaboratoryResult {
 
 LaboratoryResult measure_laboratory(std::span<const std::span<const float>> nodes);
 
-// What the exact recursion gives for this job; nothing where it is not linear (a lossy codec,
-// momentum, weight decay, a schedule) or too large for O(N^3) a round.
+// What the exact recursion gives for this job; nothing where it is not linear (a lossy codec
+// other than rand-k under sync, momentum, weight decay, a schedule) or too large for O(N^3) a
+// round.
 std::optional<LaboratoryMoments> predict_laboratory(const Job& job, uint32_t nodes, Round rounds);
 
 }  // namespace kith
