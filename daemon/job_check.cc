@@ -205,6 +205,13 @@ void validate(const Job& job, uint32_t nodes, size_t parameters) {
                         job.graph.kind +
                         "\" is directed: choose one such as \"ring\" or \"torus\"");
   }
+  if (needs.fixed && graph->period() != 1) {
+    throw OperatorError(pair_of(job) +
+                        " needs a graph that stays the same, but topology.graph = \"" +
+                        job.graph.kind +
+                        "\" changes from round to round: choose one such as \"ring\" or "
+                        "\"exponential\", or algorithm.kind = \"dpsgd\"");
+  }
   const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
   if (needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
   make_mixing(rule, graph);

@@ -79,6 +79,7 @@ struct Needs {
   bool star = false;               // one hub, node 0
   bool undirected = false;         // in == out
   bool doubly_stochastic = false;  // rows and columns of W sum to 1
+  bool fixed = false;              // W is the same in every round
 };
 
 // What a choice of options must fit to, beyond the range of each key.

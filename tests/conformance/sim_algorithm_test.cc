@@ -182,17 +182,33 @@ TEST(EveryAlgorithm, AnotherSeedEndsElsewhere) {
 // whom, nor on what a codec throws away: xbar+ = xbar - eta mean g (D-PSGD, ALGORITHMS 2D). The
 // consensus step is in proportion to 1 / (1 + w) of the codec (Koloskova, Stich, Jaggi 2019): with
 // a larger one the nodes part, and the average is a small difference of large numbers.
-TEST(Dpsgd, NoGraphAndNoCodecMovesTheAverage) {
+TEST(EveryGossip, NoGraphAndNoCodecMovesTheAverage) {
   const std::vector<double> expected = average_of(run({"dpsgd", "complete", "identity", false}));
   for (const Setting& setting : all_settings()) {
-    if (setting.algorithm != "dpsgd") continue;
+    if (algorithm_info(setting.algorithm).needs.star) continue;
     const double gamma = 0.3 / (1 + make_codec(setting.codec)->variance_bound(300));
-    for (const char* order : {"atc", "cta"}) {
+    std::vector<std::string> orders = {""};
+    if (setting.algorithm == "dpsgd") orders = {"atc", "cta"};
+    for (const std::string& order : orders) {
       SCOPED_TRACE(setting.text() + " " + order);
-      const std::vector<double> average =
-          average_of(run(setting, {std::string("algorithm.order=\"") + order + "\"",
-                                   "algorithm.gamma=" + std::to_string(gamma)}));
+      std::vector<std::string> keys = {"algorithm.gamma=" + std::to_string(gamma)};
+      if (!order.empty()) keys.push_back("algorithm.order=\"" + order + "\"");
+      const std::vector<double> average = average_of(run(setting, keys));
       for (size_t j = 0; j < expected.size(); ++j) ASSERT_NEAR(average[j], expected[j], 2e-5);
+    }
+  }
+}
+
+// ALGORITHMS 2D: CHOCO with C = identity and gamma = 1 is D-PSGD that adapts, then combines.
+TEST(ChocoSgd, WithoutCompressionIsDpsgd) {
+  for (const char* graph : {"ring", "complete", "static-exponential"}) {
+    const SimulationResult plain = run({"dpsgd", graph, "identity", false});
+    const SimulationResult choco =
+        run({"choco-sgd", graph, "identity", false}, {"algorithm.gamma=1"});
+    for (size_t i = 0; i < kNodes; ++i) {
+      for (size_t j = 0; j < 300; ++j) {
+        ASSERT_NEAR(plain.parameters[i].floats()[j], choco.parameters[i].floats()[j], 1e-5);
+      }
     }
   }
 }

@@ -70,6 +70,13 @@ class Cluster {
 
   NodeState& state(uint32_t node) { return states_[node]; }
 
+  // A vector that the algorithm persists.
+  SharedBuffer persisted(uint32_t node, const std::string& name) {
+    Archive archive(Archive::Direction::kWrite, kDimension, pool_);
+    algorithms_[node]->persist(archive);
+    return archive.vectors.at(name);
+  }
+
  private:
   std::unique_ptr<Codec> codec_;
   OptimizerSpec optimizer_ = {.learning_rate = 0.1f};

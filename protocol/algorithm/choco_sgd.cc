@@ -1,0 +1,128 @@
+// CHOCO-SGD (Koloskova, Stich, Jaggi 2019): decentralised SGD over compressed differences.
+//
+//   v_i = T(x_i)                        `local_steps` steps of the node's own optimiser
+//   q_i = C(v_i - xhat_i)               sent to all neighbours
+//   xhat_j+ = xhat_j + q_j              the public copy of node j, the same wherever it is kept
+//   x_i+ = v_i + gamma sum_j w_ij (xhat_j+ - xhat_i+)
+//
+// All copies begin as x_0, which every node knows. Of its neighbours' copies a node keeps the sum
+// alone, s_i = sum_j w_ij xhat_j, which needs weights that never change:
+//   s_i+ = s_i + sum_j w_ij q_j         x_i+ = v_i + gamma (s_i+ - xhat_i+)
+// What C leaves out stays in the difference, so that it needs no error feedback. An unbiased codec
+// is used as a contraction (protocol/compressor.h).
+//
+// Keeps: x, v, xhat and s. Sends: q to every neighbour, once a round. Waits: for its neighbours.
+// Needs: W doubly stochastic and the same in every round; gamma below 1 for coarse codecs.
+// Invariants: the average of x is moved by steps alone; with C = identity and gamma = 1 it is
+// D-PSGD in the order ATC, to rounding.
+#include "protocol/codec_meter.h"
+#include "protocol/compressor.h"
+#include "protocol/describe.h"
+#include "protocol/gossip/lockstep.h"
+#include "protocol/kernels.h"
+#include "protocol/weighted_sum.h"
+#include "topology/assert.h"
+#include "topology/error.h"
+
+namespace kith {
+
+namespace {
+
+class ChocoSgd final : public LockstepGossip {
+ public:
+  ChocoSgd(const NodeState& state, const Options& options)
+      : LockstepGossip("choco-sgd", Sends::kAdapted,
+                       static_cast<uint32_t>(options.integer("local_steps"))),
+        gamma_(static_cast<float>(options.number("gamma"))),
+        copy_(state.parameters),
+        copies_(state.parameters) {}
+
+  void persist(Archive& archive) override {
+    archive.vector("copy", copy_);
+    archive.vector("copies", copies_);
+    if (!copy_ || !copies_) archive.refuse();
+  }
+
+ private:
+  bool encode(NodeState& state, const SharedBuffer& v, SharedBuffer& wire) override {
+    const EncodingScope scope(*state.codec, state.dimension);
+    Buffer difference = state.pool->acquire_floats(state.dimension);
+    kernels::subtract(v.floats(), copy_.floats(), difference.floats());
+    Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
+    return encode_contraction(*state.codec, std::move(difference).freeze(), rng, *state.pool, wire)
+        .ok();
+  }
+
+  SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
+    add_own(state, exchange.own);
+    add_all(state, exchange);
+    terms_.clear();
+    terms_.push_back({1.0f, exchange.adapted.floats()});
+    terms_.push_back({gamma_, copies_.floats()});
+    terms_.push_back({-gamma_, copy_.floats()});
+    Buffer next = state.pool->acquire_floats(state.dimension);
+    weighted_sum(*state.codec, terms_, next.floats(), *state.pool);
+    return std::move(next).freeze();
+  }
+
+  void describe_memory(std::string& out) const override {
+    describe_vector("xhat", copy_, out);
+    describe_vector("s", copies_, out);
+  }
+
+  void add_own(NodeState& state, const Payload& q) {
+    Buffer next = writable(std::move(copy_), *state.pool);
+    const Status status = decode_add(*state.codec, state.self, q, 1.0f, next.floats(), *state.pool);
+    KITH_ASSERT(status.ok());  // a codec must understand what it wrote
+    copy_ = std::move(next).freeze();
+  }
+
+  void add_all(NodeState& state, const Exchange& exchange) {
+    terms_.clear();
+    terms_.push_back({1.0f, copies_.floats()});
+    terms_.push_back({exchange.row.self, {}, &exchange.own, state.self});
+    for (size_t i = 0; i < exchange.messages.size(); ++i) {
+      const Message& message = exchange.messages[i];
+      terms_.push_back({exchange.row.neighbors[i].weight, {}, &message.payload, message.from});
+    }
+    Buffer next = state.pool->acquire_floats(state.dimension);
+    weighted_sum(*state.codec, terms_, next.floats(), *state.pool);
+    copies_ = std::move(next).freeze();
+  }
+
+  const float gamma_;
+  SharedBuffer copy_;        // xhat_i
+  SharedBuffer copies_;      // s_i
+  std::vector<Term> terms_;  // scratch, kept for its capacity
+};
+
+}  // namespace
+
+extern const AlgorithmInfo choco_sgd_algorithm;
+const AlgorithmInfo choco_sgd_algorithm = {
+    .name = "choco-sgd",
+    .help = "CHOCO-SGD: decentralised SGD that sends compressed differences to its neighbours",
+    .needs = {.doubly_stochastic = true, .fixed = true},
+    .options =
+        {option_gossip_steps(),
+         {"gamma", OptionSpec::Type::kNumber, 0.3,
+          "consensus step: how far to move towards the neighbours; the coarser the codec, the "
+          "smaller",
+          0, 1}},
+    .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
+      return std::make_unique<ChocoSgd>(state, options);
+    },
+    .batches_per_round = batches_of_gossip,
+    .cancels = false,
+    .check =
+        [](const Setting& setting) {
+          if (!setting.error_feedback) return;
+          throw OperatorError(
+              "codec.error_feedback is on, but with algorithm.kind = \"choco-sgd\" what a codec "
+              "leaves out stays in the next difference by itself, and would be sent twice: leave "
+              "it "
+              "out");
+        },
+};
+
+}  // namespace kith
