@@ -221,6 +221,10 @@ Job build(const JobSections& sections, std::string text) {
   job.weights = topology.fixed.text("weights");
   const Options codec = reader.plain("codec");
   job.codec = codec.text("kind");
+  job.layers = {.named = parse_named_layers(codec.text("layers")),
+                .small = codec.text("small"),
+                .small_values = static_cast<size_t>(codec.integer("small_size")),
+                .each = codec.flag("per_layer")};
   job.error_feedback = codec.flag("error_feedback");
   job.down = codec.text("down");
   job.delays = read_delays(reader.plain("delays"));

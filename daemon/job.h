@@ -8,6 +8,7 @@
 
 #include "daemon/learn/batch_schedule.h"
 #include "protocol/algorithm.h"
+#include "protocol/layered_codec.h"
 #include "protocol/optimizer.h"
 #include "topology/mixing.h"
 #include "topology/options.h"
@@ -71,6 +72,7 @@ struct Job {
   Choice graph;
   std::string weights;  // mixing rule; empty = default_mixing
   std::string codec;
+  LayerRules layers;  // which tensors are coded otherwise
   bool error_feedback = false;
   std::string down;  // codec of what a hub tells its nodes; "identity" = as it is
   DelaySpec delays;
@@ -108,6 +110,9 @@ Job load_job(const std::string& path, const std::vector<std::string>& overrides 
 // Checks the pairs (algorithm, graph, codec, model, data, nodes) and refuses impossible ones with
 // what would work. `parameters` of the model: 0 = not known yet, for it may depend on the data.
 void validate(const Job& job, uint32_t nodes, size_t parameters = 0);
+
+// No message loses anything of what it stands for (of those that codec.kind codes).
+bool lossless(const Job& job);
 
 // What a hub tells its nodes is coded.
 bool codes_down(const Job& job);

@@ -125,7 +125,7 @@ void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
       .options = job.algorithm.options, .nodes = nodes, .optimizer = job.train.optimizer};
   setting.parameters = parameters;
   setting.down = down;
-  setting.error_feedback = job.error_feedback && !make_codec(job.codec)->lossless();
+  setting.error_feedback = job.error_feedback && !lossless(job);
   if (job.model.kind == "quadratic") {
     const double steepest = std::ranges::max(job.model.options.numbers("curvature"));
     setting.step_times_curvature =
@@ -161,7 +161,20 @@ void check_scale(const Job& job, uint32_t nodes) {
                       std::to_string(nodes) + " nodes: give at most one for each");
 }
 
+void check_layers(const Job& job) {
+  make_codec(job.codec);
+  if (!job.layers.small.empty()) make_codec(job.layers.small);
+  for (const auto& [tensor, codec] : job.layers.named) make_codec(codec);
+}
+
 }  // namespace
+
+bool lossless(const Job& job) {
+  const auto keeps = [](const std::string& spec) { return make_codec(spec)->lossless(); };
+  return keeps(job.codec) && (job.layers.small.empty() || keeps(job.layers.small)) &&
+         std::ranges::all_of(job.layers.named,
+                             [&](const auto& rule) { return keeps(rule.second); });
+}
 
 bool is_name_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -171,7 +184,8 @@ bool is_name_letter(char c) {
 bool codes_down(const Job& job) { return job.down != "identity"; }
 
 std::string codec_text(const Job& job) {
-  return job.codec + (codes_down(job) ? ", down as " + job.down : "");
+  return job.codec + (job.layers.any() ? ", by layers" : "") +
+         (codes_down(job) ? ", down as " + job.down : "");
 }
 
 void check_job(const Job& job) {
@@ -180,7 +194,7 @@ void check_job(const Job& job) {
   check_stop(job);
   check_train(job);
   check_graph(job);
-  make_codec(job.codec);
+  check_layers(job);
   // A sum of differences is rounded, so that nothing would be lossless about it.
   if (codes_down(job) && make_codec(job.down)->lossless()) {
     throw OperatorError("codec.down is \"" + job.down +

@@ -100,6 +100,11 @@ void add_exchange(std::vector<JobKey>& keys) {
       {text("kind", "identity",
             "how a message is written: \"top-k:0.01\", \"qsgd:15\", ...; "
             "a bar between two is a chain"),
+       flag("per_layer", false, "every tensor of the model is coded by itself"),
+       text("small", "", "codec of tensors with fewer values than small_size, each by itself"),
+       integer("small_size", 1024, 1, limits::kParameters, "see codec.small"),
+       text("layers", "",
+            "codecs of single tensors: \"layers.0.weight = top-k:0.01; layers.0.bias = fp16\""),
        flag("error_feedback", false, "what one message leaves out is added to the next"),
        text("down", "identity",
             "of what a hub tells all its nodes: the difference to what it told them last")});

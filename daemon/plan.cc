@@ -8,8 +8,10 @@
 namespace kith {
 
 namespace {
+
 constexpr Round kReportsPerRun = 50;
-}
+
+}  // namespace
 
 Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_per_node) {
   validate(job, nodes, model.parameters());
@@ -27,8 +29,12 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
   plan.graph = make_graph(job, nodes);
   plan.mixing =
       make_mixing(job.weights.empty() ? default_mixing(*plan.graph) : job.weights, plan.graph);
-  plan.codec = make_codec(job.codec);
-  if (codes_down(job)) plan.down = make_codec(job.down);
+  const Layout layout = model.tensors();
+  plan.codec = make_layered_codec(job.codec, job.layers, layout);
+  if (codes_down(job)) {
+    // The rules are for what nodes compute; of what a hub tells they say that tensors stand alone.
+    plan.down = make_layered_codec(job.down, {.each = job.layers.any()}, layout);
+  }
   return plan;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace kith {
 
@@ -37,6 +38,23 @@ void Archive::numbers(const std::string& name, std::span<uint64_t> values) {
   const auto found = words.find(prefix_ + name);
   if (found == words.end() || found->second.size() != values.size()) return refuse();
   std::ranges::copy(found->second, values.begin());
+}
+
+void Archive::bytes(const std::string& name, SharedBuffer& value) {
+  constexpr size_t kWord = sizeof(uint64_t);
+  std::vector<uint64_t>& packed = words[prefix_ + name];  // the number of bytes, then they
+  if (!reading()) {
+    packed.assign(1 + (value.size() + kWord - 1) / kWord, 0);
+    packed[0] = value.size();
+    if (value) std::memcpy(packed.data() + 1, value.data(), value.size());
+    return;
+  }
+  value.reset();
+  if (packed.empty() || packed[0] > (packed.size() - 1) * kWord) return refuse();
+  if (packed[0] == 0) return;
+  Buffer block = pool_->acquire(packed[0]);
+  std::memcpy(block.data(), packed.data() + 1, block.size());
+  value = std::move(block).freeze();
 }
 
 void Archive::vector(const std::string& name, SharedBuffer& value) {

@@ -55,6 +55,9 @@ class Archive {
   void vector(const std::string& name, SharedBuffer& value);
   void vector(const std::string& name, std::vector<float>& value);
 
+  // A block of any bytes; empty = there is none.
+  void bytes(const std::string& name, SharedBuffer& value);
+
   // Everything that `part` persists, under names that begin with `name` and a dot. Its vectors have
   // p floats, or so many.
   template <class Part>

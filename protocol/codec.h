@@ -8,6 +8,7 @@
 #include <string>
 
 #include "protocol/buffer.h"
+#include "protocol/layout.h"
 #include "protocol/status.h"
 #include "topology/options.h"
 #include "topology/rng.h"
@@ -24,6 +25,14 @@ class Codec {
   // `x` holds floats. Sets `wire` to its encoding: `x` itself (no copy) for identity, else a block
   // of `pool`. kNotFinite when x holds NaN or infinity (identity included); `wire` is then unset.
   virtual Status encode(const SharedBuffer& x, Rng& rng, Pool& pool, SharedBuffer& wire) const = 0;
+
+  // The same, where `previous` is what this stream has sent last (its own bytes, or none): a codec
+  // that warm_starts() begins its search there.
+  virtual Status encode_after(std::span<const std::byte> /*previous*/, const SharedBuffer& x,
+                              Rng& rng, Pool& pool, SharedBuffer& wire) const {
+    return encode(x, rng, pool, wire);
+  }
+  virtual bool warm_starts() const { return false; }
 
   // y += scale * decoded. `wire` is untrusted, of any alignment, and must describe exactly
   // y.size() values; on any error y may hold a part of the sum and must be thrown away.
@@ -73,11 +82,13 @@ struct CodecInfo {
   const char* argument;  // "fraction in (0, 1], or a count": what follows the colon; "" = none
   const char* help;      // one line
   const char* example;   // "top-k:0.01": conformance tests and fuzzers run it
-  // One of three is set; each throws OperatorError.
+  // One of four is set; each throws OperatorError.
   std::unique_ptr<Codec> (*make)(const std::string& argument) = nullptr;
   // Of a codec that sends some of the values: those are coded by `values`.
   std::unique_ptr<Codec> (*over)(const std::string& argument,
                                  std::unique_ptr<Codec> values) = nullptr;
+  // Of one that looks at the tensors of the model.
+  std::unique_ptr<Codec> (*shaped)(const std::string& argument, const Layout& layout) = nullptr;
   // Of one that packs what `inner` writes.
   std::unique_ptr<Codec> (*around)(const std::string& argument,
                                    std::unique_ptr<Codec> inner) = nullptr;
@@ -86,8 +97,8 @@ struct CodecInfo {
 std::span<const CodecInfo* const> all_codecs();
 
 // "identity", "top-k:0.01", "qsgd:15": name and argument; or a chain, "top-k:0.01 | qsgd:15": the
-// first sends some of the values, the second codes these. Throws OperatorError with the known
-// names.
-std::unique_ptr<Codec> make_codec(const std::string& spec);
+// first sends some of the values, the second codes these. `layout` of the vectors that it will
+// code. Throws OperatorError with the known names.
+std::unique_ptr<Codec> make_codec(const std::string& spec, const Layout& layout = {});
 
 }  // namespace kith

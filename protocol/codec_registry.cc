@@ -95,13 +95,18 @@ std::unique_ptr<Codec> make_values(std::span<const Stage> stages, const std::str
   return first.info->make(first.argument);
 }
 
-std::unique_ptr<Codec> make_chain(std::span<const Stage> stages, const std::string& spec) {
+std::unique_ptr<Codec> make_chain(std::span<const Stage> stages, const std::string& spec,
+                                  const Layout& layout) {
   if (stages.empty()) return make_codec("identity");
   const Stage& last = stages.back();
   if (last.info->around != nullptr) {
-    return last.info->around(last.argument, make_chain(stages.first(stages.size() - 1), spec));
+    return last.info->around(last.argument,
+                             make_chain(stages.first(stages.size() - 1), spec, layout));
   }
   const Stage& first = stages.front();
+  if (first.info->shaped != nullptr && stages.size() == 1) {
+    return first.info->shaped(first.argument, layout);
+  }
   if (first.info->over != nullptr) {
     return first.info->over(first.argument, make_values(stages.subspan(1), spec));
   }
@@ -110,8 +115,8 @@ std::unique_ptr<Codec> make_chain(std::span<const Stage> stages, const std::stri
 
 }  // namespace
 
-std::unique_ptr<Codec> make_codec(const std::string& spec) {
-  return make_chain(stages_of(spec), spec);
+std::unique_ptr<Codec> make_codec(const std::string& spec, const Layout& layout) {
+  return make_chain(stages_of(spec), spec, layout);
 }
 
 namespace {

@@ -28,10 +28,18 @@ SharedBuffer shrunk(const SharedBuffer& u, double variance_bound, Pool& pool) {
 
 }  // namespace
 
-Status encode_contraction(const Codec& codec, const SharedBuffer& x, Rng& rng, Pool& pool,
-                          SharedBuffer& wire) {
+Status LastSent::encode(const Codec& codec, const SharedBuffer& x, Rng& rng, Pool& pool,
+                        SharedBuffer& wire) {
+  if (!codec.warm_starts()) return codec.encode(x, rng, pool, wire);
+  const Status status = codec.encode_after(wire_.bytes(), x, rng, pool, wire);
+  if (status.ok()) wire_ = wire;
+  return status;
+}
+
+Status LastSent::encode_contraction(const Codec& codec, const SharedBuffer& x, Rng& rng, Pool& pool,
+                                    SharedBuffer& wire) {
   const double w = codec.variance_bound(x.floats().size());
-  return codec.encode(shrunk(x, w, pool), rng, pool, wire);
+  return encode(codec, shrunk(x, w, pool), rng, pool, wire);
 }
 
 Compressor::Compressor(const Codec& codec, bool error_feedback, float returning)
@@ -40,9 +48,9 @@ Compressor::Compressor(const Codec& codec, bool error_feedback, float returning)
 Status Compressor::encode(const SharedBuffer& x, float memory_scale, Rng& rng, Pool& pool,
                           SharedBuffer& wire) {
   const EncodingScope scope(*codec_, x.floats().size());
-  if (!error_feedback_) return codec_->encode(x, rng, pool, wire);
+  if (!error_feedback_) return last_sent_.encode(*codec_, x, rng, pool, wire);
   SharedBuffer sum = with_memory(x, memory_, memory_scale, pool);
-  const Status status = encode_contraction(*codec_, sum, rng, pool, wire);
+  const Status status = last_sent_.encode_contraction(*codec_, sum, rng, pool, wire);
   if (!status.ok()) return status;
   Buffer rest = writable(std::move(sum), pool);
   const Status decoded = codec_->decode_add(wire.bytes(), -1.0f, rest.floats());

@@ -19,9 +19,19 @@
 
 namespace kith {
 
-// C(x) with C a contraction: an unbiased codec gets x / (1 + w).
-Status encode_contraction(const Codec& codec, const SharedBuffer& x, Rng& rng, Pool& pool,
-                          SharedBuffer& wire);
+// What a stream has sent last, where its codec begins its search there.
+class LastSent {
+ public:
+  Status encode(const Codec& codec, const SharedBuffer& x, Rng& rng, Pool& pool,
+                SharedBuffer& wire);
+  // C(x) with C a contraction: an unbiased codec gets x / (1 + w).
+  Status encode_contraction(const Codec& codec, const SharedBuffer& x, Rng& rng, Pool& pool,
+                            SharedBuffer& wire);
+  void persist(Archive& archive) { archive.bytes("wire", wire_); }
+
+ private:
+  SharedBuffer wire_;  // empty where the codec does not care
+};
 
 class Compressor {
  public:
@@ -34,7 +44,10 @@ class Compressor {
 
   const Codec& codec() const { return *codec_; }
 
-  void persist(Archive& archive) { archive.vector("memory", memory_); }
+  void persist(Archive& archive) {
+    archive.vector("memory", memory_);
+    archive.part("last_sent", last_sent_);
+  }
 
   // e; empty where nothing is remembered.
   const SharedBuffer& memory() const { return memory_; }
@@ -44,6 +57,7 @@ class Compressor {
   bool error_feedback_;
   float returning_;
   SharedBuffer memory_;
+  LastSent last_sent_;
 };
 
 }  // namespace kith

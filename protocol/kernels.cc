@@ -160,6 +160,12 @@ double squared_norm(const float* x, size_t n) {
       });
 }
 
+double dot(const float* x, const float* z, size_t n) {
+  return lane_sum(
+      n, [x, z](size_t i) HWY_ATTR { return hn::Mul(load_doubles(x + i), load_doubles(z + i)); },
+      [x, z](size_t i) { return static_cast<double>(x[i]) * static_cast<double>(z[i]); });
+}
+
 double squared_distance(const float* x, const float* z, size_t n) {
   return lane_sum(
       n,
@@ -212,6 +218,7 @@ HWY_EXPORT(subtract);
 HWY_EXPORT(bytes_to_floats);
 HWY_EXPORT(sum);
 HWY_EXPORT(squared_norm);
+HWY_EXPORT(dot);
 HWY_EXPORT(squared_distance);
 HWY_EXPORT(all_finite);
 
@@ -254,6 +261,11 @@ double sum(std::span<const float> x) { return HWY_DYNAMIC_DISPATCH(sum)(x.data()
 
 double squared_norm(std::span<const float> x) {
   return HWY_DYNAMIC_DISPATCH(squared_norm)(x.data(), x.size());
+}
+
+double dot(std::span<const float> x, std::span<const float> z) {
+  KITH_ASSERT(x.size() == z.size());
+  return HWY_DYNAMIC_DISPATCH(dot)(x.data(), z.data(), x.size());
 }
 
 double squared_distance(std::span<const float> x, std::span<const float> z) {

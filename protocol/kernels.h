@@ -22,6 +22,7 @@ void axpy_bytes(float a, std::span<const std::byte> x, std::span<float> y);
 // In doubles: value i is added to lane i % 16, then lanes l and l + 8, + 4, + 2, + 1 are joined.
 double sum(std::span<const float> x);
 double squared_norm(std::span<const float> x);
+double dot(std::span<const float> x, std::span<const float> z);
 double squared_distance(std::span<const float> x, std::span<const float> z);
 bool all_finite(std::span<const float> x);
 bool all_finite_bytes(std::span<const std::byte> x);  // little-endian floats, any alignment

@@ -31,8 +31,8 @@ DenseNetwork::DenseNetwork(std::vector<size_t> widths, layers::Activation activa
   }
 }
 
-std::vector<TensorSpec> DenseNetwork::tensors() const {
-  std::vector<TensorSpec> specs;
+Layout DenseNetwork::tensors() const {
+  Layout specs;
   for (size_t l = 0; l < layer_count(); ++l) {
     const std::string name = prefix_.empty() ? "" : prefix_ + std::to_string(l) + ".";
     specs.push_back({name + "weight", {widths_[l + 1], widths_[l]}});

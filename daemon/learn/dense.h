@@ -24,7 +24,7 @@ class DenseNetwork : public Model {
                std::string prefix);
 
   size_t parameters() const override { return offsets_.back(); }
-  std::vector<TensorSpec> tensors() const override;
+  Layout tensors() const override;
   void initialise(Rng& rng, std::span<float> x) const override;
   double gradient(std::span<const float> x, const Batch& batch, std::span<float> gradient,
                   Workspace& workspace) const override;

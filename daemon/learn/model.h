@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/layout.h"
 #include "topology/options.h"
 #include "topology/rng.h"
 #include "topology/types.h"
@@ -58,17 +59,12 @@ class Workspace {
   const std::atomic<bool>* cancelled_ = nullptr;
 };
 
-struct TensorSpec {
-  std::string name;           // "layers.0.weight"
-  std::vector<size_t> shape;  // row-major; their products sum to Model::parameters()
-};
-
 class Model {
  public:
   virtual ~Model() = default;
 
   virtual size_t parameters() const = 0;
-  virtual std::vector<TensorSpec> tensors() const = 0;
+  virtual Layout tensors() const = 0;  // of parameters() values
 
   // Equal on every node of a job: `rng` is one stream for all.
   virtual void initialise(Rng& rng, std::span<float> x) const = 0;

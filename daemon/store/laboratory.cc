@@ -134,6 +134,7 @@ std::optional<LaboratoryMoments> predict_laboratory(const Job& job, uint32_t nod
   lab.start = model.number("start");
   lab.rate = static_cast<double>(job.train.optimizer.learning_rate);
   const Options& algorithm = job.algorithm.options;
+  if (job.layers.any()) return std::nullopt;
   const std::unique_ptr<Codec> codec = make_codec(job.codec);
   if (!codec->lossless()) return predict_coded(job, *codec, lab, rounds);
   if (job.algorithm.kind == "sync") return predict_synchronous(lab, rounds);

@@ -40,6 +40,7 @@ class ChocoSgd final : public LockstepGossip {
   void persist(Archive& archive) override {
     archive.vector("copy", copy_);
     archive.vector("copies", copies_);
+    archive.part("last_sent", last_sent_);
     if (!copy_ || !copies_) archive.refuse();
   }
 
@@ -49,7 +50,8 @@ class ChocoSgd final : public LockstepGossip {
     Buffer difference = state.pool->acquire_floats(state.dimension);
     kernels::subtract(v.floats(), copy_.floats(), difference.floats());
     Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
-    return encode_contraction(*state.codec, std::move(difference).freeze(), rng, *state.pool, wire)
+    return last_sent_
+        .encode_contraction(*state.codec, std::move(difference).freeze(), rng, *state.pool, wire)
         .ok();
   }
 
@@ -91,8 +93,9 @@ class ChocoSgd final : public LockstepGossip {
   }
 
   const float gamma_;
-  SharedBuffer copy_;        // xhat_i
-  SharedBuffer copies_;      // s_i
+  SharedBuffer copy_;    // xhat_i
+  SharedBuffer copies_;  // s_i
+  LastSent last_sent_;
   std::vector<Term> terms_;  // scratch, kept for its capacity
 };
 

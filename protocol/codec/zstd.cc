@@ -79,9 +79,16 @@ class Zstd final : public Codec {
         plain_(inner_->lossless() && inner_->bytes_per_value() == sizeof(float)) {}
 
   Status encode(const SharedBuffer& x, Rng& rng, Pool& pool, SharedBuffer& wire) const override {
+    return encode_after({}, x, rng, pool, wire);
+  }
+
+  Status encode_after(std::span<const std::byte> previous, const SharedBuffer& x, Rng& rng,
+                      Pool& pool, SharedBuffer& wire) const override {
     wire.reset();
+    Buffer before;
+    if (!inner_->warm_starts() || !unpack(previous, x.floats().size(), before).ok()) before = {};
     SharedBuffer whole;
-    if (Status s = inner_->encode(x, rng, pool, whole); !s.ok()) return s;
+    if (Status s = inner_->encode_after(before.bytes(), x, rng, pool, whole); !s.ok()) return s;
     KITH_ASSERT(whole.size() <= most_bytes(x.floats().size()));
     const size_t room = ZSTD_compressBound(whole.size());
     Buffer out = pool.acquire(kHeaderBytes + room);
@@ -111,6 +118,7 @@ class Zstd final : public Codec {
 
   double variance_bound(size_t n) const override { return inner_->variance_bound(n); }
   bool lossless() const override { return inner_->lossless(); }
+  bool warm_starts() const override { return inner_->warm_starts(); }
 
   std::string describe() const override {
     return (plain_ ? "" : inner_->describe() + " | ") + "zstd:" + std::to_string(level_);

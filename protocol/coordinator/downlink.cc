@@ -17,7 +17,9 @@ bool Downlink::encode(const NodeState& state, SharedBuffer& wire) {
   Buffer difference = state.pool->acquire_floats(state.dimension);
   kernels::subtract(state.parameters.floats(), copy_.floats(), difference.floats());
   Rng rng(state.seed, state.self, Purpose::kDownlink, state.round);
-  if (!encode_contraction(*codec_, std::move(difference).freeze(), rng, *state.pool, wire).ok()) {
+  if (!last_sent_
+           .encode_contraction(*codec_, std::move(difference).freeze(), rng, *state.pool, wire)
+           .ok()) {
     return false;
   }
   Buffer next = writable(std::move(copy_), *state.pool);
@@ -41,6 +43,7 @@ Status Downlink::receive(NodeState& state, const Payload& wire) const {
 void Downlink::persist(Archive& archive) {
   if (!copy_) return;
   archive.vector("copy", copy_);
+  archive.part("last_sent", last_sent_);
   if (!copy_) archive.refuse();
 }
 

@@ -18,6 +18,7 @@
 #pragma once
 
 #include "protocol/algorithm.h"
+#include "protocol/compressor.h"
 
 namespace kith {
 
@@ -43,6 +44,7 @@ class Downlink {
  private:
   const Codec* codec_;  // null = off
   SharedBuffer copy_;   // on the hub
+  LastSent last_sent_;  // by the hub
 };
 
 }  // namespace kith

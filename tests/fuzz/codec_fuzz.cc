@@ -1,104 +1,18 @@
-// Any bytes as the wire of a codec: nothing is read out of bounds, and what check accepts decodes.
 // Built once for each line of codecs.def, with KITH_FUZZ_CODEC naming its CodecInfo, and for some
-// chains, with KITH_FUZZ_CHAIN as in a job file. The first two
-// bytes give the number of values; half of the inputs (by the top bit of the third) then carry
-// bytes as they come, the other half are changes to an honest wire, since random bytes rarely pass
-// the headers.
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <memory>
-#include <span>
-#include <vector>
-
-#include "protocol/codec.h"
-#include "topology/assert.h"
+// chains, with KITH_FUZZ_CHAIN as in a job file; see codec_input.h.
+#include "tests/fuzz/codec_input.h"
 
 #ifdef KITH_FUZZ_CODEC
 namespace kith {
 extern const CodecInfo KITH_FUZZ_CODEC;
 }
-#endif
-
-namespace {
-
-using kith::Codec;
-
-#ifdef KITH_FUZZ_CODEC
 const char* const kSpec = kith::KITH_FUZZ_CODEC.example;
 #else
 const char* const kSpec = KITH_FUZZ_CHAIN;
 #endif
 
-const Codec& codec_under_test() {
-  static const std::unique_ptr<Codec> codec = kith::make_codec(kSpec);
-  return *codec;
-}
-
-std::vector<uint8_t> honest_wire(const Codec& codec, size_t count, kith::Pool& pool) {
-  kith::Rng rng(count, kith::NodeId{0}, kith::Purpose::kTest);
-  std::vector<float> values(count);
-  rng.fill_normal(values);
-  kith::SharedBuffer wire;
-  KITH_ASSERT(codec.encode(kith::copy_of(values, pool), rng, pool, wire).ok());
-  std::vector<uint8_t> bytes(wire.size());
-  if (!bytes.empty()) std::memcpy(bytes.data(), wire.data(), bytes.size());
-  return bytes;
-}
-
-// Pairs of (position, mask); what is left over cuts the end off.
-void change(std::vector<uint8_t>& wire, std::span<const uint8_t> changes) {
-  while (changes.size() >= 3 && !wire.empty()) {
-    const size_t at = (changes[0] | changes[1] << 8) % wire.size();
-    wire[at] ^= changes[2];
-    changes = changes.subspan(3);
-  }
-  if (changes.size() == 1 && !wire.empty()) wire.pop_back();
-  if (changes.size() == 2) wire.push_back(changes[0]);
-}
-
-// On the heap and of the exact size, so that the address sanitizer sees the byte behind it.
-void decode(const Codec& codec, std::span<const uint8_t> wire, size_t count, kith::Pool& pool) {
-  const std::unique_ptr<std::byte[]> exact(new std::byte[wire.size()]);
-  if (!wire.empty()) std::memcpy(exact.get(), wire.data(), wire.size());
-  const std::span<const std::byte> bytes(exact.get(), wire.size());
-  std::vector<float> whole(count);
-  const bool accepted = codec.check(bytes, count).ok();
-  const bool decoded = codec.decode_add(bytes, 0.5f, whole).ok();
-  KITH_ASSERT(!accepted || decoded);
-
-  // The same in two pieces, as off the wire.
-  const size_t cut = wire.size() / 2 / kith::Payload::kChunkAlignment * 64;
-  std::vector<kith::SharedBuffer> chunks;
-  for (const auto part : {bytes.first(cut), bytes.subspan(cut)}) {
-    kith::Buffer chunk = pool.acquire(part.size());
-    if (!part.empty()) std::memcpy(chunk.data(), part.data(), part.size());
-    chunks.push_back(std::move(chunk).freeze());
-  }
-  const kith::Payload payload = kith::Payload::from_chunks(std::move(chunks));
-  std::vector<float> pieces(count);
-  KITH_ASSERT(kith::check(codec, payload, count, pool).ok() == accepted);
-  KITH_ASSERT(kith::decode_add(codec, kith::NodeId{1}, payload, 0.5f, pieces, pool).ok() ==
-              decoded);
-  if (accepted && count > 0) {
-    KITH_ASSERT(std::memcmp(whole.data(), pieces.data(), count * sizeof(float)) == 0);
-  }
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size < 3) return 0;
-  const Codec& codec = codec_under_test();
-  const size_t count = (data[0] | data[1] << 8) % 5000;
-  const std::span<const uint8_t> rest(data + 3, size - 3);
-  kith::Pool pool;
-  if ((data[2] & 0x80) == 0) {
-    decode(codec, rest, count, pool);
-  } else {
-    std::vector<uint8_t> wire = honest_wire(codec, count, pool);
-    change(wire, rest);
-    decode(codec, wire, count, pool);
-  }
+  static const std::unique_ptr<kith::Codec> codec = kith::make_codec(kSpec);
+  kith::fuzz::run_codec_input(*codec, {data, size});
   return 0;
 }

@@ -288,7 +288,7 @@ class Impatient final : public Model {
   explicit Impatient(const Model& model) : model_(model) {}
 
   size_t parameters() const override { return model_.parameters(); }
-  std::vector<TensorSpec> tensors() const override { return model_.tensors(); }
+  Layout tensors() const override { return model_.tensors(); }
   void initialise(Rng& rng, std::span<float> x) const override { model_.initialise(rng, x); }
   double gradient(std::span<const float> x, const Batch& batch, std::span<float> g,
                   Workspace& workspace) const override {

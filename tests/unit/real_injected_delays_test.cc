@@ -34,7 +34,7 @@ class SlowModel final : public Model {
  public:
   explicit SlowModel(Duration takes) : takes_(takes) {}
   size_t parameters() const override { return 1; }
-  std::vector<TensorSpec> tensors() const override { return {{"x", {1}}}; }
+  Layout tensors() const override { return {{"x", {1}}}; }
   void initialise(Rng&, std::span<float> x) const override { x[0] = 0; }
   double gradient(std::span<const float>, const Batch& batch, std::span<float> gradient,
                   Workspace&) const override {

@@ -49,7 +49,7 @@ class Quadratic : public Model {
         start_(static_cast<float>(options.number("start"))) {}
 
   size_t parameters() const override { return replicas_; }
-  std::vector<TensorSpec> tensors() const override { return {{"x", {replicas_}}}; }
+  Layout tensors() const override { return {{"x", {replicas_}}}; }
   bool needs_data() const override { return false; }
 
   void initialise(Rng&, std::span<float> x) const override { std::ranges::fill(x, start_); }
