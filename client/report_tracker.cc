@@ -30,6 +30,7 @@ std::vector<TrackedRound> ReportTracker::add(const std::vector<control::Progress
       gathering.loss += entry.loss;
       gathering.disagreement = std::max(gathering.disagreement, entry.disagreement);
       gathering.bytes += static_cast<double>(entry.bytes_sent);
+      if (reporters_ < nodes_) gathering.bytes += static_cast<double>(entry.bytes_received);
       gathering.last_time = std::max(gathering.last_time, entry.unix_time);
     }
   }
@@ -41,7 +42,7 @@ std::vector<TrackedRound> ReportTracker::add(const std::vector<control::Progress
     point.round = round + 1;
     point.seconds = std::max(0.0, gathering.last_time - start_);
     point.loss = gathering.loss / n;
-    point.bytes_sent_per_node = gathering.bytes / n;
+    point.bytes_sent_per_node = gathering.bytes / static_cast<double>(nodes_);
     if (gathering.disagreement >= 0) point.consensus_distance = gathering.disagreement;
     complete.push_back({round, gathering.snapshots == reporters_, false, point});
     last_ = round;

@@ -20,8 +20,9 @@ struct TrackedRound {
 
 class ReportTracker {
  public:
-  // `reporters`: nodes whose reports make up a round, the first ones.
-  explicit ReportTracker(size_t reporters) : reporters_(reporters) {}
+  // `reporters`: nodes whose reports make up a round, the first ones: all, or the hub, over which
+  // all goes, so that what it receives is what the others have sent.
+  ReportTracker(size_t reporters, size_t nodes) : reporters_(reporters), nodes_(nodes) {}
 
   size_t reporters() const { return reporters_; }
 
@@ -40,6 +41,7 @@ class ReportTracker {
   };
 
   size_t reporters_;
+  size_t nodes_;
   std::optional<Round> last_;  // completed
   double start_ = 0;           // s since 1970, when the first node began
   std::map<Round, Gathering> rounds_;

@@ -81,7 +81,8 @@ Run::Run(const RunOptions& options)
     : options_(options),
       job_(load_job(options.path, options.set)),
       view_(options.json),
-      tracker_(algorithm_info(job_.algorithm.kind).central ? 1 : nodes_of(options)) {
+      tracker_(algorithm_info(job_.algorithm.kind).central ? 1 : nodes_of(options),
+               nodes_of(options)) {
   options_.nodes = nodes_of(options);
   if (options_.nodes == 0) throw OperatorError("kith run needs -n, the number of nodes");
   validate(job_, options_.nodes);

@@ -104,6 +104,7 @@ void fields(A& a, Ref<A, ReportEntry> r) {
   a("seconds", r.seconds);
   a("unix_time", r.unix_time);
   a("bytes_sent", r.bytes_sent);
+  a("bytes_received", r.bytes_received);
   a("disagreement", r.disagreement);
   a("snapshot", r.snapshot);
 }

@@ -110,10 +110,11 @@ struct Counters {
 // One completed round that the job asked to see (report.every, and the last one).
 struct ReportEntry {
   Round round = 0;
-  double loss = 0;           // mean training loss of this node's batches in that round
-  double seconds = 0;        // since this node began training
-  double unix_time = 0;      // s since 1970, to put the reports of several nodes side by side
-  uint64_t bytes_sent = 0;   // up to then
+  double loss = 0;          // mean training loss of this node's batches in that round
+  double seconds = 0;       // since this node began training
+  double unix_time = 0;     // s since 1970, to put the reports of several nodes side by side
+  uint64_t bytes_sent = 0;  // up to then
+  uint64_t bytes_received = 0;
   double disagreement = -1;  // Report::disagreement; below 0 = unknown
   bool snapshot = false;     // SnapshotRequest{round} can be answered
 };

@@ -242,6 +242,7 @@ void JobRun::report(NodeId, Report&& report) {
   entry.seconds = seconds(now());
   entry.unix_time = unix_now();
   entry.bytes_sent = node_.counters().bytes_sent;
+  entry.bytes_received = node_.counters().bytes_received;
   entry.disagreement = report.disagreement;
   reports_.add(entry, std::move(report.parameters));
   if (log_.wants(Log::Level::kInfo)) {

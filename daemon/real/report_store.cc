@@ -52,6 +52,7 @@ void ReportStore::persist(Archive& archive) {
     archive.number(name + "seconds", entry.seconds);
     archive.number(name + "unix_time", entry.unix_time);
     archive.number(name + "bytes_sent", entry.bytes_sent);
+    archive.number(name + "bytes_received", entry.bytes_received);
     archive.number(name + "disagreement", entry.disagreement);
     if (archive.reading()) add(entry, {});
   }

@@ -118,8 +118,15 @@ void encode(std::span<const uint32_t> indices, size_t n, std::span<std::byte> ou
   pack_lows(indices, layout.low_bits, out.subspan(layout.high_bytes));
 }
 
-Status decode(std::span<const std::byte> coded, size_t n, std::span<uint32_t> indices) {
-  return read(coded, n, indices.size(), [&](size_t i, uint32_t index) { indices[i] = index; });
+Status decode(std::span<const std::byte> coded, size_t n, size_t k, PositionSink& sink) {
+  uint32_t block[PositionSink::kMost];
+  const Status status = read(coded, n, k, [&](size_t i, uint32_t index) {
+    block[i % PositionSink::kMost] = index;
+    if ((i + 1) % PositionSink::kMost == 0) sink.take(block);
+  });
+  const size_t rest = k % PositionSink::kMost;
+  if (status.ok() && rest > 0) sink.take(std::span(block).first(rest));
+  return status;
 }
 
 Status check(std::span<const std::byte> coded, size_t n, size_t k) {

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <span>
 
+#include "protocol/codec/position_sink.h"
 #include "protocol/status.h"
 
 namespace kith::elias_fano {
@@ -24,9 +25,9 @@ size_t bytes(size_t n, size_t k);
 // `indices`: k, strictly increasing, below n. Fills `out`, of bytes(n, k).
 void encode(std::span<const uint32_t> indices, size_t n, std::span<std::byte> out);
 
-// kMalformed unless `coded`, of bytes(n, k), is what encode writes for k = indices.size()
-// positions; `indices` may then hold anything.
-Status decode(std::span<const std::byte> coded, size_t n, std::span<uint32_t> indices);
+// Hands the positions over as they are read; kMalformed unless `coded`, of bytes(n, k), is what
+// encode writes for k positions: all handed over before are then increasing and below n.
+Status decode(std::span<const std::byte> coded, size_t n, size_t k, PositionSink& sink);
 
 // The same, without the positions.
 Status check(std::span<const std::byte> coded, size_t n, size_t k);

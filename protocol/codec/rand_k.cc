@@ -175,17 +175,17 @@ class RandK final : public Sparsifier {
 
   size_t position_bytes(size_t, size_t) const override { return sizeof(uint64_t); }
 
-  Status positions(std::span<const std::byte> coded, size_t n, std::span<uint32_t> indices,
-                   Pool& pool) const override {
+  Status positions(std::span<const std::byte> coded, size_t n, size_t k, Pool& pool,
+                   PositionSink& sink) const override {
     uint64_t seed;
     std::memcpy(&seed, coded.data(), sizeof seed);
-    Marks marks(seed, n, indices.size(), pool);
+    Marks marks(seed, n, k, pool);
     Marks::List sent;
-    uint32_t* next = indices.data();
     for (size_t first = 0; first < n; first += Marks::kBlock) {
       marks.list(first, sent);
-      for (size_t i = 0; i < sent.count; ++i) {
-        *next++ = static_cast<uint32_t>(first) + sent.from_first[i];
+      for (size_t i = 0; i < sent.count; ++i) sent.from_first[i] += static_cast<uint32_t>(first);
+      for (size_t i = 0; i < sent.count; i += PositionSink::kMost) {
+        sink.take({sent.from_first + i, std::min(PositionSink::kMost, sent.count - i)});
       }
     }
     return {};

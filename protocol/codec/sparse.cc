@@ -32,17 +32,48 @@ struct Parts {
   std::span<const std::byte> values;
 };
 
-// The entries of a far vector: each is a miss in the caches, unless it was asked for in time.
-void scatter_add(std::span<const uint32_t> indices, std::span<const float> values, float* y) {
-  constexpr size_t kAhead = 32;
-  const size_t k = indices.size();
-  const size_t prefetched = k - std::min(k, kAhead);
-  for (size_t i = 0; i < prefetched; ++i) {
-    __builtin_prefetch(y + indices[i + kAhead], 1);
-    y[indices[i]] += values[i];
+// y[index] += factor * value. Each entry of a far vector is a miss in the caches unless it was
+// asked for in time: when a block of positions comes its entries are, and those of the block before
+// are added.
+class ScatterAdd final : public PositionSink {
+ public:
+  // `values`: floats of any alignment, as many as positions will come.
+  ScatterAdd(std::span<const std::byte> values, float factor, float* y)
+      : values_(values.data()), factor_(factor), y_(y) {}
+
+  void take(std::span<const uint32_t> indices) override {
+    uint32_t* block = blocks_[turn_];
+    for (size_t i = 0; i < indices.size(); ++i) {
+      block[i] = indices[i];
+      __builtin_prefetch(y_ + indices[i], 1);
+    }
+    turn_ ^= 1;
+    add(blocks_[turn_], waiting_);
+    waiting_ = indices.size();
   }
-  for (size_t i = prefetched; i < k; ++i) y[indices[i]] += values[i];
-}
+
+  void finish() {
+    add(blocks_[turn_ ^ 1], waiting_);
+    waiting_ = 0;
+  }
+
+ private:
+  void add(const uint32_t* indices, size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      float value;
+      std::memcpy(&value, values_, sizeof value);
+      values_ += sizeof value;
+      y_[indices[i]] += factor_ * value;
+    }
+  }
+
+  const std::byte* values_;
+  float factor_;
+  float* y_;
+  uint32_t blocks_[2][kMost];
+  size_t turn_ = 0;     // where the next block is put
+  size_t waiting_ = 0;  // positions of the other
+};
 
 class Sparse final : public Codec {
  public:
@@ -73,26 +104,17 @@ class Sparse final : public Codec {
     return {};
   }
 
-  // The values are decoded apart, times scale, and then added where they belong.
+  // Values that are coded are decoded apart, times scale, and then added where they belong.
   Status decode_add(std::span<const std::byte> wire, float scale,
                     std::span<float> y) const override {
     Parts parts;
     if (Status s = split(wire, y.size(), parts); !s.ok()) return s;
-    Buffer indices = scratch_.acquire(parts.k * sizeof(uint32_t));
-    if (Status s = sparsifier_->positions(parts.positions, y.size(), as_indices(indices), scratch_);
-        !s.ok()) {
-      return s;
-    }
+    const auto factor = static_cast<float>(scale * sparsifier_->gain(y.size(), parts.k));
+    if (plain_) return scatter(parts, parts.values, factor, y);
     Buffer values = scratch_.acquire_floats(parts.k);
     std::ranges::fill(values.floats(), 0.0f);
-    const double gain = sparsifier_->gain(y.size(), parts.k);
-    if (Status s =
-            values_->decode_add(parts.values, static_cast<float>(scale * gain), values.floats());
-        !s.ok()) {
-      return s;
-    }
-    scatter_add(as_indices(indices), values.floats(), y.data());
-    return {};
+    if (Status s = values_->decode_add(parts.values, factor, values.floats()); !s.ok()) return s;
+    return scatter(parts, values.bytes(), 1, y);
   }
 
   Status check(std::span<const std::byte> wire, size_t count) const override {
@@ -112,6 +134,14 @@ class Sparse final : public Codec {
   }
 
  private:
+  Status scatter(const Parts& parts, std::span<const std::byte> values, float factor,
+                 std::span<float> y) const {
+    ScatterAdd sum(values, factor, y.data());
+    const Status status = sparsifier_->positions(parts.positions, y.size(), parts.k, scratch_, sum);
+    if (status.ok()) sum.finish();
+    return status;
+  }
+
   // Everything but the positions themselves is checked. Plain values are looked at: they are few.
   Status split(std::span<const std::byte> wire, size_t n, Parts& parts) const {
     if (wire.size() < kHeaderBytes) return Reason::kTruncated;
@@ -149,9 +179,9 @@ size_t IndexedSparsifier::position_bytes(size_t n, size_t k) const {
   return elias_fano::bytes(n, k);
 }
 
-Status IndexedSparsifier::positions(std::span<const std::byte> coded, size_t n,
-                                    std::span<uint32_t> indices, Pool&) const {
-  return elias_fano::decode(coded, n, indices);
+Status IndexedSparsifier::positions(std::span<const std::byte> coded, size_t n, size_t k, Pool&,
+                                    PositionSink& sink) const {
+  return elias_fano::decode(coded, n, k, sink);
 }
 
 Status IndexedSparsifier::check_positions(std::span<const std::byte> coded, size_t n,

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "protocol/codec.h"
+#include "protocol/codec/position_sink.h"
 
 namespace kith {
 
@@ -33,10 +34,10 @@ class Sparsifier {
 
   virtual size_t position_bytes(size_t n, size_t k) const = 0;
 
-  // Of `coded`, position_bytes(n, k) long, from anyone: k = indices.size() increasing indices below
-  // n, or kMalformed.
-  virtual Status positions(std::span<const std::byte> coded, size_t n, std::span<uint32_t> indices,
-                           Pool& pool) const = 0;
+  // Of `coded`, position_bytes(n, k) long, from anyone: k increasing indices below n, or kMalformed
+  // after some of them.
+  virtual Status positions(std::span<const std::byte> coded, size_t n, size_t k, Pool& pool,
+                           PositionSink& sink) const = 0;
   virtual Status check_positions(std::span<const std::byte> coded, size_t n, size_t k) const = 0;
 
   // w of Codec::variance_bound, with values as they are.
@@ -53,8 +54,8 @@ class IndexedSparsifier : public Sparsifier {
  public:
   Status choose(std::span<const float> x, Rng& rng, Pool& pool, Chosen& chosen) const final;
   size_t position_bytes(size_t n, size_t k) const final;
-  Status positions(std::span<const std::byte> coded, size_t n, std::span<uint32_t> indices,
-                   Pool& pool) const final;
+  Status positions(std::span<const std::byte> coded, size_t n, size_t k, Pool& pool,
+                   PositionSink& sink) const final;
   Status check_positions(std::span<const std::byte> coded, size_t n, size_t k) const final;
 
  private:

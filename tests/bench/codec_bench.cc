@@ -1,7 +1,9 @@
 // Speed of every codec against memcpy of the same floats in the same run. The runs of one size are
 // interleaved and their medians compared, since a machine's speed drifts.
 //
-//   codec_bench [values]...     default 100000 25000000
+//   codec_bench [--only TEXT] [--json] [values]...     default 100000 25000000
+//
+// KITH_INSTRUCTION_SET=AVX2 and the like force one (tests/forced_instruction_set.h).
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -15,7 +17,9 @@
 
 #include "protocol/codec.h"
 #include "protocol/compressor.h"
+#include "protocol/hadamard.h"
 #include "protocol/kernels.h"
+#include "tests/forced_instruction_set.h"
 
 namespace {
 
@@ -43,6 +47,32 @@ double time_once(const std::function<void()>& run, size_t repeats) {
   for (size_t i = 0; i < repeats; ++i) run();
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
   return taken.count() / static_cast<double>(repeats);
+}
+
+// All whole blocks, once.
+void rotate(std::span<const float> x, std::span<float> y) {
+  constexpr size_t kBlock = kith::hadamard::kLargest;
+  for (size_t first = 0; first + kBlock <= x.size(); first += kBlock) {
+    kith::hadamard::rotate({.seed = 1, .first = first, .rounds = 1}, x.subspan(first, kBlock),
+                           0.015625f, y.subspan(first, kBlock));
+  }
+}
+
+struct Wanted {
+  std::string only;  // names that have this in them, and memcpy
+  bool json = false;
+};
+
+void print_json(const std::vector<Timed>& timed, size_t count) {
+  const double reference = median(timed.front().seconds);
+  std::printf("{\"values\": %zu, \"instruction_set\": \"%s\", \"memcpy_seconds\": %.9g", count,
+              hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets()), reference);
+  std::printf(", \"times_memcpy\": {");
+  for (size_t i = 0; i < timed.size(); ++i) {
+    std::printf("%s\"%s\": %.4g", i == 0 ? "" : ", ", timed[i].name.c_str(),
+                reference / median(timed[i].seconds));
+  }
+  std::printf("}}\n");
 }
 
 void print(const std::vector<Timed>& timed, size_t count) {
@@ -75,7 +105,7 @@ std::vector<std::string> specs_of(const kith::CodecInfo& info) {
   return specs;
 }
 
-void bench(size_t count) {
+void bench(size_t count, const Wanted& wanted) {
   Pool pool;
   Rng rng(1, NodeId{0}, Purpose::kTest);
   std::vector<float> values(count);
@@ -90,10 +120,14 @@ void bench(size_t count) {
   timed.push_back({"axpy", [&] { kith::kernels::axpy(0.5f, x.floats(), y); }});
   timed.push_back(
       {"squared norm", [&] { benchmark::DoNotOptimize(kith::kernels::squared_norm(x.floats())); }});
+  std::vector<float> rotated(values);
+  timed.push_back({"rotation", [&] { rotate(x.floats(), rotated); }});
   std::vector<std::unique_ptr<Codec>> codecs;
   std::vector<std::unique_ptr<kith::Compressor>> streams;
   for (const kith::CodecInfo* info : kith::all_codecs()) {
-    for (const std::string& spec : specs_of(*info)) codecs.push_back(kith::make_codec(spec));
+    for (const std::string& spec : specs_of(*info)) {
+      if (spec.find(wanted.only) != spec.npos) codecs.push_back(kith::make_codec(spec));
+    }
   }
   for (const auto& codec : codecs) {
     const std::string name = codec->describe();
@@ -116,20 +150,31 @@ void bench(size_t count) {
                      }});
   }
   measure(timed, count);
-  print(timed, count);
+  wanted.json ? print_json(timed, count) : print(timed, count);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  kith::test::force_instruction_set();
   std::vector<size_t> counts;
-  for (int i = 1; i < argc; ++i) counts.push_back(std::strtoull(argv[i], nullptr, 10));
+  Wanted wanted;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--json") {
+      wanted.json = true;
+    } else if (word == "--only" && i + 1 < argc) {
+      wanted.only = argv[++i];
+    } else {
+      counts.push_back(std::strtoull(argv[i], nullptr, 10));
+    }
+  }
   if (counts.empty()) counts = {100'000, 25'000'000};
   for (const size_t count : counts) {
     if (count == 0) {
       std::fprintf(stderr, "codec_bench: wants numbers of floats, as in: codec_bench 100000\n");
       return 2;
     }
-    bench(count);
+    bench(count, wanted);
   }
 }

@@ -25,7 +25,7 @@ control::ReportEntry entry(Round round, double loss, double unix_time, uint64_t 
 }
 
 TEST(ReportTracker, ARoundCountsWithItsLastNode) {
-  ReportTracker tracker(2);
+  ReportTracker tracker(2, 2);
   EXPECT_TRUE(tracker.add({node(100, {entry(4, 1, 101, 10)}), node(100.5, {})}).empty());
   const auto done = tracker.add({node(100, {}), node(100.5, {entry(4, 3, 102, 30)})});
   ASSERT_EQ(done.size(), 1u);
@@ -37,8 +37,18 @@ TEST(ReportTracker, ARoundCountsWithItsLastNode) {
   EXPECT_TRUE(done[0].snapshots);
 }
 
+// Node 1 reports nothing: what it has sent is what the hub has received.
+TEST(ReportTracker, OverAHubAllBytesAreCounted) {
+  ReportTracker tracker(1, 4);
+  control::ReportEntry hub = entry(0, 1, 2, 60);
+  hub.bytes_received = 20;
+  const auto done = tracker.add({node(1, {hub}), node(1, {}), node(1, {}), node(1, {})});
+  ASSERT_EQ(done.size(), 1u);
+  EXPECT_DOUBLE_EQ(done[0].point.bytes_sent_per_node, 20);
+}
+
 TEST(ReportTracker, OneMissingSnapshotMakesTheRoundUnfit) {
-  ReportTracker tracker(2);
+  ReportTracker tracker(2, 2);
   const auto done =
       tracker.add({node(1, {entry(0, 1, 2, 0)}), node(1, {entry(0, 1, 2, 0, false)})});
   ASSERT_EQ(done.size(), 1u);
@@ -46,7 +56,7 @@ TEST(ReportTracker, OneMissingSnapshotMakesTheRoundUnfit) {
 }
 
 TEST(ReportTracker, RoundsComeInOrder) {
-  ReportTracker tracker(2);
+  ReportTracker tracker(2, 2);
   const auto done = tracker.add({node(1, {entry(0, 1, 2, 0), entry(1, 1, 3, 0)}),
                                  node(1, {entry(0, 1, 2, 0), entry(1, 1, 3, 0)})});
   ASSERT_EQ(done.size(), 2u);

@@ -6,6 +6,7 @@
 
 #include "protocol/codec/elias_fano.h"
 #include "protocol/status.h"
+#include "tests/unit/codec_positions.h"
 #include "tests/vectors.h"
 
 namespace kith {
@@ -47,11 +48,11 @@ TEST(EliasFano, WireIsAsDocumented) {
       std::vector<std::byte> coded(elias_fano::bytes(n, k));
       elias_fano::encode(indices, n, coded);
       EXPECT_EQ(indices, decode_slowly(coded, n, k));
-      std::vector<uint32_t> decoded(k);
       const test::Unaligned moved(coded);
+      test::Collected decoded;
       ASSERT_TRUE(elias_fano::check(moved.bytes(), n, k).ok());
-      ASSERT_TRUE(elias_fano::decode(moved.bytes(), n, decoded).ok());
-      EXPECT_EQ(indices, decoded);
+      ASSERT_TRUE(elias_fano::decode(moved.bytes(), n, k, decoded).ok());
+      EXPECT_EQ(indices, decoded.indices);
     }
   }
 }
@@ -61,7 +62,9 @@ TEST(EliasFano, NothingTakesNothing) {
     EXPECT_EQ(0u, elias_fano::bytes(n, 0));
     elias_fano::encode({}, n, {});
     EXPECT_TRUE(elias_fano::check({}, n, 0).ok());
-    EXPECT_TRUE(elias_fano::decode({}, n, {}).ok());
+    test::Collected decoded;
+    EXPECT_TRUE(elias_fano::decode({}, n, 0, decoded).ok());
+    EXPECT_TRUE(decoded.indices.empty());
   }
 }
 
@@ -93,13 +96,13 @@ TEST(EliasFano, EverySubsetHasOneWireAndNothingElseDecodes) {
       size_t accepted = 0;
       for (uint32_t bits = 0; bits < 1u << 8 * size; ++bits) {
         const std::span<const std::byte> coded = std::as_bytes(std::span(&bits, 1)).first(size);
-        std::vector<uint32_t> indices(k);
-        const bool good = elias_fano::decode(coded, n, indices).ok();
+        test::Collected decoded;
+        const bool good = elias_fano::decode(coded, n, k, decoded).ok();
         ASSERT_EQ(good, elias_fano::check(coded, n, k).ok()) << bits;
         if (!good) continue;
         ++accepted;
         std::vector<std::byte> again(size);
-        elias_fano::encode(indices, n, again);
+        elias_fano::encode(decoded.indices, n, again);
         ASSERT_TRUE(std::ranges::equal(coded, again)) << bits;
       }
       EXPECT_EQ(binomial, accepted);
@@ -114,9 +117,9 @@ TEST(EliasFano, ReachesTheLastParameter) {
        std::vector<std::vector<uint32_t>>{{0}, {kMost - 1}, {0, kMost - 1}, {5, 1u << 30}}) {
     std::vector<std::byte> coded(elias_fano::bytes(kMost, indices.size()));
     elias_fano::encode(indices, kMost, coded);
-    std::vector<uint32_t> decoded(indices.size());
-    ASSERT_TRUE(elias_fano::decode(coded, kMost, decoded).ok());
-    EXPECT_EQ(indices, decoded);
+    test::Collected decoded;
+    ASSERT_TRUE(elias_fano::decode(coded, kMost, indices.size(), decoded).ok());
+    EXPECT_EQ(indices, decoded.indices);
   }
 }
 

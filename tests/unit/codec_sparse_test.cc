@@ -4,6 +4,7 @@
 #include "protocol/codec.h"
 #include "protocol/codec/elias_fano.h"
 #include "tests/codec_specs.h"
+#include "tests/unit/codec_positions.h"
 #include "tests/vectors.h"
 
 namespace kith {
@@ -47,9 +48,11 @@ TEST(Chain, IsTheSecondCodecOnTheValuesOfTheFirst) {
         // The positions, from the wire: of zeros top-k sends the first.
         const size_t k = n == 0 ? 0 : std::max<size_t>(1, std::lround(0.1 * n));
         const size_t position_bytes = elias_fano::bytes(n, k);
-        std::vector<uint32_t> indices(k);
+        test::Collected positions;
         ASSERT_TRUE(
-            elias_fano::decode(coded.wire.bytes().subspan(8, position_bytes), n, indices).ok());
+            elias_fano::decode(coded.wire.bytes().subspan(8, position_bytes), n, k, positions)
+                .ok());
+        const std::vector<uint32_t>& indices = positions.indices;
         std::vector<float> values;
         for (const uint32_t i : indices) values.push_back(x[i]);
         const Coded alone =

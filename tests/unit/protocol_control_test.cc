@@ -36,8 +36,9 @@ ProgressReply example_progress() {
   progress.counters.messages_lost = 4;
   progress.counters.refused = {{"malformed", 3}, {"stale", 1}};
   progress.silent = {{3, "127.0.0.1:4711", 3.2}};
-  progress.reports = {{10, 0.5, 1.5, 1.7e9, 99, 0.25, true},
-                      {16, -0.0, 2.5, 1.7e9 + 1, 100, -1, false}};
+  progress.edges = {{.peer = 7, .bytes_sent = 70, .decode_seconds = 0.5}};
+  progress.reports = {{10, 0.5, 1.5, 1.7e9, 99, 98, 0.25, true},
+                      {16, -0.0, 2.5, 1.7e9 + 1, 100, 0, -1, false}};
   progress.measures.apply(3);
   progress.measures.apply(1000);
   progress.measures.waits_for = 2;
@@ -108,11 +109,16 @@ TEST(Control, ProgressRoundTrips) {
   EXPECT_EQ(got.counters.messages_lost, 4u);
   ASSERT_EQ(got.counters.refused.size(), 2u);
   EXPECT_EQ(got.counters.refused[0].first, "malformed");
+  ASSERT_EQ(got.edges.size(), 1u);
+  EXPECT_EQ(got.edges[0].peer, 7u);
+  EXPECT_EQ(got.edges[0].bytes_sent, 70u);
+  EXPECT_EQ(got.edges[0].decode_seconds, 0.5);
   ASSERT_EQ(got.silent.size(), 1u);
   EXPECT_EQ(got.silent[0].seconds, 3.2);
   ASSERT_EQ(got.reports.size(), 2u);
   EXPECT_TRUE(got.reports[0].snapshot);
   EXPECT_EQ(got.reports[0].bytes_sent, 99u);
+  EXPECT_EQ(got.reports[0].bytes_received, 98u);
   EXPECT_EQ(got.reports[0].disagreement, 0.25);
   EXPECT_EQ(got.measures.staleness, example_progress().measures.staleness);
   EXPECT_EQ(got.measures.staleness_sum, 1003u);
