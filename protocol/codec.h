@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -44,6 +45,17 @@ class Codec {
   // values; 0 for a contraction (top-k, rounding), whose error is never larger than the vector. In
   // both cases decode(encode(x / (1 + w))) is a contraction.
   virtual double variance_bound(size_t /*n*/) const { return 0; }
+
+  // E|decode(encode(x)) - x|^2 over the codec's own randomness, as its law has it (in real numbers:
+  // what floats add is left out); nothing where no closed form is known, or where nothing is random
+  // and one encoding shows it. `x` is finite. Costs a few passes over x.
+  virtual std::optional<double> expected_error(std::span<const float> /*x*/) const {
+    return std::nullopt;
+  }
+
+  // Unbiased, and the expected error of a vector is the sum of those of its values, whichever
+  // others are coded with them.
+  virtual bool error_is_of_values() const { return false; }
 
   // decode(encode(x)) == x for every finite x, bit for bit.
   virtual bool lossless() const { return false; }

@@ -196,6 +196,8 @@ class RandK final : public Sparsifier {
 
   double variance_bound(size_t n) const override { return n == 0 ? 0 : gain(n, share_.of(n)) - 1; }
 
+  bool draws() const override { return true; }
+
   double gain(size_t n, size_t k) const override {
     return k == 0 ? 1 : static_cast<double>(n) / static_cast<double>(k);
   }

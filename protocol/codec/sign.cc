@@ -163,6 +163,19 @@ class Sign final : public BlockCodec {
   size_t code_bytes(size_t n) const override { return (n + 7) / 8; }
   unsigned unused_bits(size_t n) const override { return (8 - n % 8) % 8; }
 
+  // norm^2 - norm_1^2 / d, as the sum of (|x_i| - mean)^2, which cancels nothing.
+  std::optional<double> block_error(std::span<const float> x) const override {
+    double mean = 0;
+    for (const float value : x) mean += std::fabs(static_cast<double>(value));
+    mean /= static_cast<double>(x.size());
+    double sum = 0;
+    for (const float value : x) {
+      const double off = std::fabs(static_cast<double>(value)) - mean;
+      sum += off * off;
+    }
+    return sum;
+  }
+
   bool encode_blocks(std::span<const float> x, Rng&, uint8_t* numbers,
                      uint8_t* codes) const override {
     return HWY_DYNAMIC_DISPATCH(encode)(x.data(), x.size(), block(), numbers, codes);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <vector>
 
 #include "protocol/codec/elias_fano.h"
 #include "protocol/kernels.h"
@@ -107,11 +108,44 @@ class Sparse final : public Codec {
     return (1 + sparsifier_->variance_bound(n)) * (1 + values_->variance_bound(most)) - 1;
   }
 
+  std::optional<double> expected_error(std::span<const float> x) const override {
+    return sparsifier_->draws() ? error_of_drawn(x) : error_of_chosen(x);
+  }
+
   std::string describe() const override {
     return sparsifier_->describe() + (plain_ ? "" : " | " + values_->describe());
   }
 
  private:
+  // With gain g = n / k, values that are sent with probability 1 / g, and an unbiased codec Q:
+  //   E|g Q(x_S) - x|^2 = (g - 1) |x|^2 + g^2 E|Q(x_S) - x_S|^2
+  // whose last term is g sum_i E(Q(x_i) - x_i)^2 where the error of Q is that of each value. Where
+  // it hangs on what else is sent (a norm) there is no closed form.
+  std::optional<double> error_of_drawn(std::span<const float> x) const {
+    if (!values_->error_is_of_values()) return std::nullopt;
+    const std::optional<double> of_values = values_->expected_error(x);
+    if (!of_values || x.empty()) return of_values;
+    const double gain = sparsifier_->gain(x.size(), *sparsifier_->count(x.size()));
+    return (gain - 1) * kernels::squared_norm(x) + gain * *of_values;
+  }
+
+  // What stays, and what the codec of the values does to those that are sent.
+  std::optional<double> error_of_chosen(std::span<const float> x) const {
+    Rng unused(0, NodeId{0}, Purpose::kCodec);
+    Chosen chosen;
+    if (!sparsifier_->choose(x, unused, scratch_, chosen).ok()) return std::nullopt;
+    const std::optional<double> of_values = values_->expected_error(chosen.values.floats());
+    if (!of_values) return std::nullopt;
+    const size_t k = chosen.values.floats().size();
+    Buffer indices = scratch_.acquire(k * sizeof(uint32_t));
+    const Status known =
+        sparsifier_->positions(chosen.positions.bytes(), x.size(), as_indices(indices), scratch_);
+    KITH_ASSERT(known.ok());
+    std::vector<float> rest(x.begin(), x.end());
+    for (const uint32_t i : as_indices(indices)) rest[i] = 0;
+    return kernels::squared_norm(rest) + *of_values;
+  }
+
   // Everything but the positions themselves is checked. Plain values are looked at: they are few.
   Status split(std::span<const std::byte> wire, size_t n, Parts& parts) const {
     if (wire.size() < kHeaderBytes) return Reason::kTruncated;

@@ -42,6 +42,10 @@ class Sparsifier {
   // w of Codec::variance_bound, with values as they are.
   virtual double variance_bound(size_t /*n*/) const { return 0; }
 
+  // Which values are sent is drawn, each as likely as any other and regardless of x; else x
+  // decides.
+  virtual bool draws() const { return false; }
+
   // What the receiver multiplies the values by.
   virtual double gain(size_t /*n*/, size_t /*k*/) const { return 1; }
 

@@ -110,6 +110,10 @@ class Zstd final : public Codec {
   }
 
   double variance_bound(size_t n) const override { return inner_->variance_bound(n); }
+  std::optional<double> expected_error(std::span<const float> x) const override {
+    return inner_->expected_error(x);
+  }
+  bool error_is_of_values() const override { return inner_->error_is_of_values(); }
   bool lossless() const override { return inner_->lossless(); }
 
   std::string describe() const override {
