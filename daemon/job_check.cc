@@ -125,6 +125,7 @@ void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
       .options = job.algorithm.options, .nodes = nodes, .optimizer = job.train.optimizer};
   setting.parameters = parameters;
   setting.down = down;
+  setting.coded = make_codec(job.codec)->describe() != "identity";
   setting.error_feedback = job.error_feedback && !make_codec(job.codec)->lossless();
   if (job.model.kind == "quadratic") {
     const double steepest = std::ranges::max(job.model.options.numbers("curvature"));

@@ -89,6 +89,7 @@ struct Setting {
   const OptimizerSpec& optimizer;
   // eta times the largest curvature where the model knows it (the laboratory), else 0.
   double step_times_curvature = 0;
+  bool coded = false;           // codec.kind is not identity
   bool error_feedback = false;  // around a codec that loses something
   bool down = false;            // what a hub tells its nodes is coded
   size_t parameters = 0;        // of the model; 0 = not known yet

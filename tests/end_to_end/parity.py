@@ -102,6 +102,10 @@ def main():
           "algorithm.fragments=3", "codec.kind=top-k:0.1", "codec.error_feedback=true"])
     same("scaffold", LABORATORY, 5, ["algorithm.kind=scaffold", "topology.graph=star",
                                      "algorithm.local_steps=3", "train.momentum=0"])
+    for more in ([], ["algorithm.beta=0.9"], ["algorithm.ties=zero"]):
+        for nodes in (4, 5):
+            same(" ".join(["signsgd"] + more), LABORATORY, nodes,
+                 ["algorithm.kind=signsgd", "topology.graph=star"] + more)
     same("fednova", LABORATORY, 5, ["algorithm.kind=fednova", "topology.graph=star",
                                     "algorithm.local_steps=[1,2,3,4,5]",
                                     "algorithm.reset_optimizer=true"])
