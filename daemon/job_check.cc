@@ -114,11 +114,11 @@ void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
   const AlgorithmInfo& info = algorithm_info(job.algorithm.kind);
   const bool down = codes_down(job);
   if (down && !info.codes_down) {
-    throw OperatorError("codec.down is \"" + job.down + "\", but with algorithm.kind = \"" +
-                        info.name +
-                        "\" not every node hears all that a hub tells: leave it out, or take an "
-                        "algorithm whose nodes all wait for each other, such as \"sync\" or "
-                        "\"local-sgd\"");
+    throw OperatorError(
+        "codec.down is \"" + job.down + "\", but with algorithm.kind = \"" + info.name +
+        "\" no hub tells its model to all nodes in every round: leave it out, or take an "
+        "algorithm whose nodes all wait for each other, such as \"sync\" or "
+        "\"local-sgd\"");
   }
   if (info.check == nullptr) return;
   Setting setting{
