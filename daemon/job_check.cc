@@ -110,6 +110,26 @@ void check_doubly_stochastic(const Job& job, const Graph& graph, const std::stri
                       job.graph.kind + "\", where degrees differ: " + remedy);
 }
 
+// What a codec that decodes the payloads of all nodes together asks for.
+void check_joint(const Job& job) {
+  if (!make_codec(job.codec)->decodes_jointly()) return;
+  const std::string kind = "codec.kind = \"" + job.codec + "\"";
+  if (!algorithm_info(job.algorithm.kind).averages_all) {
+    throw OperatorError(kind +
+                        " is decoded by a hub from the payloads of all nodes together, which " +
+                        pair_of(job) +
+                        " does not average with equal weights: take algorithm.kind = \"sync\", or "
+                        "codec.kind = \"rand-k:F\"");
+  }
+  if (job.error_feedback) {
+    throw OperatorError(
+        kind +
+        " cannot have codec.error_feedback: a node does not know what the hub makes "
+        "of its payload beside the others. Leave it out, or take codec.kind = "
+        "\"rand-k:F\"");
+  }
+}
+
 void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
   const AlgorithmInfo& info = algorithm_info(job.algorithm.kind);
   const bool down = codes_down(job);
@@ -216,6 +236,7 @@ void validate(const Job& job, uint32_t nodes, size_t parameters) {
   const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
   if (needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
   make_mixing(rule, graph);
+  check_joint(job);
   check_scale(job, nodes);
   check_algorithm(job, nodes, parameters);
 }

@@ -112,6 +112,9 @@ struct AlgorithmInfo {
   // All nodes hear the news of each round, so that it may be coded against that of the last one
   // (coordinator/downlink.h).
   bool codes_down = false;
+  // The hub takes the plain mean of one vector of every node, so that a codec may decode them
+  // together (Codec::decodes_jointly).
+  bool averages_all = false;
   // May ask for Cancel. False spares its learners the memory that taking work back needs.
   bool cancels = true;
   // Throws OperatorError where the options do not fit the rest; null = they always do.

@@ -31,6 +31,18 @@ class Codec {
   [[nodiscard]] virtual Status decode_add(std::span<const std::byte> wire, float scale,
                                           std::span<float> y) const = 0;
 
+  // One of several wires, each of another sender, and the weight of what it holds.
+  struct Coded {
+    std::span<const std::byte> wire;
+    float scale = 1;
+  };
+
+  // y += sum of scale * decoded over `wires`. One after the other, unless the codec makes more of
+  // them together.
+  [[nodiscard]] virtual Status decode_add_all(std::span<const Coded> wires,
+                                              std::span<float> y) const;
+  virtual bool decodes_jointly() const { return false; }
+
   // Checks `wire` for `count` values without decoding: decode_add of a wire that passes cannot
   // fail. Structure only: sizes, counts, indices, and the values that scale others. Where values
   // are coded one by one only the size is looked at: that they are finite is the sender's duty, and

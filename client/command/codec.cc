@@ -195,7 +195,7 @@ void print_list(bool json) {
                      {"example", info->example},
                      {"help", info->help}});
     } else {
-      fmt::print("{:<18} {}\n", info->example, info->help);
+      fmt::print("{:<24} {}\n", info->example, info->help);
     }
   }
   if (json) std::printf("%s\n", all.dump(2).c_str());

@@ -22,6 +22,7 @@ const AlgorithmInfo sync_algorithm = {
     .synchronous = true,
     .central = true,
     .codes_down = true,
+    .averages_all = true,
     .run_time = [](const Options&,
                    const ClusterTiming& cluster) { return std::optional(sync_time(cluster)); },
 };

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
-#include <vector>
 
 #include "protocol/codec/elias_fano.h"
 #include "protocol/kernels.h"
@@ -96,6 +95,33 @@ class Sparse final : public Codec {
     return {};
   }
 
+  bool decodes_jointly() const override { return sparsifier_->joint(); }
+
+  // Counts how often each value came, then adds every wire with the gains of its values.
+  Status decode_add_all(std::span<const Coded> wires, std::span<float> y) const override {
+    if (!decodes_jointly()) return Codec::decode_add_all(wires, y);
+    if (wires.empty()) return {};
+    Buffer counts = scratch_.acquire(y.size() * sizeof(uint32_t));
+    if (!y.empty()) std::memset(counts.data(), 0, counts.size());
+    const std::span<uint32_t> times = as_indices(counts);
+    for (const Coded& each : wires) {
+      Buffer indices;
+      if (Status s = unpack(each.wire, y.size(), indices, nullptr); !s.ok()) return s;
+      for (const uint32_t i : as_indices(indices)) ++times[i];
+    }
+    const std::vector<double> gains =
+        sparsifier_->joint_gains(y.size(), *sparsifier_->count(y.size()), wires.size());
+    for (const Coded& each : wires) {
+      Buffer indices, values;
+      if (Status s = unpack(each.wire, y.size(), indices, &values); !s.ok()) return s;
+      const float* value = values.floats().data();
+      for (const uint32_t i : as_indices(indices)) {
+        y[i] += static_cast<float>(each.scale * gains[times[i]]) * *value++;
+      }
+    }
+    return {};
+  }
+
   Status check(std::span<const std::byte> wire, size_t count) const override {
     Parts parts;
     if (Status s = split(wire, count, parts); !s.ok()) return s;
@@ -160,6 +186,18 @@ class Sparse final : public Codec {
     parts.values = wire.subspan(kHeaderBytes + position_bytes);
     if (Status s = values_->check(parts.values, parts.k); !s.ok()) return s;
     return !plain_ || kernels::all_finite_bytes(parts.values) ? Status() : Reason::kNotFinite;
+  }
+
+  // The positions of a wire for n values and, where they are wanted, the values as they were sent.
+  Status unpack(std::span<const std::byte> wire, size_t n, Buffer& indices, Buffer* values) const {
+    Parts parts;
+    if (Status s = split(wire, n, parts); !s.ok()) return s;
+    indices = scratch_.acquire(parts.k * sizeof(uint32_t));
+    const Status known = sparsifier_->positions(parts.positions, n, as_indices(indices), scratch_);
+    if (!known.ok() || values == nullptr) return known;
+    *values = scratch_.acquire_floats(parts.k);
+    std::ranges::fill(values->floats(), 0.0f);
+    return values_->decode_add(parts.values, 1.0f, values->floats());
   }
 
   std::unique_ptr<Sparsifier> sparsifier_;

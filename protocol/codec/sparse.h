@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "protocol/codec.h"
 
@@ -48,6 +49,13 @@ class Sparsifier {
 
   // What the receiver multiplies the values by.
   virtual double gain(size_t /*n*/, size_t /*k*/) const { return 1; }
+
+  // All wires of a round are decoded together: what a value that came from m of `wires` senders is
+  // multiplied by stands at m = 0 .. wires of joint_gains, in place of gain().
+  virtual bool joint() const { return false; }
+  virtual std::vector<double> joint_gains(size_t /*n*/, size_t /*k*/, size_t /*wires*/) const {
+    return {};
+  }
 
   virtual std::string describe() const = 0;  // "top-k:0.01"
 };

@@ -237,7 +237,8 @@ size_t documented_bytes(const std::string& spec, size_t n, std::span<const std::
   const std::string values = bar == spec.npos ? "identity" : spec.substr(bar + 3);
   const size_t share = n == 0 ? 0 : std::max<size_t>(1, std::lround(0.01 * n));
   if (starts("top-k:0.01")) return 8 + positions_bytes(n, share) + dense_bytes(values, share);
-  if (starts("rand-k:0.01")) return 16 + dense_bytes(values, share);
+  if (starts("rand-k:0.01") || starts("rand-k-spatial:0.01"))
+    return 16 + dense_bytes(values, share);
   if (starts("threshold:")) {
     const size_t k = word_at(wire, 4);
     return 8 + positions_bytes(n, k) + dense_bytes(values, k);
