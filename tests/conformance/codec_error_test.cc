@@ -213,6 +213,14 @@ size_t blocks_bytes(size_t n, size_t block, size_t numbers, size_t codes) {
   return 4 + 4 * numbers * over(n, block) + codes;
 }
 
+// Without a layout: one matrix of about as many rows as columns.
+size_t powersgd_bytes(size_t n, size_t rank) {
+  if (n == 0) return 4;
+  const auto columns = static_cast<size_t>(std::ceil(std::sqrt(n)));
+  const size_t rows = over(n, columns);
+  return 4 + 4 * std::min({rank, rows, columns}) * (rows + columns);
+}
+
 // Of the codecs that code every value, by their examples; 0 = the table lacks it.
 size_t dense_bytes(const std::string& spec, size_t n) {
   const std::map<std::string, size_t> bytes = {
@@ -229,6 +237,7 @@ size_t dense_bytes(const std::string& spec, size_t n) {
       {"terngrad", blocks_bytes(n, 640, 1, over(n, 5))},
       {"natural", blocks_bytes(n, 2048, 1, n)},
       {"fp8:e4m3", blocks_bytes(n, 2048, 1, n)},
+      {"powersgd:2", powersgd_bytes(n, 2)},
   };
   EXPECT_TRUE(bytes.contains(spec)) << "no line of the README for " << spec;
   return bytes.contains(spec) ? bytes.at(spec) : 0;
