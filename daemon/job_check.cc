@@ -145,8 +145,10 @@ void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
   Setting setting{
       .options = job.algorithm.options, .nodes = nodes, .optimizer = job.train.optimizer};
   setting.parameters = parameters;
+  const bool remembers = job.memory.kind != MemoryKind::kNone;
+  setting.coded = job.codec != "identity" || job.layers.any() ||
+                  (remembers && job.memory.kind != MemoryKind::kErrorFeedback);
   setting.down = down;
-  setting.coded = make_codec(job.codec)->describe() != "identity";
   setting.error_feedback = job.memory.kind == MemoryKind::kErrorFeedback && !lossless(job);
   if (job.model.kind == "quadratic") {
     const double steepest = std::ranges::max(job.model.options.numbers("curvature"));

@@ -19,6 +19,7 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
   plan.job = job;
   plan.nodes = nodes;
   plan.dimension = model.parameters();
+  plan.layout = model.tensors();
   plan.rounds = rounds_of(job, nodes, rows_per_node);
   plan.report_every =
       job.report.every > 0 ? job.report.every : std::max<Round>(1, plan.rounds / kReportsPerRun);
@@ -29,14 +30,13 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
   plan.graph = make_graph(job, nodes);
   plan.mixing =
       make_mixing(job.weights.empty() ? default_mixing(*plan.graph) : job.weights, plan.graph);
-  const Layout layout = model.tensors();
-  plan.codec = make_layered_codec(job.codec, job.layers, layout);
+  plan.codec = make_layered_codec(job.codec, job.layers, plan.layout);
   if (job.memory.warm_up > 0) {
     plan.warm_up = std::make_unique<WarmUp>(job.codec, job.memory.warm_up);
   }
   if (codes_down(job)) {
     // The rules are for what nodes compute; of what a hub tells they say that tensors stand alone.
-    plan.down = make_layered_codec(job.down, {.each = job.layers.any()}, layout);
+    plan.down = make_layered_codec(job.down, {.each = job.layers.any()}, plan.layout);
   }
   return plan;
 }
@@ -55,6 +55,7 @@ NodeState Plan::node_state(NodeId self, size_t rows, SharedBuffer initial, Pool&
           .batch = job.train.batch.size,
           .report_every = report_every,
           .checkpoint_every = checkpoint_every,
+          .layout = &layout,
           .mixing = mixing.get(),
           .codec = codec.get(),
           .memory = memory,

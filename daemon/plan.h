@@ -16,6 +16,7 @@ struct Plan {
   Job job;
   uint32_t nodes = 1;
   size_t dimension = 0;  // p
+  Layout layout;         // the model's tensors
   Round rounds = 0;
   Round report_every = 1;      // rounds
   Round checkpoint_every = 0;  // rounds; 0 = never

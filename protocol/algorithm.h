@@ -10,6 +10,7 @@
 #include "protocol/codec.h"
 #include "protocol/effect.h"
 #include "protocol/event.h"
+#include "protocol/layout.h"
 #include "protocol/measures.h"
 #include "protocol/memory.h"
 #include "protocol/optimizer.h"
@@ -38,6 +39,7 @@ struct NodeState {
   uint32_t batch = 1;          // samples of one step, at the start of the run
   Round report_every = 1;      // rounds: see is_reported
   Round checkpoint_every = 0;  // rounds; 0 = never
+  const Layout* layout = nullptr;  // the tensors of a vector; null = not known
   const Mixing* mixing = nullptr;
   const Codec* codec = nullptr;  // of what this job compresses
   MemorySpec memory = {};
@@ -98,9 +100,9 @@ struct Setting {
   const OptimizerSpec& optimizer;
   // eta times the largest curvature where the model knows it (the laboratory), else 0.
   double step_times_curvature = 0;
-  bool coded = false;           // codec.kind is not identity
   bool error_feedback = false;  // codec.memory, around a codec that loses something
   bool down = false;            // what a hub tells its nodes is coded
+  bool coded = false;           // by anything but identity
   size_t parameters = 0;        // of the model; 0 = not known yet
 };
 

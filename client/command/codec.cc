@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -27,6 +28,7 @@ using std::chrono::steady_clock;
 struct CodecOptions {
   std::string spec;
   size_t size = 1'000'000;
+  std::string shape;  // "784x128,128"; empty = not known
   std::string data;
   uint64_t seed = 1;
   bool list = false;
@@ -61,13 +63,60 @@ double seconds_of(const Work& work) {
   return std::chrono::duration<double>(steady_clock::now() - begun).count();
 }
 
+[[noreturn]] void refuse_shape(const std::string& shape, const std::string& part) {
+  throw OperatorError("--shape is \"" + shape + "\", but \"" + part +
+                      "\" is not the sides of a tensor: write them as in \"784x128,128\", with at "
+                      "most " +
+                      std::to_string(limits::kParameters) + " values together");
+}
+
+// "784x128" of `whole`, which may hold `room` values more.
+std::vector<size_t> read_sides(const std::string& text, const std::string& whole, size_t room) {
+  std::vector<size_t> sides;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (size_t count = 1; sides.empty() || at != end;) {
+    if (!sides.empty() && *at++ != 'x') refuse_shape(whole, text);
+    size_t side = 0;
+    const auto [rest, error] = std::from_chars(at, end, side);
+    if (error != std::errc() || side == 0 || side > room / count) refuse_shape(whole, text);
+    at = rest;
+    count *= side;
+    sides.push_back(side);
+  }
+  return sides;
+}
+
+Layout read_layout(const std::string& shape) {
+  Layout layout;
+  for (size_t first = 0; first <= shape.size();) {
+    const size_t comma = std::min(shape.find(',', first), shape.size());
+    const size_t room = limits::kParameters - values_of(layout);
+    const std::string name = std::to_string(layout.size());
+    layout.push_back({name, read_sides(shape.substr(first, comma - first), shape, room)});
+    first = comma + 1;
+  }
+  return layout;
+}
+
+// What is encoded, and the tensors in it: empty where nobody knows.
+struct Sample {
+  std::vector<float> values;
+  Layout layout;
+};
+
 // Normal values, or all tensors of a safetensors file one after the other.
-std::vector<float> values_of(const CodecOptions& options) {
-  if (!options.data.empty()) return read_safetensors(options.data).values;
-  std::vector<float> values(options.size);
+Sample sample_of(const CodecOptions& options) {
+  if (!options.data.empty()) {
+    StoredTensors stored = read_safetensors(options.data);
+    return {std::move(stored.values), std::move(stored.tensors)};
+  }
+  Sample sample;
+  if (!options.shape.empty()) sample.layout = read_layout(options.shape);
+  sample.values.resize(options.shape.empty() ? options.size : values_of(sample.layout));
   Rng rng(options.seed, NodeId{0}, Purpose::kTest);
-  rng.fill_normal(values);
-  return values;
+  rng.fill_normal(sample.values);
+  return sample;
 }
 
 double relative_error(std::span<const float> x, std::span<const float> y) {
@@ -97,9 +146,10 @@ std::optional<double> expected_error(const Codec& codec, std::span<const float> 
 }
 
 CodecFigures measure(const CodecOptions& options) {
-  const std::unique_ptr<Codec> codec = make_codec(options.spec);
+  const Sample sample = sample_of(options);
+  const std::unique_ptr<Codec> codec = make_codec(options.spec, sample.layout);
   Pool pool;
-  const SharedBuffer x = copy_of(values_of(options), pool);
+  const SharedBuffer x = copy_of(sample.values, pool);
   const std::span<const float> values = x.floats();
   CodecFigures figures{.codec = codec->describe(),
                        .values = values.size(),
@@ -221,13 +271,19 @@ void add_codec_command(CLI::App& program, Action& chosen) {
   command->add_option("CODEC", options->spec, "as in codec.kind of a job file");
   command->add_option("--size", options->size, "normal values to encode (1000000)")
       ->check(CLI::Range(size_t{1}, limits::kParameters).description(""));
-  command->add_option("--data", options->data, "encode these instead: a safetensors file");
+  CLI::Option* shape = command->add_option(
+      "--shape", options->shape,
+      "tensors of these sides instead, for codecs that look at them: 784x128,128,128x10,10");
+  shape->excludes("--size");
+  command->add_option("--data", options->data, "encode these instead: a safetensors file")
+      ->excludes(shape);
   command->add_option("--seed", options->seed, "of the values and of the codec's randomness (1)");
   command->add_flag("--list", options->list, "name all codecs");
   command->add_flag("--json", options->json, "print one JSON value");
   command->footer(
       "Examples: kith codec --list\n"
       "          kith codec qsgd:15 --size 25000000\n"
+      "          kith codec powersgd:2 --shape 784x128,128,128x10,10\n"
       "          kith codec top-k:0.01 --data runs/ring-8nodes-1/model.safetensors --json");
   command->callback([options, &chosen] { chosen = [options] { return codec_command(*options); }; });
 }

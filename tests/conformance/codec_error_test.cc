@@ -218,7 +218,7 @@ size_t powersgd_bytes(size_t n, size_t rank) {
   if (n == 0) return 4;
   const auto columns = static_cast<size_t>(std::ceil(std::sqrt(n)));
   const size_t rows = over(n, columns);
-  return 4 + 4 * std::min({rank, rows, columns}) * (rows + columns);
+  return 4 + 4 * std::min(n, std::min({rank, rows, columns}) * (rows + columns));
 }
 
 // Of the codecs that code every value, by their examples; 0 = the table lacks it.

@@ -50,7 +50,8 @@ ALGORITHMS = {"dpsgd": ["algorithm.kind=\"dpsgd\"", "topology.graph=\"ring\""],
               "dpsgd cta": ["algorithm.kind=\"dpsgd\"", "algorithm.order=\"cta\"",
                             "topology.graph=\"static-exponential\""],
               "choco-sgd": ["algorithm.kind=\"choco-sgd\"", "topology.graph=\"ring\""],
-              "sync": ["algorithm.kind=\"sync\"", "topology.graph=\"star\""]}
+              "sync": ["algorithm.kind=\"sync\"", "topology.graph=\"star\""],
+              "powersgd": ["algorithm.kind=\"powersgd\"", "topology.graph=\"star\""]}
 
 
 def hash_of(command, job, nodes, sets, *more):
@@ -124,6 +125,15 @@ def main():
         found = hash_of("simulate", PICTURES, 8, sets, *more)
         check(f"the simulator with {what}: the same", found == reference, found)
     same("pictures, synchronous, two workers each", PICTURES, 3, ALGORITHMS["sync"])
+    same("pictures, factors of rank 2, averaged", PICTURES, 3, ALGORITHMS["powersgd"])
+    factors = ["codec.kind=powersgd:2", "codec.memory=error-feedback"]
+    same("pictures, factors of rank 2 on the way up", PICTURES, 3, ALGORITHMS["sync"] + factors)
+    same("pictures, factors of rank 2 between neighbours", PICTURES, 4,
+         ["algorithm.kind=choco-sgd", "codec.kind=powersgd:2"])
+    layers = ["codec.kind=top-k:0.01 | int8", "codec.memory=error-feedback", "codec.per_layer=true",
+              "codec.small=identity", 'codec.layers="layers.1.weight = powersgd:1"']
+    same("pictures, layer by layer, both ways", PICTURES, 3,
+         ALGORITHMS["sync"] + layers + ["codec.down=qsgd:15"])
     check("another seed differs",
           hash_of("simulate", PICTURES, 8, ["job.seed=2"]) != reference)
 
