@@ -1,5 +1,6 @@
 #include "protocol/codec/elias_fano.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -47,22 +48,30 @@ void pack_lows(std::span<const uint32_t> indices, uint32_t bits, std::span<std::
   if (filled > 0) std::memcpy(to, &waiting, (filled + 7) / 8);
 }
 
-// The lows by their place; the last few, behind which less than a word is readable, with care.
+// The lows by their place.
 class Lows {
  public:
   Lows(std::span<const std::byte> bytes, uint32_t bits)
       : bytes_(bytes), bits_(bits), mask_((uint64_t{1} << bits) - 1) {}
 
-  uint32_t at(size_t i) const {
+  // From here on less than a word is readable where a low begins.
+  size_t fast_until(size_t k) const {
+    if (bits_ == 0 || bytes_.size() < sizeof(uint64_t)) return 0;
+    return std::min(k, ((bytes_.size() - sizeof(uint64_t)) * 8 + 7) / bits_);
+  }
+
+  // i < fast_until(k)
+  uint64_t fast_at(size_t i) const {
     const size_t bit = i * bits_;
-    const size_t byte = bit / 8;
     uint64_t word;
-    if (byte + sizeof word <= bytes_.size()) {
-      std::memcpy(&word, bytes_.data() + byte, sizeof word);
-    } else {
-      word = bits_ > 0 ? load_word(bytes_.subspan(byte)) : 0;
-    }
-    return static_cast<uint32_t>(word >> bit % 8 & mask_);
+    std::memcpy(&word, bytes_.data() + bit / 8, sizeof word);
+    return word >> bit % 8 & mask_;
+  }
+
+  uint64_t at(size_t i) const {
+    if (bits_ == 0) return 0;
+    const size_t bit = i * bits_;
+    return load_word(bytes_.subspan(bit / 8)) >> bit % 8 & mask_;
   }
 
   bool rest_is_zero(size_t k) const {
@@ -76,27 +85,69 @@ class Lows {
   uint64_t mask_;
 };
 
-// Calls `take(i, index)` for each of the k positions.
-template <class Take>
-Status read(std::span<const std::byte> coded, size_t n, size_t k, Take take) {
-  const Layout layout(n, k);
-  KITH_ASSERT(coded.size() == layout.high_bytes + layout.low_bytes);
-  const auto highs = coded.first(layout.high_bytes);
-  const Lows lows(coded.subspan(layout.high_bytes), layout.low_bits);
-  size_t i = 0;
-  uint64_t least = 0;  // of the next position
-  for (size_t byte = 0; byte < highs.size(); byte += 8) {
-    for (uint64_t word = load_word(highs.subspan(byte)); word != 0; word &= word - 1) {
-      if (i == k) return Reason::kMalformed;
-      const uint64_t high = byte * 8 + static_cast<size_t>(std::countr_zero(word)) - i;
-      const uint64_t index = high << layout.low_bits | lows.at(i);
-      if (index < least || index >= n) return Reason::kMalformed;
-      take(i++, static_cast<uint32_t>(index));
-      least = index + 1;
-    }
+// Reads the k positions and calls `flush` with up to PositionSink::kMost at a time. Nothing
+// branches on a position: whether they increase is gathered, and looked at before they are handed
+// over, and then the last one alone must be below n.
+template <class Flush>
+class Reader {
+ public:
+  Reader(std::span<const std::byte> coded, size_t n, size_t k, Flush flush)
+      : layout_(n, k),
+        highs_(coded.first(layout_.high_bytes)),
+        lows_(coded.subspan(layout_.high_bytes), layout_.low_bits),
+        n_(n),
+        k_(k),
+        flush_(flush) {
+    KITH_ASSERT(coded.size() == layout_.high_bytes + layout_.low_bytes);
   }
-  return i == k && lows.rest_is_zero(k) ? Status() : Reason::kMalformed;
-}
+
+  Status read() {
+    const size_t fast = lows_.fast_until(k_);
+    for (size_t byte = 0; byte < highs_.size(); byte += 8) {
+      const uint64_t word = load_word(highs_.subspan(byte));
+      const size_t end = i_ + static_cast<size_t>(std::popcount(word));
+      if (end > k_) return Reason::kMalformed;
+      const bool good = end <= fast
+                            ? take(word, byte * 8, [this](size_t i) { return lows_.fast_at(i); })
+                            : take(word, byte * 8, [this](size_t i) { return lows_.at(i); });
+      if (!good) return Reason::kMalformed;
+    }
+    return i_ == k_ && hand_over(i_ % PositionSink::kMost) && lows_.rest_is_zero(k_)
+               ? Status()
+               : Reason::kMalformed;
+  }
+
+ private:
+  template <class Low>
+  bool take(uint64_t word, uint64_t first, Low low) {
+    for (; word != 0; word &= word - 1) {
+      const uint64_t high = first + static_cast<uint64_t>(std::countr_zero(word)) - i_;
+      const uint64_t index = high << layout_.low_bits | low(i_);
+      falls_ |= index < least_;
+      least_ = index + 1;
+      block_[i_ % PositionSink::kMost] = static_cast<uint32_t>(index);
+      if (++i_ % PositionSink::kMost == 0 && !hand_over(PositionSink::kMost)) return false;
+    }
+    return true;
+  }
+
+  bool hand_over(size_t count) {
+    if (falls_ || least_ > n_) return false;
+    if (count > 0) flush_(std::span<const uint32_t>(block_, count));
+    return true;
+  }
+
+  const Layout layout_;
+  std::span<const std::byte> highs_;
+  const Lows lows_;
+  const size_t n_;
+  const size_t k_;
+  Flush flush_;
+  size_t i_ = 0;
+  uint64_t least_ = 0;  // of the next position
+  bool falls_ = false;
+  uint32_t block_[PositionSink::kMost];
+};
 
 }  // namespace
 
@@ -119,18 +170,11 @@ void encode(std::span<const uint32_t> indices, size_t n, std::span<std::byte> ou
 }
 
 Status decode(std::span<const std::byte> coded, size_t n, size_t k, PositionSink& sink) {
-  uint32_t block[PositionSink::kMost];
-  const Status status = read(coded, n, k, [&](size_t i, uint32_t index) {
-    block[i % PositionSink::kMost] = index;
-    if ((i + 1) % PositionSink::kMost == 0) sink.take(block);
-  });
-  const size_t rest = k % PositionSink::kMost;
-  if (status.ok() && rest > 0) sink.take(std::span(block).first(rest));
-  return status;
+  return Reader(coded, n, k, [&](std::span<const uint32_t> some) { sink.take(some); }).read();
 }
 
 Status check(std::span<const std::byte> coded, size_t n, size_t k) {
-  return read(coded, n, k, [](size_t, uint32_t) {});
+  return Reader(coded, n, k, [](std::span<const uint32_t>) {}).read();
 }
 
 }  // namespace kith::elias_fano

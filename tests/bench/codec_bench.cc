@@ -111,7 +111,9 @@ void bench(size_t count, const Wanted& wanted) {
   std::vector<float> values(count);
   rng.fill_normal(values);
   const SharedBuffer x = kith::copy_of(values, pool);
-  std::vector<float> y(count);
+  Buffer sum = pool.acquire_floats(count);  // as an algorithm's
+  const std::span<float> y = sum.floats();
+  std::ranges::fill(y, 0.0f);
   std::vector<Timed> timed;
   timed.push_back({"memcpy", [&] {
                      std::memcpy(y.data(), x.data(), x.size());
