@@ -204,6 +204,18 @@ DelaySpec read_delays(const Options& delays) {
   return spec;
 }
 
+MemorySpec read_memory(const Options& codec) {
+  MemorySpec spec;
+  const std::string& kind = codec.text("memory");
+  if (kind == "error-feedback") spec.kind = MemoryKind::kErrorFeedback;
+  if (kind == "ef21") spec.kind = MemoryKind::kEf21;
+  if (kind == "dgc") spec.kind = MemoryKind::kDgc;
+  spec.momentum = static_cast<float>(codec.number("momentum"));
+  spec.clip = static_cast<float>(codec.number("clip"));
+  spec.warm_up = static_cast<Round>(codec.integer("warm_up"));
+  return spec;
+}
+
 Job build(const JobSections& sections, std::string text) {
   refuse_unknown_sections(sections);
   const Reader reader(sections);
@@ -225,7 +237,7 @@ Job build(const JobSections& sections, std::string text) {
                 .small = codec.text("small"),
                 .small_values = static_cast<size_t>(codec.integer("small_size")),
                 .each = codec.flag("per_layer")};
-  job.error_feedback = codec.flag("error_feedback");
+  job.memory = read_memory(codec);
   job.down = codec.text("down");
   job.delays = read_delays(reader.plain("delays"));
   const Options report = reader.plain("report");

@@ -9,6 +9,7 @@
 #include "daemon/learn/batch_schedule.h"
 #include "protocol/algorithm.h"
 #include "protocol/layered_codec.h"
+#include "protocol/memory.h"
 #include "protocol/optimizer.h"
 #include "topology/mixing.h"
 #include "topology/options.h"
@@ -73,7 +74,7 @@ struct Job {
   std::string weights;  // mixing rule; empty = default_mixing
   std::string codec;
   LayerRules layers;  // which tensors are coded otherwise
-  bool error_feedback = false;
+  MemorySpec memory;
   std::string down;  // codec of what a hub tells its nodes; "identity" = as it is
   DelaySpec delays;
   ReportSpec report;

@@ -125,7 +125,7 @@ void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
       .options = job.algorithm.options, .nodes = nodes, .optimizer = job.train.optimizer};
   setting.parameters = parameters;
   setting.down = down;
-  setting.error_feedback = job.error_feedback && !lossless(job);
+  setting.error_feedback = job.memory.kind == MemoryKind::kErrorFeedback && !lossless(job);
   if (job.model.kind == "quadratic") {
     const double steepest = std::ranges::max(job.model.options.numbers("curvature"));
     setting.step_times_curvature =
@@ -159,6 +159,37 @@ void check_scale(const Job& job, uint32_t nodes) {
   if (given <= nodes) return;
   throw OperatorError("delays.scale has " + std::to_string(given) + " numbers, but there are " +
                       std::to_string(nodes) + " nodes: give at most one for each");
+}
+
+// Of the memories that go with some algorithms and codecs alone.
+void check_memory(const Job& job) {
+  const MemorySpec& memory = job.memory;
+  const bool dgc = memory.kind == MemoryKind::kDgc;
+  const bool ef21 = memory.kind == MemoryKind::kEf21;
+  const std::string name = std::string("codec.memory = \"") + (dgc ? "dgc" : "ef21") + "\"";
+  if (memory.momentum > 0 && !dgc && !ef21) {
+    throw OperatorError(
+        "codec.momentum needs codec.memory = \"ef21\" or \"dgc\"; for momentum of the optimiser "
+        "set train.momentum");
+  }
+  if ((memory.clip > 0 || memory.warm_up > 0) && !dgc) {
+    throw OperatorError("codec.clip and codec.warm_up need codec.memory = \"dgc\"");
+  }
+  if (!dgc && !ef21) return;
+  if (!algorithm_info(job.algorithm.kind).all_contribute) {
+    throw OperatorError(name +
+                        " needs a hub that hears every node's gradient in every round: set " +
+                        "algorithm.kind = \"sync\", or codec.memory = \"error-feedback\"");
+  }
+  if (dgc && (!make_codec(job.codec)->sends_some() || job.layers.any())) {
+    throw OperatorError(name + " needs a codec that sends some of the values of the whole model, " +
+                        "such as \"top-k:0.01\", but codec.kind is \"" + job.codec + "\"");
+  }
+  if (dgc && job.train.optimizer.momentum > 0) {
+    throw OperatorError(name + " has the momentum of each node in its own memory: set " +
+                        "codec.momentum in place of train.momentum");
+  }
+  if (memory.warm_up > 0) WarmUp(job.codec, memory.warm_up);
 }
 
 void check_layers(const Job& job) {
@@ -195,6 +226,7 @@ void check_job(const Job& job) {
   check_train(job);
   check_graph(job);
   check_layers(job);
+  check_memory(job);
   // A sum of differences is rounded, so that nothing would be lossless about it.
   if (codes_down(job) && make_codec(job.down)->lossless()) {
     throw OperatorError("codec.down is \"" + job.down +

@@ -105,7 +105,15 @@ void add_exchange(std::vector<JobKey>& keys) {
        integer("small_size", 1024, 1, limits::kParameters, "see codec.small"),
        text("layers", "",
             "codecs of single tensors: \"layers.0.weight = top-k:0.01; layers.0.bias = fp16\""),
-       flag("error_feedback", false, "what one message leaves out is added to the next"),
+       text("memory", "none",
+            "of what messages leave out: \"error-feedback\" adds it to the next; \"ef21\" sends "
+            "differences to an estimate; \"dgc\" sums up momentum and sends the largest of it",
+            {"none", "error-feedback", "ef21", "dgc"}),
+       number("momentum", 0, 0, 0.9999, "memory \"ef21\", \"dgc\": of the nodes' own gradients"),
+       number("clip", 0, 0, 1e30,
+              "memory \"dgc\": longest mean gradient, / sqrt(nodes) for one node's; 0 = any"),
+       integer("warm_up", 0, 0, kMostRounds,
+               "memory \"dgc\": rounds in which more is sent, from a quarter of the values on"),
        text("down", "identity",
             "of what a hub tells all its nodes: the difference to what it told them last")});
 }

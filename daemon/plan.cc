@@ -31,6 +31,9 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
       make_mixing(job.weights.empty() ? default_mixing(*plan.graph) : job.weights, plan.graph);
   const Layout layout = model.tensors();
   plan.codec = make_layered_codec(job.codec, job.layers, layout);
+  if (job.memory.warm_up > 0) {
+    plan.warm_up = std::make_unique<WarmUp>(job.codec, job.memory.warm_up);
+  }
   if (codes_down(job)) {
     // The rules are for what nodes compute; of what a hub tells they say that tensors stand alone.
     plan.down = make_layered_codec(job.down, {.each = job.layers.any()}, layout);
@@ -39,6 +42,9 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
 }
 
 NodeState Plan::node_state(NodeId self, size_t rows, SharedBuffer initial, Pool& pool) const {
+  // Of N nodes' gradients with independent noise the mean is that much shorter (Lin et al. 2018).
+  MemorySpec memory = job.memory;
+  memory.clip /= std::sqrt(static_cast<float>(nodes));
   return {.self = self,
           .nodes = nodes,
           .seed = job.seed,
@@ -51,7 +57,8 @@ NodeState Plan::node_state(NodeId self, size_t rows, SharedBuffer initial, Pool&
           .checkpoint_every = checkpoint_every,
           .mixing = mixing.get(),
           .codec = codec.get(),
-          .error_feedback = job.error_feedback,
+          .memory = memory,
+          .warm_up = warm_up.get(),
           .down = down.get(),
           .optimizer = &job.train.optimizer,
           .pool = &pool,
@@ -76,6 +83,7 @@ TrainerSetup Plan::trainer(NodeId self, const Model& model, std::shared_ptr<cons
 
 void Plan::measure_coding(CodecMeter& meter) {
   if (codec->describe() != "identity") codec->measure_by(&meter);
+  if (warm_up) warm_up->measure_by(&meter);
   if (down) down->measure_by(&meter);
 }
 

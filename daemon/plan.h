@@ -24,7 +24,8 @@ struct Plan {
   std::shared_ptr<const Graph> graph;
   std::unique_ptr<Mixing> mixing;
   std::unique_ptr<Codec> codec;
-  std::unique_ptr<Codec> down;  // null where a hub codes nothing
+  std::unique_ptr<WarmUp> warm_up;  // null where there is none
+  std::unique_ptr<Codec> down;      // null where a hub codes nothing
 
   // The state that `self` starts from; `rows` of training data are its own (0 in the laboratory).
   // The plan and the pool outlive the node.

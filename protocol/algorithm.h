@@ -11,8 +11,10 @@
 #include "protocol/effect.h"
 #include "protocol/event.h"
 #include "protocol/measures.h"
+#include "protocol/memory.h"
 #include "protocol/optimizer.h"
 #include "protocol/theory/runtime.h"
+#include "protocol/warm_up.h"
 #include "topology/mixing.h"
 #include "topology/options.h"
 
@@ -38,8 +40,9 @@ struct NodeState {
   Round checkpoint_every = 0;  // rounds; 0 = never
   const Mixing* mixing = nullptr;
   const Codec* codec = nullptr;  // of what this job compresses
-  bool error_feedback = false;
-  const Codec* down = nullptr;  // of what a hub tells all nodes; null = as it is
+  MemorySpec memory = {};
+  const WarmUp* warm_up = nullptr;  // codecs of the first rounds; null = there is none
+  const Codec* down = nullptr;      // of what a hub tells all nodes; null = as it is
   const OptimizerSpec* optimizer = nullptr;
   Pool* pool = nullptr;
 
@@ -50,6 +53,12 @@ struct NodeState {
   SharedBuffer parameters;  // x; initialised by Node, equal on all nodes
   Round round = 0;          // the round under way
 };
+
+// Of the messages of a round.
+inline const Codec& codec_of(const NodeState& state, Round round) {
+  const Codec* first = state.warm_up != nullptr ? state.warm_up->at(round) : nullptr;
+  return first != nullptr ? *first : *state.codec;
+}
 
 class Algorithm {
  public:
@@ -89,7 +98,7 @@ struct Setting {
   const OptimizerSpec& optimizer;
   // eta times the largest curvature where the model knows it (the laboratory), else 0.
   double step_times_curvature = 0;
-  bool error_feedback = false;  // around a codec that loses something
+  bool error_feedback = false;  // codec.memory, around a codec that loses something
   bool down = false;            // what a hub tells its nodes is coded
   size_t parameters = 0;        // of the model; 0 = not known yet
 };
@@ -108,6 +117,9 @@ struct AlgorithmInfo {
   bool synchronous = true;
   // The model is the hub's, node 0, which alone reports; the others hold it at the end.
   bool central = false;
+  // Every node's gradient is in every update, so that a hub may hold the mean of all estimates, and
+  // messages may be coded by their round: codec.memory "ef21" and "dgc".
+  bool all_contribute = false;
   // All nodes hear the news of each round, so that it may be coded against that of the last one
   // (coordinator/downlink.h).
   bool codes_down = false;

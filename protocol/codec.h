@@ -54,6 +54,9 @@ class Codec {
   // both cases decode(encode(x / (1 + w))) is a contraction.
   virtual double variance_bound(size_t /*n*/) const { return 0; }
 
+  // Sends some of the values; the others are 0 where it is decoded.
+  virtual bool sends_some() const { return false; }
+
   // decode(encode(x)) == x for every finite x, bit for bit.
   virtual bool lossless() const { return false; }
 

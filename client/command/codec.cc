@@ -154,7 +154,7 @@ void print_text(const CodecFigures& f) {
   } else if (f.variance_bound > 0) {
     fmt::print("; unbiased, at most {:.4g} for any vector\n", f.variance_bound);
   } else {
-    fmt::print("; biased, never more than 1: use it with codec.error_feedback\n");
+    fmt::print("; biased, never more than 1: use it with codec.memory\n");
   }
 }
 

@@ -87,7 +87,9 @@ std::optional<LaboratoryMoments> predict_coded(const Job& job, const Codec& code
   if (!share || job.algorithm.kind != "sync" || !alike(lab.curvature) || !alike(lab.offset)) {
     return std::nullopt;
   }
-  return run(RandKProcess(scalar(lab), nodes, *share, job.error_feedback), lab, rounds);
+  const bool error_feedback = job.memory.kind == MemoryKind::kErrorFeedback;
+  if (!error_feedback && job.memory.kind != MemoryKind::kNone) return std::nullopt;
+  return run(RandKProcess(scalar(lab), nodes, *share, error_feedback), lab, rounds);
 }
 
 // Where nodes are alike it does not matter whose K gradients come first, nor when. (Of asynchronous

@@ -121,7 +121,8 @@ const AlgorithmInfo choco_sgd_algorithm = {
         [](const Setting& setting) {
           if (!setting.error_feedback) return;
           throw OperatorError(
-              "codec.error_feedback is on, but with algorithm.kind = \"choco-sgd\" what a codec "
+              "codec.memory is \"error-feedback\", but with algorithm.kind = \"choco-sgd\" what a "
+              "codec "
               "leaves out stays in the next difference by itself, and would be sent twice: leave "
               "it "
               "out");

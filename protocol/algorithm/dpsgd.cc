@@ -31,7 +31,7 @@ class Dpsgd final : public LockstepGossip {
                        static_cast<uint32_t>(options.integer("local_steps"))),
         adapt_first_(options.text("order") == "atc"),
         gamma_(static_cast<float>(options.number("gamma"))),
-        compressor_(*state.codec, state.error_feedback) {}
+        compressor_(*state.codec, state.memory) {}
 
   void persist(Archive& archive) override { archive.part("compressor", compressor_); }
 

@@ -21,6 +21,7 @@ const AlgorithmInfo sync_algorithm = {
     .batches_per_round = [](const Options&, uint32_t) { return 1.0; },
     .synchronous = true,
     .central = true,
+    .all_contribute = true,
     .codes_down = true,
     .run_time = [](const Options&,
                    const ClusterTiming& cluster) { return std::optional(sync_time(cluster)); },

@@ -129,6 +129,8 @@ class Sparse final : public Codec {
     return (1 + sparsifier_->variance_bound(n)) * (1 + values_->variance_bound(most)) - 1;
   }
 
+  bool sends_some() const override { return true; }
+
   std::string describe() const override {
     return sparsifier_->describe() + (plain_ ? "" : " | " + values_->describe());
   }

@@ -118,6 +118,7 @@ class Zstd final : public Codec {
 
   double variance_bound(size_t n) const override { return inner_->variance_bound(n); }
   bool lossless() const override { return inner_->lossless(); }
+  bool sends_some() const override { return inner_->sends_some(); }
   bool warm_starts() const override { return inner_->warm_starts(); }
 
   std::string describe() const override {

@@ -26,7 +26,7 @@ class Elastic final : public Algorithm {
   Elastic(const NodeState& state, const ElasticRule& rule)
       : rule_(rule),
         alpha_(static_cast<float>(rule.alpha)),
-        compressor_(*state.codec, false),
+        compressor_(*state.codec, {}),
         last_(state.parameters) {
     if (state.self == kHub) peers_.resize(state.nodes, {0, state.parameters});
     measures_.local_steps = rule.local_steps;

@@ -40,7 +40,7 @@ class GradientCoordinator final : public Algorithm {
  public:
   GradientCoordinator(const NodeState& state, const GradientRule& rule)
       : rule_(rule),
-        compressor_(*state.codec, state.error_feedback),
+        compressor_(*state.codec, state.memory),
         downlink_(state),
         optimizer_(*state.optimizer) {
     if (state.self == kHub) peers_.resize(state.nodes);
@@ -71,6 +71,7 @@ class GradientCoordinator final : public Algorithm {
     if (peers_.empty()) return;
     archive.part("measures", measures_);
     archive.part("optimizer", optimizer_);
+    archive.vector("estimate", estimate_);
     archive.number("k", k_);
     archive.number("loss", loss_);
     archive.number("first_loss", first_loss_);
@@ -164,6 +165,7 @@ class GradientCoordinator final : public Algorithm {
     const float memory_scale = now > 0 && encoded_rate_ > 0 ? encoded_rate_ / now : 1.0f;
     encoded_rate_ = now;
     Rng rng(state.seed, state.self, Purpose::kCodec, next_batch_ - 1);
+    compressor_.use(codec_of(state, at_));
     return compressor_.encode(gradient, memory_scale, rng, *state.pool, wire).ok();
   }
 
@@ -210,7 +212,8 @@ class GradientCoordinator final : public Algorithm {
   Status collect(NodeState& state, Message&& message, std::vector<Effect>& out) {
     if (message.kind != kGradient) return Reason::kMalformed;
     if (!std::isfinite(message.scalar)) return Reason::kNotFinite;
-    if (const Status status = check(*state.codec, message.payload, state.dimension, *state.pool);
+    if (const Status status =
+            check(codec_of(state, message.round), message.payload, state.dimension, *state.pool);
         !status.ok()) {
       return status;
     }
@@ -245,11 +248,17 @@ class GradientCoordinator final : public Algorithm {
     if (rule_.pull == Pull::kAtArrival) give(state, from, out);
   }
 
+  // What nodes send is the difference to what they have sent before: the hub sums it up.
+  static bool estimates(const NodeState& state) {
+    return state.memory.kind == MemoryKind::kEf21 && !state.codec->lossless();
+  }
+
   // x+ = x - eta opt(mean), in NodeId order.
   void update(NodeState& state, std::vector<Effect>& out) {
     const float share = 1.0f / static_cast<float>(gathered_.size());
     double loss = 0;
     terms_.clear();
+    if (estimate_) terms_.push_back({1.0f, estimate_.floats()});
     for (const Contribution& contribution : gathered_) {
       const uint64_t staleness = state.round - contribution.at;
       measures_.apply(staleness);
@@ -260,10 +269,11 @@ class GradientCoordinator final : public Algorithm {
       terms_.push_back({scale, {}, &contribution.payload, contribution.from});
     }
     Buffer mean = state.pool->acquire_floats(state.dimension);
-    const std::span<float> g = mean.floats();
-    weighted_sum(*state.codec, terms_, g, *state.pool);
+    weighted_sum(codec_of(state, state.round), terms_, mean.floats(), *state.pool);
+    const SharedBuffer g = std::move(mean).freeze();
+    if (estimates(state)) estimate_ = g;
     Buffer next = state.pool->acquire_floats(state.dimension);
-    optimizer_.step(rate(state, state.round), state.parameters.floats(), g, next.floats());
+    optimizer_.step(rate(state, state.round), state.parameters.floats(), g.floats(), next.floats());
     state.parameters = std::move(next).freeze();
     out.push_back(Report{.round = state.round, .loss = loss, .parameters = state.parameters});
     ++state.round;
@@ -367,7 +377,8 @@ class GradientCoordinator final : public Algorithm {
   double first_loss_ = 0;  // at the start
   Time next_review_{};
   Optimizer optimizer_;
-  std::vector<Peer> peers_;             // by NodeId, itself included
+  SharedBuffer estimate_;    // of the mean gradient, where nodes send differences; else empty
+  std::vector<Peer> peers_;  // by NodeId, itself included
   std::vector<Contribution> gathered_;  // by NodeId, then by arrival
   std::vector<Term> terms_;             // scratch, kept for its capacity
 };

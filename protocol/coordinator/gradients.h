@@ -23,9 +23,12 @@
 // message. Its sums run in NodeId order, so nothing depends on the order of arrival but which
 // gradients are in it.
 //
-// Keeps: x; the hub K payloads and the optimiser's state; one vector more with error feedback.
-// Sends: one gradient up and one model down for each gradient computed; to nodes whose work was
-// cancelled the model alone.
+// With codec.memory "ef21" a node sends the difference to its estimate of its gradient, and the hub
+// steps with the mean of all estimates (compressor.h).
+//
+// Keeps: x; the hub K payloads and the optimiser's state; with a memory one vector more, or two
+// with momentum, and the hub the mean estimate. Sends: one gradient up and one model down for each
+// gradient computed; to nodes whose work was cancelled the model alone.
 #pragma once
 
 #include <memory>

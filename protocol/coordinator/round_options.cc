@@ -88,10 +88,10 @@ std::optional<RunTime> overlapped_run_time(const Options& options, const Cluster
 
 void check_no_error_feedback(const Setting& setting, const std::string& algorithm) {
   if (!setting.error_feedback) return;
-  throw OperatorError("codec.error_feedback = true does not go with algorithm.kind = \"" +
+  throw OperatorError("codec.memory = \"error-feedback\" does not go with algorithm.kind = \"" +
                       algorithm +
                       "\": what a message leaves out stays in the node's own model and comes with "
-                      "the next one; remove codec.error_feedback");
+                      "the next one; remove codec.memory");
 }
 
 OptionSpecs sampled_options() {

@@ -25,7 +25,7 @@ class Rounds final : public Algorithm {
   Rounds(const NodeState& state, const RoundRule& rule)
       : rule_(rule),
         period_(rule.period),
-        compressor_(*state.codec, state.error_feedback),
+        compressor_(*state.codec, state.memory),
         downlink_(state) {
     if (state.self == kHub) hub_.emplace(state, rule);
     measures_.local_steps = period_.steps(state, state.self, state.rows, 0);

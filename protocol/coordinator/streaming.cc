@@ -20,8 +20,8 @@ class Streaming final : public Algorithm {
   Streaming(const NodeState& state, const StreamingRule& rule)
       : rule_(rule),
         fragments_(state.dimension, rule.fragments),
-        compressors_(rule.fragments, Compressor(*state.codec, state.error_feedback,
-                                                static_cast<float>(rule.alpha))) {
+        compressors_(rule.fragments,
+                     Compressor(*state.codec, state.memory, static_cast<float>(rule.alpha))) {
     if (state.self == kHub) hub_.emplace(state, rule, fragments_);
     measures_.local_steps = rule.steps;
   }

@@ -143,7 +143,7 @@ void bench(size_t count, const Wanted& wanted) {
     timed.push_back({name + " encode", encode});
     timed.push_back({name + " decode_add", decode});
     if (codec->lossless()) continue;
-    streams.push_back(std::make_unique<kith::Compressor>(*codec, true));
+    streams.push_back(std::make_unique<kith::Compressor>(*codec, kith::kErrorFeedback));
     timed.push_back({name + " with memory", [&, s = streams.back().get()] {
                        SharedBuffer out;
                        if (!s->encode(x, 1.0f, rng, pool, out).ok()) std::abort();

@@ -35,7 +35,7 @@ struct Setting {
     std::vector<std::string> keys = {
         "algorithm.kind=\"" + algorithm + "\"", "topology.graph=\"" + graph + "\"",
         "codec.kind=\"" + codec + "\"",
-        std::string("codec.error_feedback=") + (error_feedback ? "true" : "false")};
+        std::string("codec.memory=") + (error_feedback ? "error-feedback" : "none")};
     // Some have hundreds by default.
     const AlgorithmInfo& info = algorithm_info(algorithm);
     const auto has = [&](const std::string& key) {

@@ -4,6 +4,7 @@
 // is the x of the run without a codec, to float rounding.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 
 #include "protocol/algorithm.h"
@@ -64,7 +65,7 @@ std::vector<std::shared_ptr<Archive>> last_of(std::vector<std::string> keys) {
 
 std::vector<std::string> with(std::vector<std::string> keys, const std::string& codec) {
   keys.push_back("codec.kind=\"" + codec + "\"");
-  keys.push_back("codec.error_feedback=true");
+  keys.push_back("codec.memory=error-feedback");
   return keys;
 }
 
@@ -94,6 +95,65 @@ TEST(ErrorFeedback, LosesNothingWhateverTheCodecAndTheLinks) {
     }
   }
   EXPECT_GE(coded, 80u);
+}
+
+// ALGORITHMS 2C: the hub's h is the mean of all h_i, whatever got lost or overtaken on the way.
+TEST(Ef21, TheHubKnowsTheMeanOfAllEstimates) {
+  for (const char* codec : {"top-k:0.1", "qsgd:7", "sign", "top-k:0.1 | int8", "powersgd:1"}) {
+    SCOPED_TRACE(codec);
+    std::vector<std::string> keys = kBadLinks;
+    keys.insert(keys.end(), {std::string("codec.kind=\"") + codec + '"', "codec.memory=ef21",
+                             "codec.momentum=0.5", "model.curvature=[1]"});
+    const auto last = last_of(keys);
+    const SharedBuffer mean = last[0]->vectors.at("algorithm.estimate");
+    for (size_t j = 0; j < kValues; ++j) {
+      double expected = 0;
+      for (const auto& node : last) {
+        expected += double{node->vectors.at("algorithm.compressor.memory").floats()[j]} / kNodes;
+      }
+      ASSERT_NEAR(expected, mean.floats()[j], 1e-5);
+    }
+  }
+}
+
+// Of nodes with different optima: gradients do not vanish at the common one, so what is left out of
+// them has to be remembered (Richtarik, Sokolov, Fatkhullin 2021). Without noise EF21 converges to
+// it at a constant step, linearly; the codec alone stays where it cannot hear of anything else.
+TEST(Ef21, ConvergesWhereTheCodecAloneDoesNot) {
+  std::vector<std::string> keys = {
+      "checkpoint.every=0",      "model.curvature=[1]",       "model.noise=0",
+      "model.offsets=\"index\"", "codec.kind=\"top-k:0.05\"", "train.learning_rate=0.02"};
+  const auto distance = [&](const char* memory, int rounds) {
+    std::vector<std::string> all = keys;
+    all.push_back(std::string("codec.memory=") + memory);
+    all.push_back("stop.rounds=" + std::to_string(rounds));
+    SimulationSettings settings;
+    settings.threads = 1;
+    const SimulationResult result = simulate_text(kJob, kNodes, all, settings);
+    double sum = 0;
+    for (const float x : result.parameters[0].floats()) sum += std::pow(x - 2, 2);  // mean of 0..4
+    return sum / kValues;
+  };
+  const double begin = distance("ef21", 100);
+  const double middle = distance("ef21", 250);
+  EXPECT_LT(middle, 0.1 * begin);
+  EXPECT_LT(distance("ef21", 400), 0.1 * middle);
+  EXPECT_GT(distance("none", 3000), 1e-2);
+}
+
+// Deep Gradient Compression learns as momentum SGD does, from a few values a round.
+TEST(Dgc, FindsTheOptimumThroughAWarmUp) {
+  SimulationSettings settings;
+  settings.threads = 1;
+  const SimulationResult result =
+      simulate_text(kJob, kNodes,
+                    {"checkpoint.every=0", "model.curvature=[1]", "model.noise=0",
+                     "model.offsets=\"index\"", "codec.kind=\"top-k:0.05\"", "codec.memory=dgc",
+                     "codec.momentum=0.5", "codec.clip=1000", "codec.warm_up=200",
+                     "train.learning_rate=0.005", "stop.rounds=3000", kBadLinks[0], kBadLinks[1]},
+                    settings);
+  // What is late by 20 rounds makes it swing, in proportion to the step.
+  for (const float x : result.parameters[0].floats()) ASSERT_NEAR(x, 2, 0.1);
 }
 
 TEST(ErrorFeedback, OfIdentityIsTheRunWithoutACodec) {

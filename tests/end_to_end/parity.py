@@ -84,12 +84,13 @@ def main():
         same(f"{kind} with {down} on the way down", LABORATORY, 5,
              [f'algorithm.kind="{kind}"', 'topology.graph="star"', f'codec.down="{down}"'])
     for codec in all_codecs() + ["top-k:0.1 | qsgd:15", "rand-k:0.5 | int8 | zstd"]:
-        for algorithm, feedback in (("dpsgd", "true"), ("choco-sgd", "false"), ("sync", "false"),
-                                    ("sync", "true")):
+        for algorithm, memory in (("dpsgd", "error-feedback"), ("choco-sgd", "none"),
+                                  ("sync", "none"), ("sync", "error-feedback"),
+                                  ("sync", "ef21")):
             sets = ALGORITHMS[algorithm] + [f"codec.kind=\"{codec}\"",
-                                            f"codec.error_feedback={feedback}",
+                                            f"codec.memory={memory}",
                                             "report.every=7"]
-            same(f"{algorithm} with {codec}, error feedback {feedback}", LABORATORY, 5, sets)
+            same(f"{algorithm} with {codec}, memory {memory}", LABORATORY, 5, sets)
     for algorithm in LOCAL_UPDATE:
         same(algorithm, LABORATORY, 5, [f"algorithm.kind={algorithm}", "topology.graph=star",
                                         "algorithm.local_steps=3"])
@@ -99,7 +100,7 @@ def main():
               "algorithm.fragments=3", f"algorithm.overlap_steps={overlap}"])
     same("streaming-diloco with top-k and error feedback", LABORATORY, 5,
          ["algorithm.kind=streaming-diloco", "topology.graph=star", "algorithm.local_steps=6",
-          "algorithm.fragments=3", "codec.kind=top-k:0.1", "codec.error_feedback=true"])
+          "algorithm.fragments=3", "codec.kind=top-k:0.1", "codec.memory=error-feedback"])
     same("scaffold", LABORATORY, 5, ["algorithm.kind=scaffold", "topology.graph=star",
                                      "algorithm.local_steps=3", "train.momentum=0"])
     same("fednova", LABORATORY, 5, ["algorithm.kind=fednova", "topology.graph=star",
@@ -107,7 +108,7 @@ def main():
                                     "algorithm.reset_optimizer=true"])
     same("fedavg, three of five, with qsgd:15 and error feedback", LABORATORY, 5,
          ["algorithm.kind=fedavg", "topology.graph=star", "algorithm.participants=3",
-          "codec.kind=qsgd:15", "codec.error_feedback=true"])
+          "codec.kind=qsgd:15", "codec.memory=error-feedback"])
     reference = same("pictures", PICTURES, 8, [])
     for what, sets, more in (("another latency", ["delays.latency_ms=50"], ()),
                              ("random delays", ["delays.compute=\"exponential:0.02\""], ()),

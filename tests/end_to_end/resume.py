@@ -51,7 +51,7 @@ source = "fashion-mnist"
 
 # Bit for bit, whatever was killed when: every machine that coordinators are built on.
 EXACT = {
-    "sync": ['algorithm.kind="sync"', 'codec.kind="top-k:0.05"', "codec.error_feedback=true"],
+    "sync": ['algorithm.kind="sync"', 'codec.kind="top-k:0.05"', "codec.memory=error-feedback"],
     "local-sgd": ['algorithm.kind="local-sgd"', "algorithm.local_steps=2", "train.momentum=0.9"],
     "sampled scaffold": ['algorithm.kind="scaffold"', "algorithm.local_steps=[1,2,3,4]",
                          "algorithm.participants=2"],

@@ -224,10 +224,10 @@ TEST(Elastic, RefusesWhatIsUnstableAndWhatMakesNoSense) {
       "algorithm.alpha is 0.23, but elastic averaging of 8 nodes is stable only for alpha "
       "below (2 - c) / (N + 1 - N c / 2) = 0.2209 (with c = learning rate x curvature = 0.1): "
       "choose one between 0 and that");
-  EXPECT_EQ(refusal(easgd + "[codec]\nkind = \"qsgd:7\"\nerror_feedback = true\n", 8),
-            "codec.error_feedback = true does not go with algorithm.kind = \"easgd\": what a "
+  EXPECT_EQ(refusal(easgd + "[codec]\nkind = \"qsgd:7\"\nmemory = \"error-feedback\"\n", 8),
+            "codec.memory = \"error-feedback\" does not go with algorithm.kind = \"easgd\": what a "
             "message leaves out stays in the node's own model and comes with the next one; remove "
-            "codec.error_feedback");
+            "codec.memory");
 }
 
 }  // namespace

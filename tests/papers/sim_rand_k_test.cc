@@ -32,7 +32,7 @@ LaboratoryResult run(const Case& c, bool error_feedback) {
   text += "[train]\nlearning_rate = " + std::to_string(c.rate) + "\n";
   text += "[algorithm]\nkind = \"sync\"\n[topology]\ngraph = \"star\"\n";
   text += "[codec]\nkind = \"rand-k:" + std::to_string(c.share) + "\"\n";
-  text += std::string("error_feedback = ") + (error_feedback ? "true" : "false") + '\n';
+  text += std::string("memory = ") + (error_feedback ? "\"error-feedback\"" : "\"none\"") + '\n';
   text += "[stop]\nrounds = " + std::to_string(c.rounds) + '\n';
   return measure(text, c.nodes);
 }

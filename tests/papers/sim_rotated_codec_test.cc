@@ -19,7 +19,7 @@ LaboratoryResult synchronous(const std::string& codec) {
       "[model]\nkind = \"quadratic\"\nreplicas = 20000\nnoise = 1.0\n"
       "[train]\nlearning_rate = 0.1\n[algorithm]\nkind = \"sync\"\n"
       "[topology]\ngraph = \"star\"\n[codec]\nkind = \"" +
-          codec + "\"\nerror_feedback = false\n[stop]\nrounds = 200\n",
+          codec + "\"\nmemory = \"none\"\n[stop]\nrounds = 200\n",
       8);
 }
 

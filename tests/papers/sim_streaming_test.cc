@@ -62,8 +62,8 @@ TEST(StreamingDiLoCo, OfOneFragmentThatWaitsIsDiLoCoBitForBit) {
     for (const std::vector<std::string>& codec :
          {std::vector<std::string>{},
           {"codec.kind=\"bf16\""},
-          {"codec.kind=\"top-k:0.1\"", "codec.error_feedback=true"},
-          {"codec.kind=\"qsgd:15\"", "codec.error_feedback=true"}}) {
+          {"codec.kind=\"top-k:0.1\"", "codec.memory=error-feedback"},
+          {"codec.kind=\"qsgd:15\"", "codec.memory=error-feedback"}}) {
       const std::vector<std::string> both = joined(outer, codec);
       EXPECT_TRUE(same_parameters(run("diloco", joined({"algorithm.local_steps=4"}, both)),
                                   run("streaming-diloco", joined(kWhole, both))));

@@ -207,7 +207,7 @@ TEST(Drive, ErrorFeedbackLosesNothing) {
     Pool pool;
     Rng rng = test::test_rng(8);
     const auto codec = make_codec(spec);
-    Compressor stream(*codec, true);
+    Compressor stream(*codec, kErrorFeedback);
     constexpr size_t kSize = 1000;
     std::vector<double> given(kSize), scale(kSize);
     std::vector<float> sent(kSize);

@@ -269,7 +269,7 @@ TEST(Eden, ErrorFeedbackLosesNothing) {
     Pool pool;
     Rng rng = test::test_rng(8);
     const auto codec = make_codec(spec_of(bits));
-    Compressor stream(*codec, true);
+    Compressor stream(*codec, kErrorFeedback);
     constexpr size_t kSize = 1000;
     std::vector<double> given(kSize), scale(kSize);
     std::vector<float> sent(kSize);

@@ -267,7 +267,7 @@ TEST(RandK, ErrorFeedbackMakesItTheUnscaledOne) {
                  std::to_string(n + k));
     double rest = 0;
     for (size_t t = 0; t < kTrials; ++t) {
-      Compressor stream(*codec, true);
+      Compressor stream(*codec, kErrorFeedback);
       SharedBuffer wire;
       ASSERT_TRUE(stream.encode(shared, 1, rng, pool, wire).ok());
       const auto memory = stream.memory().floats();
@@ -306,7 +306,7 @@ TEST(RandK, FloorOfGradientDescentIsThatOfTheory) {
     for (uint64_t run = 0; run < kRuns; ++run) {
       Pool pool;
       Rng rng = test::test_rng(7000 + run);
-      Compressor stream(*codec, error_feedback);
+      Compressor stream(*codec, error_feedback ? kErrorFeedback : MemorySpec());
       std::vector<float> x(kDimension), noise(kDimension);
       double floor = 0;
       double memory = 0;

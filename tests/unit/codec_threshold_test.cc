@@ -86,7 +86,7 @@ TEST(Threshold, TheMemoryOfErrorFeedbackStaysBelowIt) {
   Pool pool;
   Rng rng = test::test_rng(6);
   const auto codec = make_codec("threshold:1");
-  Compressor stream(*codec, true);
+  Compressor stream(*codec, kErrorFeedback);
   for (uint64_t step = 0; step < 100; ++step) {
     SharedBuffer wire;
     const SharedBuffer x = copy_of(test::make_vector(test::Shape::kHeavyTailed, 999, step), pool);

@@ -49,7 +49,7 @@ TEST(Job, DefaultsOfWhatIsAbsent) {
   EXPECT_EQ(job.algorithm.options.integer("local_steps"), 1);
   EXPECT_EQ(job.graph.kind, "ring");
   EXPECT_EQ(job.codec, "identity");
-  EXPECT_FALSE(job.error_feedback);
+  EXPECT_EQ(job.memory.kind, MemoryKind::kNone);
   EXPECT_EQ(job.train.batch.size, 32u);
   EXPECT_FLOAT_EQ(job.train.optimizer.learning_rate, 0.1f);
   EXPECT_EQ(job.data.partition, "iid");
@@ -100,6 +100,29 @@ TEST(Job, OverridesChangeTheJobAndItsText) {
   EXPECT_EQ(again.train.batch.size, 64u);
   EXPECT_EQ(again.codec, "top-k:0.01");
   EXPECT_TRUE(again.train.optimizer.nesterov);
+}
+
+TEST(Job, MemoriesThatDoNotFitAreRefused) {
+  const std::vector<std::string> sync = {"algorithm.kind=sync", "topology.graph=star"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), sync.begin(), sync.end());
+    return refusal(kSmallest, more);
+  };
+  EXPECT_EQ(with({"codec.memory=ef21", "codec.momentum=0.9", "codec.kind=sign"}), "");
+  EXPECT_EQ(with({"codec.memory=dgc", "codec.kind=top-k:0.01", "codec.warm_up=9"}), "");
+  expect_all(
+      refusal(kSmallest, {"codec.memory=ef21", "algorithm.kind=async", "topology.graph=star"}),
+      {"codec.memory", "ef21", "\"sync\""});
+  expect_all(refusal(kSmallest, {"codec.memory=dgc", "codec.kind=top-k:0.1"}),
+             {"codec.memory", "dgc", "\"sync\""});
+  expect_all(with({"codec.memory=dgc", "codec.kind=sign"}), {"some of the values", "\"sign\""});
+  expect_all(with({"codec.memory=dgc", "codec.kind=top-k:0.1", "train.momentum=0.9"}),
+             {"codec.momentum", "train.momentum"});
+  expect_all(with({"codec.memory=dgc", "codec.kind=threshold:1", "codec.warm_up=9"}),
+             {"codec.warm_up", "threshold:1"});
+  expect_all(with({"codec.momentum=0.9"}), {"codec.momentum", "train.momentum"});
+  expect_all(with({"codec.clip=1"}), {"codec.clip", "dgc"});
+  expect_all(with({"codec.error_feedback=true"}), {"codec.error_feedback", "codec.memory"});
 }
 
 TEST(Job, TextReadsBackBitForBit) {

@@ -18,7 +18,7 @@ class Cluster {
  public:
   using Make = std::unique_ptr<Algorithm> (*)(const NodeState&);
 
-  Cluster(uint32_t nodes, const std::string& codec, Make make, bool error_feedback = false)
+  Cluster(uint32_t nodes, const std::string& codec, Make make, MemorySpec memory = {})
       : codec_(make_codec(codec)) {
     const SharedBuffer start = vector(0);
     for (uint32_t i = 0; i < nodes; ++i) {
@@ -30,7 +30,7 @@ class Cluster {
                          .dimension = kDimension,
                          .rows = 10 + i,
                          .codec = codec_.get(),
-                         .error_feedback = error_feedback,
+                         .memory = memory,
                          .optimizer = &optimizer_,
                          .pool = &pool_,
                          .parameters = start});

@@ -206,7 +206,7 @@ std::unique_ptr<Algorithm> of_alpha(const NodeState& state) {
 // each cut: 5, then 4, ..., neither more than once nor less, whatever of it is still in x.
 TEST(Streaming, WhatACodecLeavesOutComesOnce) {
   for (const Cluster::Make make : {of_alpha<0>, of_alpha<1>, of_alpha<2>, of_alpha<3>}) {
-    Cluster cluster(1, "top-k:1", make, true);
+    Cluster cluster(1, "top-k:1", make, kErrorFeedback);
     Compute work = first<Compute>(cluster.step(0, Start{}));
     std::vector<float> expected(kDimension);
     for (size_t cut = 0; cut < kDimension; ++cut) {
@@ -232,7 +232,7 @@ TEST(Streaming, ErrorFeedbackBringsAllThatACodecLeavesOut) {
         [](const NodeState& state) {
           return make_streaming(state, {.name = "test", .fragments = 2, .alpha = alpha});
         },
-        error_feedback);
+        error_feedback ? kErrorFeedback : MemorySpec());
     for (const uint32_t i : {0u, 1u}) cluster.state(i).rounds = kCuts + 1;
     Rng rng(4, NodeId{0}, Purpose::kTest);
     Compute work[2];
