@@ -110,21 +110,43 @@ void check_doubly_stochastic(const Job& job, const Graph& graph, const std::stri
                       job.graph.kind + "\", where degrees differ: " + remedy);
 }
 
+// What a codec that decodes the payloads of all nodes together asks for.
+void check_joint(const Job& job) {
+  if (!make_codec(job.codec)->decodes_jointly()) return;
+  const std::string kind = "codec.kind = \"" + job.codec + "\"";
+  if (!algorithm_info(job.algorithm.kind).all_contribute) {
+    throw OperatorError(kind +
+                        " is decoded by a hub from the payloads of all nodes together, which " +
+                        pair_of(job) +
+                        " does not average with equal weights: take algorithm.kind = \"sync\", or "
+                        "codec.kind = \"rand-k:F\"");
+  }
+  if (job.memory.kind != MemoryKind::kNone || job.layers.any()) {
+    throw OperatorError(
+        kind +
+        " goes neither with codec.memory, for a node does not know what the hub makes of its "
+        "payload "
+        "beside the others, nor with codecs by layers: leave them out, or take codec.kind = "
+        "\"rand-k:F\"");
+  }
+}
+
 void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
   const AlgorithmInfo& info = algorithm_info(job.algorithm.kind);
   const bool down = codes_down(job);
   if (down && !info.codes_down) {
-    throw OperatorError("codec.down is \"" + job.down + "\", but with algorithm.kind = \"" +
-                        info.name +
-                        "\" not every node hears all that a hub tells: leave it out, or take an "
-                        "algorithm whose nodes all wait for each other, such as \"sync\" or "
-                        "\"local-sgd\"");
+    throw OperatorError(
+        "codec.down is \"" + job.down + "\", but with algorithm.kind = \"" + info.name +
+        "\" no hub tells its model to all nodes in every round: leave it out, or take an "
+        "algorithm whose nodes all wait for each other, such as \"sync\" or "
+        "\"local-sgd\"");
   }
   if (info.check == nullptr) return;
   Setting setting{
       .options = job.algorithm.options, .nodes = nodes, .optimizer = job.train.optimizer};
   setting.parameters = parameters;
   setting.down = down;
+  setting.coded = make_codec(job.codec)->describe() != "identity";
   setting.error_feedback = job.memory.kind == MemoryKind::kErrorFeedback && !lossless(job);
   if (job.model.kind == "quadratic") {
     const double steepest = std::ranges::max(job.model.options.numbers("curvature"));
@@ -261,6 +283,7 @@ void validate(const Job& job, uint32_t nodes, size_t parameters) {
   const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
   if (needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
   make_mixing(rule, graph);
+  check_joint(job);
   check_scale(job, nodes);
   check_algorithm(job, nodes, parameters);
 }

@@ -98,6 +98,7 @@ struct Setting {
   const OptimizerSpec& optimizer;
   // eta times the largest curvature where the model knows it (the laboratory), else 0.
   double step_times_curvature = 0;
+  bool coded = false;           // codec.kind is not identity
   bool error_feedback = false;  // codec.memory, around a codec that loses something
   bool down = false;            // what a hub tells its nodes is coded
   size_t parameters = 0;        // of the model; 0 = not known yet
@@ -117,8 +118,9 @@ struct AlgorithmInfo {
   bool synchronous = true;
   // The model is the hub's, node 0, which alone reports; the others hold it at the end.
   bool central = false;
-  // Every node's gradient is in every update, so that a hub may hold the mean of all estimates, and
-  // messages may be coded by their round: codec.memory "ef21" and "dgc".
+  // Every update is the mean of all nodes' gradients, so that a hub may hold the mean of their
+  // estimates, messages may be coded by their round (codec.memory "ef21" and "dgc"), and payloads
+  // may be decoded together (Codec::decodes_jointly).
   bool all_contribute = false;
   // All nodes hear the news of each round, so that it may be coded against that of the last one
   // (coordinator/downlink.h).

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -39,6 +40,18 @@ class Codec {
   [[nodiscard]] virtual Status decode_add(std::span<const std::byte> wire, float scale,
                                           std::span<float> y) const = 0;
 
+  // One of several wires, each of another sender, and the weight of what it holds.
+  struct Coded {
+    std::span<const std::byte> wire;
+    float scale = 1;
+  };
+
+  // y += sum of scale * decoded over `wires`. One after the other, unless the codec makes more of
+  // them together.
+  [[nodiscard]] virtual Status decode_add_all(std::span<const Coded> wires,
+                                              std::span<float> y) const;
+  virtual bool decodes_jointly() const { return false; }
+
   // Checks `wire` for `count` values without decoding: decode_add of a wire that passes cannot
   // fail. Structure only: sizes, counts, indices, and the values that scale others. Where values
   // are coded one by one only the size is looked at: that they are finite is the sender's duty, and
@@ -56,6 +69,17 @@ class Codec {
 
   // Sends some of the values; the others are 0 where it is decoded.
   virtual bool sends_some() const { return false; }
+
+  // E|decode(encode(x)) - x|^2 over the codec's own randomness, as its law has it (in real numbers:
+  // what floats add is left out); nothing where no closed form is known, or where nothing is random
+  // and one encoding shows it. `x` is finite. Costs a few passes over x.
+  virtual std::optional<double> expected_error(std::span<const float> /*x*/) const {
+    return std::nullopt;
+  }
+
+  // Unbiased, and the expected error of a vector is the sum of those of its values, whichever
+  // others are coded with them.
+  virtual bool error_is_of_values() const { return false; }
 
   // decode(encode(x)) == x for every finite x, bit for bit.
   virtual bool lossless() const { return false; }

@@ -141,6 +141,13 @@ Status decode_chunks(const Codec& codec, const Payload& payload, float scale, st
 
 }  // namespace
 
+Status Codec::decode_add_all(std::span<const Coded> wires, std::span<float> y) const {
+  for (const Coded& each : wires) {
+    if (const Status status = decode_add(each.wire, each.scale, y); !status.ok()) return status;
+  }
+  return {};
+}
+
 Status decode_add(const Codec& codec, NodeId from, const Payload& payload, float scale,
                   std::span<float> y, Pool& pool) {
   CodecMeter* meter = codec.meter();

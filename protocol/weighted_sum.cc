@@ -1,6 +1,7 @@
 #include "protocol/weighted_sum.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "protocol/codec_meter.h"
 #include "protocol/kernels.h"
@@ -71,6 +72,21 @@ void tell(CodecMeter& meter, std::span<const Term> terms, size_t values) {
   }
 }
 
+void add_jointly(const Codec& codec, std::span<const Term> terms, std::span<float> y, Pool& pool) {
+  std::vector<SharedBuffer> whole;
+  std::vector<Codec::Coded> wires;
+  for (const Term& term : terms) {
+    if (!term.values.empty()) continue;
+    whole.push_back(term.payload->contiguous(pool));
+    wires.push_back({whole.back().bytes(), term.scale});
+  }
+  if (wires.empty()) return;
+  if (codec.meter()) codec.meter()->begin();
+  const Status status = codec.decode_add_all(wires, y);
+  KITH_ASSERT(status.ok());
+  if (codec.meter()) tell(*codec.meter(), terms, y.size());
+}
+
 }  // namespace
 
 void weighted_sum(const Codec& codec, std::span<const Term> terms, std::span<float> y, Pool& pool) {
@@ -90,9 +106,11 @@ void weighted_sum(const Codec& codec, std::span<const Term> terms, std::span<flo
       if (&term != &terms.front()) kernels::axpy(term.scale, term.values, y);
       continue;
     }
+    if (codec.decodes_jointly()) continue;
     const Status status = decode_add(codec, term.from, *term.payload, term.scale, y, pool);
     KITH_ASSERT(status.ok());
   }
+  if (codec.decodes_jointly()) add_jointly(codec, terms, y, pool);
 }
 
 }  // namespace kith

@@ -17,7 +17,8 @@ struct Term {
 
 // y = sum of scale * term, in the order of the terms (at least one). Where the codec works value by
 // value the sum runs block by block, so that y is written to memory once however many terms there
-// are; the bits are the same as term by term.
+// are; the bits are the same as term by term. A codec that
+// decodes jointly gets all payloads at once, after the plain values.
 void weighted_sum(const Codec& codec, std::span<const Term> terms, std::span<float> y, Pool& pool);
 
 }  // namespace kith

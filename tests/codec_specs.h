@@ -1,6 +1,7 @@
 // What tests of all codecs run over.
 #pragma once
 
+#include <cctype>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,13 @@ inline std::vector<std::string> every_codec() {
   }
   specs.emplace_back("top-k:0.01 | qsgd:15 | zstd");
   return specs;
+}
+
+// The spec as the name of a test.
+inline std::string identifier(const std::string& spec) {
+  std::string name;
+  for (const char c : spec) name += std::isalnum(c) ? c : '_';
+  return name;
 }
 
 }  // namespace kith::test

@@ -5,8 +5,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "protocol/buffer.h"
@@ -15,6 +17,8 @@
 namespace kith::test {
 
 inline const size_t kSizes[] = {0, 1, 2, 3, 7, 8, 9, 1000, 65537};
+// For what is measured once, since every pass over them takes its time.
+inline const size_t kLargeSizes[] = {size_t{1} << 20, (size_t{1} << 20) + 3};
 
 enum class Shape { kRandom, kSparse, kConstant, kHeavyTailed, kSubnormal, kZero };
 
@@ -47,6 +51,14 @@ inline std::vector<float> make_vector(Shape shape, size_t size, uint64_t seed) {
   Rng rng = test_rng(seed);
   std::vector<float> values(size);
   for (float& value : values) value = draw(shape, rng);
+  return values;
+}
+
+// The same, drawn once for all tests of a program.
+inline const std::vector<float>& drawn_vector(Shape shape, size_t size, uint64_t seed) {
+  static std::map<std::tuple<Shape, size_t, uint64_t>, std::vector<float>> drawn;
+  std::vector<float>& values = drawn[{shape, size, seed}];
+  if (values.empty()) values = make_vector(shape, size, seed);
   return values;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "client/command/command.h"
 #include "client/view/units.h"
@@ -39,8 +40,10 @@ struct CodecFigures {
   double encode_seconds = 0;
   double decode_seconds = 0;
   double copy_seconds = 0;    // memcpy of the same floats, in turn with the others
-  double error = 0;           // mean of |decode(encode(x)) - x|^2 / |x|^2
-  double variance_bound = 0;  // w
+  double error = 0;           // mean of |decode(encode(x)) - x|^2 / |x|^2 over the encodings
+  double standard_error = 0;  // of it
+  std::optional<double> expected_error = {};  // of the same, by the codec's law for these values
+  double variance_bound = 0;                  // w
   bool lossless = false;
 };
 
@@ -78,6 +81,21 @@ double relative_error(std::span<const float> x, std::span<const float> y) {
   return norm > 0 ? error / norm : 0;
 }
 
+// Of one encoding, from several: the mean, and the standard error of it.
+void summarise(const std::vector<double>& errors, CodecFigures& figures) {
+  const auto count = static_cast<double>(errors.size());
+  for (const double error : errors) figures.error += error / count;
+  double squares = 0;
+  for (const double error : errors) squares += std::pow(error - figures.error, 2);
+  figures.standard_error = std::sqrt(squares / (count - 1) / count);
+}
+
+std::optional<double> expected_error(const Codec& codec, std::span<const float> x) {
+  const double norm = kernels::squared_norm(x);
+  const std::optional<double> error = codec.expected_error(x);
+  return error && norm > 0 ? *error / norm : error;
+}
+
 CodecFigures measure(const CodecOptions& options) {
   const std::unique_ptr<Codec> codec = make_codec(options.spec);
   Pool pool;
@@ -88,7 +106,7 @@ CodecFigures measure(const CodecOptions& options) {
                        .variance_bound = codec->variance_bound(values.size()),
                        .lossless = codec->lossless()};
   std::vector<float> y(values.size());
-  std::vector<double> encode, decode, copy;
+  std::vector<double> encode, decode, copy, errors;
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
     Rng rng(options.seed, NodeId{1}, Purpose::kCodec, static_cast<uint64_t>(repeat));
     SharedBuffer wire;
@@ -101,9 +119,11 @@ CodecFigures measure(const CodecOptions& options) {
     std::ranges::fill(y, 0.0f);
     decode.push_back(seconds_of([&] { status = codec->decode_add(wire.bytes(), 1.0f, y); }));
     figures.bytes = wire.size();
-    figures.error += relative_error(values, y) / kRepeats;
+    errors.push_back(relative_error(values, y));
     copy.push_back(seconds_of([&] { std::memcpy(y.data(), values.data(), x.size()); }));
   }
+  summarise(errors, figures);
+  figures.expected_error = expected_error(*codec, values);
   figures.encode_seconds = median(encode);
   figures.decode_seconds = median(decode);
   figures.copy_seconds = median(copy);
@@ -130,10 +150,13 @@ void print_json(const CodecFigures& f) {
       {"bits_per_value", bits_per_value(f)},
       {"ratio", ratio(f)},
       {"relative_error", f.error},
+      {"relative_error_standard_error", f.standard_error},
+      {"encodings", kRepeats},
       {"lossless", f.lossless},
       {"encode_gigabytes_per_second", gigabytes_per_second(f, f.encode_seconds)},
       {"decode_gigabytes_per_second", gigabytes_per_second(f, f.decode_seconds)},
       {"memcpy_gigabytes_per_second", gigabytes_per_second(f, f.copy_seconds)}};
+  if (f.expected_error) json["expected_relative_error"] = *f.expected_error;
   if (f.variance_bound > 0) json["variance_bound"] = f.variance_bound;
   std::printf("%s\n", json.dump(2).c_str());
 }
@@ -148,13 +171,18 @@ void print_text(const CodecFigures& f) {
              bits_per_value(f), ratio(f));
   speed("encode", f.encode_seconds);
   speed("decode", f.decode_seconds);
-  fmt::print("  error    {:.4g} of |x|^2, on average of {} encodings", f.error, kRepeats);
+  fmt::print("  error    {:.4g} of |x|^2, mean of {} encodings, standard error {:.2g}", f.error,
+             kRepeats, f.standard_error);
   if (f.lossless) {
     fmt::print("; loses nothing\n");
   } else if (f.variance_bound > 0) {
     fmt::print("; unbiased, at most {:.4g} for any vector\n", f.variance_bound);
   } else {
     fmt::print("; biased, never more than 1: use it with codec.memory\n");
+  }
+  if (f.expected_error && !f.lossless) {
+    fmt::print("  expected {:.4g} of |x|^2, by the codec's law for these values\n",
+               *f.expected_error);
   }
 }
 
@@ -167,7 +195,7 @@ void print_list(bool json) {
                      {"example", info->example},
                      {"help", info->help}});
     } else {
-      fmt::print("{:<18} {}\n", info->example, info->help);
+      fmt::print("{:<24} {}\n", info->example, info->help);
     }
   }
   if (json) std::printf("%s\n", all.dump(2).c_str());

@@ -1,5 +1,6 @@
 #include "protocol/codec/blocks.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -61,6 +62,16 @@ Status BlockCodec::check(std::span<const std::byte> wire, size_t count) const {
   return {};
 }
 
+std::optional<double> BlockCodec::expected_error(std::span<const float> x) const {
+  double error = 0;
+  for (size_t first = 0; first < x.size(); first += block_) {
+    const auto of_block = block_error(x.subspan(first, std::min(block_, x.size() - first)));
+    if (!of_block) return std::nullopt;
+    error += *of_block;
+  }
+  return error;
+}
+
 bool BlockCodec::plausible(const float* numbers) const { return !std::signbit(numbers[0]); }
 
 size_t BlockCodec::number_bytes(size_t n) const {
@@ -86,6 +97,23 @@ Step step_to(double largest, float most) {
 
 double rounding_variance(size_t d, double levels) {
   return (std::sqrt(1 + (static_cast<double>(d) - 1) / levels / levels) - 1) / 2;
+}
+
+double rounding_error(std::span<const float> x, double unit) {
+  if (unit == 0) return 0;
+  double sum = 0;
+  for (const float value : x) {
+    const double steps = std::fabs(static_cast<double>(value)) / unit;
+    const double p = steps - std::floor(steps);
+    sum += p * (1 - p);
+  }
+  return unit * unit * sum;
+}
+
+double largest_magnitude(std::span<const float> x) {
+  float largest = 0;
+  for (const float value : x) largest = std::max(largest, std::fabs(value));
+  return largest;
 }
 
 size_t parse_block(std::string_view codec, std::string_view text, size_t step, size_t largest,

@@ -26,6 +26,7 @@ class BlockCodec : public Codec {
   Status encode(const SharedBuffer& x, Rng& rng, Pool& pool, SharedBuffer& wire) const final;
   Status decode_add(std::span<const std::byte> wire, float scale, std::span<float> y) const final;
   Status check(std::span<const std::byte> wire, size_t count) const final;
+  std::optional<double> expected_error(std::span<const float> x) const final;
 
   // "int8:2048", "fp8:e4m3:2048"
   std::string describe() const final { return name_ + ":" + std::to_string(block_); }
@@ -45,6 +46,11 @@ class BlockCodec : public Codec {
   // y += scale * decoded, of a wire that passed `check`; the pointers are aligned to nothing.
   virtual void add_blocks(const uint8_t* numbers, const uint8_t* codes, float scale,
                           std::span<float> y) const = 0;
+
+  // Codec::expected_error of one block.
+  virtual std::optional<double> block_error(std::span<const float> /*x*/) const {
+    return std::nullopt;
+  }
 
   // Whether a sender could have written these numbers of a block; they are finite.
   virtual bool plausible(const float* numbers) const;
@@ -80,6 +86,12 @@ Step step_to(double largest, float most);
 // reached where all others are equal (each maximises p (1 - p) - w v^2 for itself, within the first
 // step).
 double rounding_variance(size_t d, double levels);
+
+// E|Q(x) - x|^2 where each magnitude becomes, with mean |x|, one of the two multiples of `unit`
+// around it: unit^2 sum p (1 - p), p what lies above the lower one, in units. 0 where unit is 0.
+double rounding_error(std::span<const float> x, double unit);
+
+double largest_magnitude(std::span<const float> x);
 
 inline float load_number(const uint8_t* from) {
   float value;

@@ -30,6 +30,8 @@ class Identity final : public Codec {
   }
 
   size_t bytes_per_value() const override { return sizeof(float); }
+  std::optional<double> expected_error(std::span<const float>) const override { return 0; }
+  bool error_is_of_values() const override { return true; }
   bool lossless() const override { return true; }
   std::string describe() const override { return "identity"; }
 };

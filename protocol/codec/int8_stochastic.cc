@@ -78,6 +78,10 @@ class StochasticInt8 final : public BlockCodec {
   }
 
  private:
+  std::optional<double> block_error(std::span<const float> x) const override {
+    return rounding_error(x, largest_magnitude(x) / 127);
+  }
+
   bool encode_blocks(std::span<const float> x, Rng& rng, uint8_t* numbers,
                      uint8_t* codes) const override {
     const RandomLanes lanes = seed_lanes(rng);

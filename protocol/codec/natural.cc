@@ -123,7 +123,24 @@ class Natural final : public BlockCodec {
 
   double variance_bound(size_t) const override { return 0.125; }
 
+  // But for what lies below top 2^-126: at most 2^-252 of the largest square each.
+  bool error_is_of_values() const override { return true; }
+
  private:
+  std::optional<double> block_error(std::span<const float> x) const override {
+    const double least = largest_magnitude(x) * 0x1p-126;
+    double sum = 0;
+    for (const float value : x) {
+      const double magnitude = std::fabs(static_cast<double>(value));
+      if (magnitude <= least) continue;
+      int exponent;  // magnitude = f 2^exponent, 1/2 <= f < 1
+      std::frexp(magnitude, &exponent);
+      const double low = std::ldexp(0.5, exponent);
+      sum += (magnitude - low) * (2 * low - magnitude);
+    }
+    return sum;
+  }
+
   bool plausible(const float* top) const override {
     int exponent;
     return *top == 0 ? !std::signbit(*top) : std::frexp(*top, &exponent) == 0.5f;

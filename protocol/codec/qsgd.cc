@@ -18,7 +18,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "protocol/codec.h"
+#include "protocol/codec/blocks.h"
 #include "protocol/codec/random_lanes.h"
 #include "protocol/kernels.h"
 #include "protocol/limits.h"
@@ -275,6 +275,15 @@ class Qsgd final : public Codec {
   double variance_bound(size_t n) const override {
     const auto d = static_cast<double>(std::min(n, bucket_));
     return std::min(d / levels_ / levels_, std::sqrt(d) / levels_);
+  }
+
+  std::optional<double> expected_error(std::span<const float> x) const override {
+    double error = 0;
+    for (size_t first = 0; first < x.size(); first += bucket_) {
+      const auto bucket = x.subspan(first, std::min(bucket_, x.size() - first));
+      error += rounding_error(bucket, std::sqrt(kernels::squared_norm(bucket)) / levels_);
+    }
+    return error;
   }
 
   Status encode(const SharedBuffer& x, Rng& rng, Pool& pool, SharedBuffer& wire) const override {

@@ -13,13 +13,14 @@
 //
 // Cost: one pass over x, which looks for NaN and gathers in the same block; 2 k draws at most; n /
 // 8 bytes for the marks.
+#include "protocol/codec/rand_k.h"
+
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
 
 #include "protocol/codec/collect.h"
-#include "protocol/codec/sparse.h"
 #include "protocol/kernels.h"
 #include "protocol/vector_targets.h"
 #include "topology/assert.h"
@@ -156,78 +157,63 @@ class Marks {
   Buffer block_;
 };
 
-class RandK final : public Sparsifier {
- public:
-  explicit RandK(Share share) : share_(share) {}
-
-  std::optional<size_t> count(size_t n) const override { return share_.of(n); }
-
-  Status choose(std::span<const float> x, Rng& rng, Pool& pool, Chosen& chosen) const override {
-    const uint64_t seed = rng.next();
-    chosen.positions = pool.acquire(sizeof seed);
-    std::memcpy(chosen.positions.data(), &seed, sizeof seed);
-    const size_t k = share_.of(x.size());
-    chosen.values = pool.acquire_floats(k);
-    if (k == 0) return {};
-    Marks marks(seed, x.size(), k, pool);
-    return gather(x, marks, gain(x.size(), k), chosen.values.floats());
+bool stays_finite(std::span<const float> values, float gain) {
+  bool finite = true;
+  for (const float value : values) {
+    finite &= magnitude_bits(gain * value) < kInfinityBits;
   }
+  return finite;
+}
 
-  size_t position_bytes(size_t, size_t) const override { return sizeof(uint64_t); }
+// Block by block, so that a value is gathered from where the search for NaN has just brought it.
+// What would leave the range of floats at the receiver is not finite either.
+Status gather(std::span<const float> x, Marks& marks, double gain, std::span<float> to) {
+  Marks::List sent;
+  float* next = to.data();
+  for (size_t first = 0; first < x.size(); first += Marks::kBlock) {
+    const auto block = x.subspan(first, std::min(Marks::kBlock, x.size() - first));
+    if (!kernels::all_finite(block)) return Reason::kNotFinite;
+    marks.list(first, sent);
+    for (size_t i = 0; i < sent.count; ++i) *next++ = block[sent.from_first[i]];
+  }
+  KITH_ASSERT(next == to.data() + to.size());
+  return stays_finite(to, static_cast<float>(gain)) ? Status() : Reason::kNotFinite;
+}
 
-  Status positions(std::span<const std::byte> coded, size_t n, size_t k, Pool& pool,
-                   PositionSink& sink) const override {
-    uint64_t seed;
-    std::memcpy(&seed, coded.data(), sizeof seed);
-    Marks marks(seed, n, k, pool);
-    Marks::List sent;
-    for (size_t first = 0; first < n; first += Marks::kBlock) {
-      marks.list(first, sent);
-      for (size_t i = 0; i < sent.count; ++i) sent.from_first[i] += static_cast<uint32_t>(first);
-      for (size_t i = 0; i < sent.count; i += PositionSink::kMost) {
-        sink.take({sent.from_first + i, std::min(PositionSink::kMost, sent.count - i)});
-      }
+}  // namespace
+
+Status RandK::choose(std::span<const float> x, Rng& rng, Pool& pool, Chosen& chosen) const {
+  const uint64_t seed = rng.next();
+  chosen.positions = pool.acquire(sizeof seed);
+  std::memcpy(chosen.positions.data(), &seed, sizeof seed);
+  const size_t k = share_.of(x.size());
+  chosen.values = pool.acquire_floats(k);
+  if (k == 0) return {};
+  Marks marks(seed, x.size(), k, pool);
+  return gather(x, marks, gain(x.size(), k), chosen.values.floats());
+}
+
+Status RandK::positions(std::span<const std::byte> coded, size_t n, size_t k, Pool& pool,
+                        PositionSink& sink) const {
+  uint64_t seed;
+  std::memcpy(&seed, coded.data(), sizeof seed);
+  Marks marks(seed, n, k, pool);
+  Marks::List sent;
+  for (size_t first = 0; first < n; first += Marks::kBlock) {
+    marks.list(first, sent);
+    for (size_t i = 0; i < sent.count; ++i) sent.from_first[i] += static_cast<uint32_t>(first);
+    for (size_t i = 0; i < sent.count; i += PositionSink::kMost) {
+      sink.take({sent.from_first + i, std::min(PositionSink::kMost, sent.count - i)});
     }
-    return {};
   }
+  return {};
+}
 
-  // Every seed is good.
-  Status check_positions(std::span<const std::byte>, size_t, size_t) const override { return {}; }
+double RandK::gain(size_t n, size_t k) const {
+  return k == 0 ? 1 : static_cast<double>(n) / static_cast<double>(k);
+}
 
-  double variance_bound(size_t n) const override { return n == 0 ? 0 : gain(n, share_.of(n)) - 1; }
-
-  double gain(size_t n, size_t k) const override {
-    return k == 0 ? 1 : static_cast<double>(n) / static_cast<double>(k);
-  }
-
-  std::string describe() const override { return "rand-k:" + share_.text(); }
-
- private:
-  // Block by block, so that a value is gathered from where the search for NaN has just brought it.
-  // What would leave the range of floats at the receiver is not finite either.
-  static Status gather(std::span<const float> x, Marks& marks, double gain, std::span<float> to) {
-    Marks::List sent;
-    float* next = to.data();
-    for (size_t first = 0; first < x.size(); first += Marks::kBlock) {
-      const auto block = x.subspan(first, std::min(Marks::kBlock, x.size() - first));
-      if (!kernels::all_finite(block)) return Reason::kNotFinite;
-      marks.list(first, sent);
-      for (size_t i = 0; i < sent.count; ++i) *next++ = block[sent.from_first[i]];
-    }
-    KITH_ASSERT(next == to.data() + to.size());
-    return stays_finite(to, static_cast<float>(gain)) ? Status() : Reason::kNotFinite;
-  }
-
-  static bool stays_finite(std::span<const float> values, float gain) {
-    bool finite = true;
-    for (const float value : values) {
-      finite &= magnitude_bits(gain * value) < kInfinityBits;
-    }
-    return finite;
-  }
-
-  Share share_;
-};
+namespace {
 
 std::unique_ptr<Codec> make_rand_k(const std::string& argument, std::unique_ptr<Codec> values) {
   const std::optional<Share> share = Share::parse(argument);

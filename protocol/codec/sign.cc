@@ -21,6 +21,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "protocol/sign_bits-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace kith::sign::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -33,7 +35,8 @@ constexpr DoubleTag kDoubles;
 constexpr size_t kWidth = hn::MaxLanes(kFloats);
 constexpr size_t kDoubleWidth = hn::MaxLanes(kDoubles);
 constexpr size_t kLanes = 16;
-constexpr size_t kGroup = 64;
+using sign_bits::HWY_NAMESPACE::kGroup;
+using sign_bits::HWY_NAMESPACE::signs;
 
 // Value i is added to lane i % 16; lanes l and l + 8, then + 4, + 2, + 1 are joined.
 struct LaneSum {
@@ -62,20 +65,6 @@ struct LaneSum {
 
   hn::Vec<DoubleTag> sums[kLanes / kDoubleWidth];
 };
-
-// Bit i tells whether value i of 64 is below 0.
-HWY_INLINE uint64_t signs(const float* x) {
-  uint64_t found = 0;
-  for (size_t j = 0; j < kGroup; j += kWidth) {
-    uint8_t bytes[8] = {};
-    const auto negative = hn::Lt(hn::LoadU(kFloats, x + j), hn::Zero(kFloats));
-    hn::StoreMaskBits(kFloats, negative, bytes);
-    uint64_t bits;
-    std::memcpy(&bits, bytes, sizeof bits);
-    found |= bits << j;
-  }
-  return found;
-}
 
 bool encode(const float* x, size_t n, size_t block, uint8_t* means, uint8_t* codes) {
   for (size_t first = 0; first < n; first += block) {
@@ -162,6 +151,19 @@ class Sign final : public BlockCodec {
  private:
   size_t code_bytes(size_t n) const override { return (n + 7) / 8; }
   unsigned unused_bits(size_t n) const override { return (8 - n % 8) % 8; }
+
+  // norm^2 - norm_1^2 / d, as the sum of (|x_i| - mean)^2, which cancels nothing.
+  std::optional<double> block_error(std::span<const float> x) const override {
+    double mean = 0;
+    for (const float value : x) mean += std::fabs(static_cast<double>(value));
+    mean /= static_cast<double>(x.size());
+    double sum = 0;
+    for (const float value : x) {
+      const double off = std::fabs(static_cast<double>(value)) - mean;
+      sum += off * off;
+    }
+    return sum;
+  }
 
   bool encode_blocks(std::span<const float> x, Rng&, uint8_t* numbers,
                      uint8_t* codes) const override {

@@ -32,6 +32,18 @@ struct Parts {
   std::span<const std::byte> values;
 };
 
+// All positions, one after the other, in a block that has room for them.
+class Positions final : public PositionSink {
+ public:
+  explicit Positions(Buffer& block) : next_(as_indices(block).data()) {}
+  void take(std::span<const uint32_t> indices) override {
+    next_ = std::ranges::copy(indices, next_).out;
+  }
+
+ private:
+  uint32_t* next_;
+};
+
 // y[index] += factor * value. Each entry of a far vector is a miss in the caches unless it was
 // asked for in time: when a block of positions comes its entries are, and those of the block before
 // are added.
@@ -117,6 +129,33 @@ class Sparse final : public Codec {
     return scatter(parts, values.bytes(), 1, y);
   }
 
+  bool decodes_jointly() const override { return sparsifier_->joint(); }
+
+  // Counts how often each value came, then adds every wire with the gains of its values.
+  Status decode_add_all(std::span<const Coded> wires, std::span<float> y) const override {
+    if (!decodes_jointly()) return Codec::decode_add_all(wires, y);
+    if (wires.empty()) return {};
+    Buffer counts = scratch_.acquire(y.size() * sizeof(uint32_t));
+    if (!y.empty()) std::memset(counts.data(), 0, counts.size());
+    const std::span<uint32_t> times = as_indices(counts);
+    for (const Coded& each : wires) {
+      Buffer indices;
+      if (Status s = unpack(each.wire, y.size(), indices, nullptr); !s.ok()) return s;
+      for (const uint32_t i : as_indices(indices)) ++times[i];
+    }
+    const std::vector<double> gains =
+        sparsifier_->joint_gains(y.size(), *sparsifier_->count(y.size()), wires.size());
+    for (const Coded& each : wires) {
+      Buffer indices, values;
+      if (Status s = unpack(each.wire, y.size(), indices, &values); !s.ok()) return s;
+      const float* value = values.floats().data();
+      for (const uint32_t i : as_indices(indices)) {
+        y[i] += static_cast<float>(each.scale * gains[times[i]]) * *value++;
+      }
+    }
+    return {};
+  }
+
   Status check(std::span<const std::byte> wire, size_t count) const override {
     Parts parts;
     if (Status s = split(wire, count, parts); !s.ok()) return s;
@@ -131,6 +170,10 @@ class Sparse final : public Codec {
 
   bool sends_some() const override { return true; }
 
+  std::optional<double> expected_error(std::span<const float> x) const override {
+    return sparsifier_->draws() ? error_of_drawn(x) : error_of_chosen(x);
+  }
+
   std::string describe() const override {
     return sparsifier_->describe() + (plain_ ? "" : " | " + values_->describe());
   }
@@ -142,6 +185,36 @@ class Sparse final : public Codec {
     const Status status = sparsifier_->positions(parts.positions, y.size(), parts.k, scratch_, sum);
     if (status.ok()) sum.finish();
     return status;
+  }
+
+  // With gain g = n / k, values that are sent with probability 1 / g, and an unbiased codec Q:
+  //   E|g Q(x_S) - x|^2 = (g - 1) |x|^2 + g^2 E|Q(x_S) - x_S|^2
+  // whose last term is g sum_i E(Q(x_i) - x_i)^2 where the error of Q is that of each value. Where
+  // it hangs on what else is sent (a norm) there is no closed form.
+  std::optional<double> error_of_drawn(std::span<const float> x) const {
+    if (!values_->error_is_of_values()) return std::nullopt;
+    const std::optional<double> of_values = values_->expected_error(x);
+    if (!of_values || x.empty()) return of_values;
+    const double gain = sparsifier_->gain(x.size(), *sparsifier_->count(x.size()));
+    return (gain - 1) * kernels::squared_norm(x) + gain * *of_values;
+  }
+
+  // What stays, and what the codec of the values does to those that are sent.
+  std::optional<double> error_of_chosen(std::span<const float> x) const {
+    Rng unused(0, NodeId{0}, Purpose::kCodec);
+    Chosen chosen;
+    if (!sparsifier_->choose(x, unused, scratch_, chosen).ok()) return std::nullopt;
+    const std::optional<double> of_values = values_->expected_error(chosen.values.floats());
+    if (!of_values) return std::nullopt;
+    const size_t k = chosen.values.floats().size();
+    Buffer indices = scratch_.acquire(k * sizeof(uint32_t));
+    Positions all(indices);
+    const Status known =
+        sparsifier_->positions(chosen.positions.bytes(), x.size(), k, scratch_, all);
+    KITH_ASSERT(known.ok());
+    std::vector<float> rest(x.begin(), x.end());
+    for (const uint32_t i : as_indices(indices)) rest[i] = 0;
+    return kernels::squared_norm(rest) + *of_values;
   }
 
   // Everything but the positions themselves is checked. Plain values are looked at: they are few.
@@ -158,6 +231,19 @@ class Sparse final : public Codec {
     parts.values = wire.subspan(kHeaderBytes + position_bytes);
     if (Status s = values_->check(parts.values, parts.k); !s.ok()) return s;
     return !plain_ || kernels::all_finite_bytes(parts.values) ? Status() : Reason::kNotFinite;
+  }
+
+  // The positions of a wire for n values and, where they are wanted, the values as they were sent.
+  Status unpack(std::span<const std::byte> wire, size_t n, Buffer& indices, Buffer* values) const {
+    Parts parts;
+    if (Status s = split(wire, n, parts); !s.ok()) return s;
+    indices = scratch_.acquire(parts.k * sizeof(uint32_t));
+    Positions all(indices);
+    const Status known = sparsifier_->positions(parts.positions, n, parts.k, scratch_, all);
+    if (!known.ok() || values == nullptr) return known;
+    *values = scratch_.acquire_floats(parts.k);
+    std::ranges::fill(values->floats(), 0.0f);
+    return values_->decode_add(parts.values, 1.0f, values->floats());
   }
 
   std::unique_ptr<Sparsifier> sparsifier_;

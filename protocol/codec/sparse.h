@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "protocol/codec.h"
 #include "protocol/codec/position_sink.h"
@@ -43,8 +44,19 @@ class Sparsifier {
   // w of Codec::variance_bound, with values as they are.
   virtual double variance_bound(size_t /*n*/) const { return 0; }
 
+  // Which values are sent is drawn, each as likely as any other and regardless of x; else x
+  // decides.
+  virtual bool draws() const { return false; }
+
   // What the receiver multiplies the values by.
   virtual double gain(size_t /*n*/, size_t /*k*/) const { return 1; }
+
+  // All wires of a round are decoded together: what a value that came from m of `wires` senders is
+  // multiplied by stands at m = 0 .. wires of joint_gains, in place of gain().
+  virtual bool joint() const { return false; }
+  virtual std::vector<double> joint_gains(size_t /*n*/, size_t /*k*/, size_t /*wires*/) const {
+    return {};
+  }
 
   virtual std::string describe() const = 0;  // "top-k:0.01"
 };

@@ -13,6 +13,8 @@
 // second, and so on, without a division. Bytes that no sender writes give digits, too.
 //
 // Cost: one pass over memory, a second one over the block while it is in the L1 cache.
+#include <cmath>
+
 #include "protocol/codec/blocks.h"
 #include "protocol/codec/random_lanes.h"
 #include "protocol/vector_targets.h"
@@ -181,6 +183,16 @@ class TernGrad final : public BlockCodec {
 
  private:
   size_t code_bytes(size_t n) const override { return (n + kRows - 1) / kRows; }
+
+  std::optional<double> block_error(std::span<const float> x) const override {
+    const double largest = largest_magnitude(x);
+    double sum = 0;
+    for (const float value : x) {
+      const double magnitude = std::fabs(static_cast<double>(value));
+      sum += magnitude * (largest - magnitude);
+    }
+    return sum;
+  }
 
   bool encode_blocks(std::span<const float> x, Rng& rng, uint8_t* numbers,
                      uint8_t* codes) const override {

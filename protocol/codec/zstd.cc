@@ -110,6 +110,18 @@ class Zstd final : public Codec {
     return inner_->decode_add(whole.bytes(), scale, y);
   }
 
+  bool decodes_jointly() const override { return inner_->decodes_jointly(); }
+
+  Status decode_add_all(std::span<const Coded> wires, std::span<float> y) const override {
+    std::vector<Buffer> whole(wires.size());
+    std::vector<Coded> inside;
+    for (size_t i = 0; i < wires.size(); ++i) {
+      if (Status s = unpack(wires[i].wire, y.size(), whole[i]); !s.ok()) return s;
+      inside.push_back({whole[i].bytes(), wires[i].scale});
+    }
+    return inner_->decode_add_all(inside, y);
+  }
+
   Status check(std::span<const std::byte> wire, size_t count) const override {
     Buffer whole;
     if (Status s = unpack(wire, count, whole); !s.ok()) return s;
@@ -117,6 +129,10 @@ class Zstd final : public Codec {
   }
 
   double variance_bound(size_t n) const override { return inner_->variance_bound(n); }
+  std::optional<double> expected_error(std::span<const float> x) const override {
+    return inner_->expected_error(x);
+  }
+  bool error_is_of_values() const override { return inner_->error_is_of_values(); }
   bool lossless() const override { return inner_->lossless(); }
   bool sends_some() const override { return inner_->sends_some(); }
   bool warm_starts() const override { return inner_->warm_starts(); }

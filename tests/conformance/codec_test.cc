@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "tests/codec_specs.h"
 #include "tests/instruction_sets.h"
 #include "tests/vectors.h"
@@ -35,7 +37,7 @@ class CodecConformance : public ::testing::TestWithParam<std::string> {
     for (const test::Shape shape : test::kShapes) {
       for (const size_t n : test::kSizes) {
         SCOPED_TRACE(name_of(shape) + " n " + std::to_string(n));
-        check(test::make_vector(shape, n, 7 * n + 1));
+        check(test::drawn_vector(shape, n, 7 * n + 1));
       }
     }
   }
@@ -45,7 +47,7 @@ class CodecConformance : public ::testing::TestWithParam<std::string> {
 };
 
 TEST_P(CodecConformance, RoundTripIsFiniteAndNoFurtherThanTheCodecMayGo) {
-  for_each_vector([&](const std::vector<float>& x) {
+  const auto check = [&](const std::vector<float>& x) {
     const std::vector<float> y = decode(encode(x).bytes(), x.size());
     double error = 0;
     for (size_t i = 0; i < x.size(); ++i) {
@@ -60,7 +62,11 @@ TEST_P(CodecConformance, RoundTripIsFiniteAndNoFurtherThanTheCodecMayGo) {
     const double factor = 1 + 2 * codec_->variance_bound(x.size());
     ASSERT_LE(std::sqrt(error),
               factor * (std::sqrt(test::squared_norm_of(x)) + 0x1p-25 * std::sqrt(x.size())));
-  });
+  };
+  for_each_vector(check);
+  for (const test::Shape shape : test::kShapes) {
+    for (const size_t n : test::kLargeSizes) check(test::drawn_vector(shape, n, 1));
+  }
 }
 
 TEST_P(CodecConformance, SameSeedSameBytesOnEveryInstructionSet) {
@@ -112,14 +118,15 @@ TEST_P(CodecConformance, DecodeAddsAndScales) {
 
 TEST_P(CodecConformance, RefusesNaNAndInfinity) {
   Rng rng = test::test_rng(1);
-  for (const size_t n : {size_t{1}, size_t{9}, size_t{1000}, size_t{65537}}) {
+  for (const size_t n : {1, 2, 3, 7, 8, 9, 1000, 65537, 1 << 20, (1 << 20) + 3}) {
+    std::vector<float> x = test::drawn_vector(test::Shape::kRandom, n, 1);
     for (const float bad : {NAN, -NAN, INFINITY, -INFINITY}) {
       for (const size_t at : {size_t{0}, n / 2, n - 1}) {
-        std::vector<float> x = test::make_vector(test::Shape::kRandom, n, 1);
-        x[at] = bad;
+        const float good = std::exchange(x[at], bad);
         SharedBuffer wire = copy_of(std::vector<float>{1}, pool_);
         EXPECT_EQ(Reason::kNotFinite, codec_->encode(copy_of(x, pool_), rng, pool_, wire).reason());
         EXPECT_FALSE(wire);
+        x[at] = good;
       }
     }
   }
@@ -198,11 +205,7 @@ TEST_P(CodecConformance, EncodingKeepsNothingFromThePoolButTheWire) {
 }
 
 INSTANTIATE_TEST_SUITE_P(AllCodecs, CodecConformance, ::testing::ValuesIn(test::every_codec()),
-                         [](const auto& info) {
-                           std::string name;
-                           for (const char c : info.param) name += std::isalnum(c) ? c : '_';
-                           return name;
-                         });
+                         [](const auto& info) { return test::identifier(info.param); });
 
 }  // namespace
 }  // namespace kith

@@ -250,6 +250,8 @@ TEST(EveryAlgorithm, RunsAlone) {
 
 TEST(EveryAlgorithm, SaysWhenItDiverges) {
   for (const AlgorithmInfo* algorithm : all_algorithms()) {
+    // Its steps are as long as the rate whatever the gradient: it never leaves the floats.
+    if (algorithm->name == std::string("signsgd")) continue;
     const char* graph = algorithm->needs.star ? "star" : "ring";
     const SimulationResult result =
         simulate_text(kJob, 4,

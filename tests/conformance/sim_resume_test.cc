@@ -50,8 +50,8 @@ std::vector<std::string> keys_of(const AlgorithmInfo& info) {
 // What a node has kept, by the round that it is the beginning of.
 using Kept = std::vector<std::map<Round, Checkpoint>>;
 
-SimulationSettings keeping(Kept& kept) {
-  kept.resize(kNodes);
+SimulationSettings keeping(Kept& kept, uint32_t nodes = kNodes) {
+  kept.resize(nodes);
   SimulationSettings settings;
   settings.threads = 1;
   settings.on_checkpoint = [&kept](NodeId node, Checkpoint&& checkpoint) {
@@ -82,14 +82,16 @@ SimulationResult go_on(const std::string& job, const std::vector<std::string>& k
   SimulationSettings settings;
   settings.threads = 1;
   settings.resume = serving(kept, round, pool);
-  EXPECT_EQ(settings.resume.size(), kNodes) << "round " << round;
-  return simulate_text(job, kNodes, keys, settings);
+  const auto nodes = static_cast<uint32_t>(kept.size());
+  EXPECT_EQ(settings.resume.size(), nodes) << "round " << round;
+  return simulate_text(job, nodes, keys, settings);
 }
 
 // ARCHITECTURE 5: checkpoints hold all of it, and resume is bit-exact in the simulator.
-void expect_exact_resume(const std::vector<std::string>& keys, const std::string& job = kJob) {
+void expect_exact_resume(const std::vector<std::string>& keys, const std::string& job = kJob,
+                         uint32_t nodes = kNodes) {
   Kept kept;
-  const SimulationResult whole = simulate_text(job, kNodes, keys, keeping(kept));
+  const SimulationResult whole = simulate_text(job, nodes, keys, keeping(kept, nodes));
   EXPECT_EQ(whole.rounds, kRounds);
   Pool pool;
   for (Round round = kEvery; round < kRounds; round += kEvery) {
@@ -141,6 +143,13 @@ TEST(EverySynchronousAlgorithm, GoesOnToTheSameBitsWithACodedDownlink) {
     keys.insert(keys.end(), {"codec.kind=\"qsgd:15\"", "codec.down=\"top-k:0.1\""});
     expect_exact_resume(keys);
   }
+}
+
+// Of an even number of nodes the hub tells ties, and must tell them again.
+TEST(SignSgd, GoesOnToTheSameBitsWithTiesAndMomentum) {
+  std::vector<std::string> keys = keys_of(algorithm_info("signsgd"));
+  keys.insert(keys.end(), {"algorithm.ties=\"zero\"", "algorithm.beta=0.9"});
+  expect_exact_resume(keys, kJob, 4);
 }
 
 // Whom the hub will ask next is not known to a node: it keeps its state after each contribution.

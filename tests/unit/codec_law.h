@@ -81,6 +81,9 @@ inline const Shape kStatisticalShapes[] = {Shape::kRandom, Shape::kSparse, Shape
 // errors by chance: sums of all values are unbiased, and the means scatter as independent ones do.
 inline void expect_law(const Codec& codec, const std::vector<float>& x, const Law& law,
                        uint64_t seed) {
+  const std::optional<double> told = codec.expected_error(x);
+  ASSERT_TRUE(told);
+  EXPECT_NEAR(law.variance, *told, 1e-9 * (law.variance + squared_norm_of(x)));
   constexpr size_t kTrials = 2000;
   Rng rng = test_rng(seed);
   const Sample sample = measure(codec, x, kTrials, rng);

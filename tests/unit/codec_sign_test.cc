@@ -41,6 +41,9 @@ TEST(Sign, DeltaIsExactlyTheOneOfTheIdentity) {
         const double error = test::squared_error(x, test::round_trip(*codec, x));
         const auto [loss, rounding] = predicted(x, block);
         EXPECT_NEAR(loss, error, 1.01 * rounding + 1e-11 * norm);
+        // Two sums of n doubles, one after the other.
+        const double summing = (2 * static_cast<double>(n) * 0x1p-53 + 1e-12) * norm;
+        EXPECT_NEAR(loss, codec->expected_error(x).value(), summing);
       }
     }
   }

@@ -256,6 +256,30 @@ TEST(Job, UnevenWeightsAreRefusedForDpsgd) {
   EXPECT_EQ(refusal_for(kSmallest, 8, {"topology.graph=star"}), "");
 }
 
+// Decoding together takes a hub that averages all of them, and a node that remembers nothing.
+TEST(Job, WhatDecodesJointlyNeedsAPlainMeanOfAll) {
+  const std::string codec = "codec.kind=rand-k-spatial:0.01:avg";
+  for (const char* kind : {"dpsgd", "k-sync", "async", "local-sgd", "fedavg", "easgd"}) {
+    const std::string graph = kind == std::string("dpsgd") ? "ring" : "star";
+    expect_all(
+        refusal_for(kSmallest, 8,
+                    {codec, "topology.graph=" + graph, std::string("algorithm.kind=") + kind}),
+        {"codec.kind = \"rand-k-spatial:0.01:avg\"", kind, "\"sync\"", "\"rand-k:F\""});
+  }
+  const std::vector<std::string> sync = {codec, "topology.graph=star", "algorithm.kind=sync"};
+  EXPECT_EQ(refusal_for(kSmallest, 8, sync), "");
+  std::vector<std::string> feedback = sync;
+  feedback.emplace_back("codec.memory=error-feedback");
+  expect_all(refusal_for(kSmallest, 8, feedback), {"codec.memory", "\"rand-k:F\""});
+}
+
+TEST(Job, SignSgdHasACodeOfItsOwn) {
+  std::vector<std::string> keys = {"topology.graph=star", "algorithm.kind=signsgd"};
+  EXPECT_EQ(refusal_for(kSmallest, 8, keys), "");
+  keys.emplace_back("codec.kind=sign");
+  expect_all(refusal_for(kSmallest, 8, keys), {"signsgd", "codec.kind", "sync"});
+}
+
 TEST(Job, NoNodesAreRefused) { expect_all(refusal_for(kSmallest, 0, {}), {"-n is 0", "1"}); }
 
 TEST(Job, EpochsBecomeRounds) {

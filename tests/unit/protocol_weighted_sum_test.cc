@@ -23,6 +23,7 @@ Payload in_chunks(const SharedBuffer& whole, size_t chunk_bytes, Pool& pool) {
 
 TEST(WeightedSum, EqualsTheSumTermByTerm) {
   for (const CodecInfo* info : all_codecs()) {
+    if (make_codec(info->example)->decodes_jointly()) continue;
     for (const size_t n : {size_t{1}, size_t{4095}, size_t{4096}, size_t{4097}, size_t{1100001}}) {
       for (const size_t chunk_bytes : {size_t{64}, limits::kChunkBytes}) {
         if (chunk_bytes == 64 && n > 5000) continue;
@@ -54,6 +55,44 @@ TEST(WeightedSum, EqualsTheSumTermByTerm) {
         EXPECT_EQ(sum, expected);
       }
     }
+  }
+}
+
+// The plain values first, then all payloads at once, in one piece each.
+TEST(WeightedSum, OfACodecThatDecodesJointly) {
+  Pool pool;
+  Rng rng = test::test_rng(5);
+  for (const char* spec : {"rand-k-spatial:0.3:avg", "rand-k-spatial:0.3:max | int8 | zstd"}) {
+    const auto codec = make_codec(spec);
+    ASSERT_TRUE(codec->decodes_jointly());
+    const std::vector<float> v = test::make_vector(test::Shape::kRandom, 1000, 1);
+    SharedBuffer wires[2];
+    for (SharedBuffer& wire : wires) {
+      const SharedBuffer x = copy_of(test::make_vector(test::Shape::kRandom, 1000, 2), pool);
+      ASSERT_TRUE(codec->encode(x, rng, pool, wire).ok());
+    }
+    const Payload first = in_chunks(wires[0], 64, pool);
+    const Payload second = wires[1];
+    const Term terms[] = {
+        {0.3f, {}, &first}, {0.5f, v, nullptr}, {-0.7f, {}, &second}, {1.0f, v, nullptr}};
+    std::vector<float> sum(1000), expected(1000);
+    weighted_sum(*codec, terms, sum, pool);
+    kernels::axpy(0.5f, v, expected);
+    kernels::axpy(1.0f, v, expected);
+    const Codec::Coded coded[] = {{wires[0].bytes(), 0.3f}, {wires[1].bytes(), -0.7f}};
+    ASSERT_TRUE(codec->decode_add_all(coded, expected).ok());
+    EXPECT_EQ(sum, expected);
+    const Term plain[] = {{2.0f, v, nullptr}};
+    weighted_sum(*codec, plain, sum, pool);
+    for (size_t i = 0; i < v.size(); ++i) ASSERT_EQ(2 * v[i], sum[i]);
+    // Values that both sent do not weigh what they would one after the other.
+    std::vector<float> apart(1000);
+    for (const Codec::Coded& each : coded) {
+      ASSERT_TRUE(codec->decode_add(each.wire, each.scale, apart).ok());
+    }
+    std::ranges::fill(expected, 0.0f);
+    ASSERT_TRUE(codec->decode_add_all(coded, expected).ok());
+    EXPECT_NE(apart, expected);
   }
 }
 
