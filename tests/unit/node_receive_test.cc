@@ -110,6 +110,7 @@ TEST(NodeReceive, AForgedOneBeforeItIsCountedAndDoesNotUseItsNumberUp) {
 // count.
 TEST(NodeReceive, WiresThatAreNoneAreCountedWhateverTheCodec) {
   for (const std::string& spec : test::every_codec()) {
+    if (make_codec(spec)->decodes_jointly()) continue;  // wants a hub, and these two are equals
     SCOPED_TRACE(spec);
     Waiting w(spec);
     const std::vector<std::byte> honest = w.wire();
