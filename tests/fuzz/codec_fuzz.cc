@@ -1,5 +1,5 @@
-// Built once for each line of codecs.def, with KITH_FUZZ_CODEC naming its CodecInfo, and for some
-// chains, with KITH_FUZZ_CHAIN as in a job file; see codec_input.h.
+// Built once for each line of codecs.def, with KITH_FUZZ_CODEC naming its CodecInfo, and for each
+// of chains.def, with KITH_FUZZ_CHAIN as in a job file; see codec_input.h.
 #include "tests/fuzz/codec_input.h"
 
 #ifdef KITH_FUZZ_CODEC

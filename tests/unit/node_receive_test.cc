@@ -4,6 +4,9 @@
 
 #include "daemon/node.h"
 #include "daemon/plan.h"
+#include "protocol/codec/elias_fano.h"
+#include "tests/codec_specs.h"
+#include "tests/vectors.h"
 
 namespace kith {
 namespace {
@@ -24,8 +27,10 @@ struct Silent final : Body {
 
 // Node 0 of two, which has computed and waits for its neighbour.
 struct Waiting {
-  Waiting()
-      : job(parse_job("[model]\nkind = \"quadratic\"\nreplicas = 2\n[stop]\nrounds = 3\n")),
+  explicit Waiting(const std::string& codec = "identity")
+      : job(parse_job("[model]\nkind = \"quadratic\"\nreplicas = 2\n[stop]\nrounds = 3\n"
+                      "[codec]\nkind = \"" +
+                      codec + "\"\n")),
         model(model_info("quadratic").make({}, 2, job.model.options)),
         plan(make_plan(job, 2, *model, 0)),
         node(plan.node_state(NodeId{0}, 0, initial_parameters(job, *model, pool), pool),
@@ -48,6 +53,22 @@ struct Waiting {
     m.sequence = sequence;
     m.payload = values(3);
     return m;
+  }
+
+  // What the neighbour has coded.
+  std::vector<std::byte> wire() {
+    Rng rng = test::test_rng(1);
+    SharedBuffer coded;
+    EXPECT_TRUE(plan.codec->encode(values(3), rng, pool, coded).ok());
+    return {coded.bytes().begin(), coded.bytes().end()};
+  }
+
+  void receive(const std::vector<std::byte>& wire) {
+    Buffer payload = pool.acquire(wire.size());
+    std::ranges::copy(wire, payload.data());
+    Message m = message(1);
+    m.payload = std::move(payload).freeze();
+    receive(std::move(m));
   }
 
   void receive(Message&& m) { node.handle(Received{std::move(m)}, Time{}); }
@@ -83,6 +104,46 @@ TEST(NodeReceive, AForgedOneBeforeItIsCountedAndDoesNotUseItsNumberUp) {
   EXPECT_EQ(w.body.reported, 0u);
   w.receive(w.message(1));
   EXPECT_EQ(w.body.reported, 1u);
+}
+
+// Whatever the codec: too short, too long, and a first number of 2^32 - 1 where one tells the
+// count.
+TEST(NodeReceive, WiresThatAreNoneAreCountedWhateverTheCodec) {
+  for (const std::string& spec : test::every_codec()) {
+    if (make_codec(spec)->decodes_jointly()) continue;  // wants a hub, and these two are equals
+    SCOPED_TRACE(spec);
+    Waiting w(spec);
+    const std::vector<std::byte> honest = w.wire();
+    std::vector<std::byte> wire = honest;
+    wire.pop_back();
+    w.receive(wire);
+    EXPECT_EQ(w.refused(Reason::kTruncated), 1u);
+    wire = honest;
+    wire.push_back(std::byte{0});
+    w.receive(wire);
+    EXPECT_EQ(w.refused(Reason::kOversized), 1u);
+    if (w.plan.codec->bytes_per_value() == 0) {
+      wire = honest;
+      std::fill_n(wire.begin(), 4, std::byte{0xff});
+      w.receive(wire);
+      EXPECT_EQ(w.refused(Reason::kTruncated) + w.refused(Reason::kMalformed), 2u);
+    }
+    EXPECT_EQ(w.body.reported, 0u);
+    w.receive(honest);
+    EXPECT_EQ(w.body.reported, 1u);
+  }
+}
+
+TEST(NodeReceive, AnIndexOutOfRangeIsCounted) {
+  Waiting w("threshold:1");
+  // n 2, k 1: the high of a position is 0 or 1, in the bits 0 and 1 of a byte (elias_fano.h).
+  std::vector<std::byte> wire(8 + elias_fano::bytes(2, 1) + 4);
+  wire[0] = std::byte{2};
+  wire[4] = std::byte{1};
+  wire[8] = std::byte{1} << 7;
+  w.receive(wire);
+  EXPECT_EQ(w.refused(Reason::kMalformed), 1u);
+  EXPECT_EQ(w.body.reported, 0u);
 }
 
 TEST(NodeReceive, ReplaysAndStrangersAreCounted) {
