@@ -145,6 +145,7 @@ void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
   Setting setting{
       .options = job.algorithm.options, .nodes = nodes, .optimizer = job.train.optimizer};
   setting.parameters = parameters;
+  if (!job.layers.any()) setting.codec = job.codec;
   const bool remembers = job.memory.kind != MemoryKind::kNone;
   setting.coded = job.codec != "identity" || job.layers.any() ||
                   (remembers && job.memory.kind != MemoryKind::kErrorFeedback);

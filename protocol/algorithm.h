@@ -104,6 +104,7 @@ struct Setting {
   bool down = false;            // what a hub tells its nodes is coded
   bool coded = false;           // by anything but identity
   size_t parameters = 0;        // of the model; 0 = not known yet
+  std::string codec = {};       // codec.kind
 };
 
 // One line of algorithms.def: ALGORITHM(symbol) names `const AlgorithmInfo symbol_algorithm` in
@@ -127,6 +128,8 @@ struct AlgorithmInfo {
   // All nodes hear the news of each round, so that it may be coded against that of the last one
   // (coordinator/downlink.h).
   bool codes_down = false;
+  // A codec that it goes with, where it does not with every one (its check says so); null = any.
+  const char* codec = nullptr;
   // May ask for Cancel. False spares its learners the memory that taking work back needs.
   bool cancels = true;
   // Throws OperatorError where the options do not fit the rest; null = they always do.

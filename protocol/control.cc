@@ -117,6 +117,7 @@ void fields(A& a, Ref<A, Measures> r) {
   a("late", r.late);
   a("waits_for", r.waits_for);
   a("local_steps", r.local_steps);
+  a("levels", r.levels);
 }
 
 template <typename A>

@@ -21,6 +21,7 @@ struct Measures {
   uint64_t late = 0;           // arrived after the round that they were meant for, dropped
   uint32_t waits_for = 0;      // gradients of an update as it stands: K; 0 = no such thing
   uint32_t local_steps = 0;    // of a round as it stands: tau; 0 = no such thing
+  uint32_t levels = 0;         // of QSGD as they stand, where they adapt; 0 = they do not
 
   void apply(uint64_t rounds_behind) {
     ++staleness[std::min<uint64_t>(rounds_behind, kBins - 1)];
@@ -34,6 +35,7 @@ struct Measures {
     archive.number("late", late);
     archive.number("waits_for", waits_for);
     archive.number("local_steps", local_steps);
+    archive.number("levels", levels);
   }
   double mean_staleness() const {
     return applied == 0 ? 0 : static_cast<double>(staleness_sum) / static_cast<double>(applied);

@@ -65,6 +65,7 @@ ordered_json of(const Measures& measures) {
   for (size_t i = 0; i < bins; ++i) json["staleness"].push_back(measures.staleness[i]);
   if (measures.waits_for > 0) json["waits_for"] = measures.waits_for;
   if (measures.local_steps > 0) json["local_steps"] = measures.local_steps;
+  if (measures.levels > 0) json["levels"] = measures.levels;
   return json;
 }
 

@@ -260,7 +260,7 @@ void decode(std::span<const std::byte> in, const Scale& scale, float unit, std::
 
 namespace {
 
-constexpr uint32_t kLargestLevels = 32767;
+constexpr uint32_t kLargestLevels = limits::kLevels;
 constexpr size_t kDefaultBucket = 512;
 constexpr size_t kLargestBucket = size_t{1} << 30;
 static_assert(kDefaultBucket % qsgd::kGroup == 0 && kLargestBucket % qsgd::kGroup == 0);

@@ -45,7 +45,8 @@ double Gathering::mean_loss() const {
   return loss;
 }
 
-SharedBuffer Gathering::sum(const NodeState& state, std::span<const double> weights) {
+SharedBuffer Gathering::sum(const Codec& codec, const NodeState& state,
+                            std::span<const double> weights) {
   KITH_ASSERT(weights.size() == gathered_.size());
   terms_.clear();
   for (size_t k = 0; k < gathered_.size(); ++k) {
@@ -53,19 +54,19 @@ SharedBuffer Gathering::sum(const NodeState& state, std::span<const double> weig
         {static_cast<float>(weights[k]), {}, &gathered_[k].payload, gathered_[k].from});
   }
   Buffer sum = state.pool->acquire_floats(values_);
-  weighted_sum(*state.codec, terms_, sum.floats(), *state.pool);
+  weighted_sum(codec, terms_, sum.floats(), *state.pool);
   return std::move(sum).freeze();
 }
 
-double Gathering::disagreement(const NodeState& state) {
+double Gathering::disagreement(const Codec& codec, const NodeState& state) {
   const auto count = static_cast<double>(gathered_.size());
-  const SharedBuffer mean = sum(state, std::vector<double>(gathered_.size(), 1 / count));
+  const SharedBuffer mean = sum(codec, state, std::vector<double>(gathered_.size(), 1 / count));
   Buffer decoded = state.pool->acquire_floats(values_);
   double squares = 0;
   for (const Contribution& each : gathered_) {
     std::ranges::fill(decoded.floats(), 0.0f);
     const Status status =
-        decode_add(*state.codec, each.from, each.payload, 1.0f, decoded.floats(), *state.pool);
+        decode_add(codec, each.from, each.payload, 1.0f, decoded.floats(), *state.pool);
     KITH_ASSERT(status.ok());
     squares += kernels::squared_distance(decoded.floats(), mean.floats()) / count;
   }

@@ -38,10 +38,10 @@ class Gathering {
   double mean_loss() const;
 
   // sum_k weights[k] q_k over all(), in a block of `pool`.
-  SharedBuffer sum(const NodeState& state, std::span<const double> weights);
+  SharedBuffer sum(const Codec& codec, const NodeState& state, std::span<const double> weights);
 
   // (1/n) sum_k |q_k - mean q|^2. Decodes everything once more: for rounds that are reported.
-  double disagreement(const NodeState& state);
+  double disagreement(const Codec& codec, const NodeState& state);
 
  private:
   size_t values_ = 0;

@@ -26,6 +26,7 @@ RoundHub::RoundHub(const NodeState& state, const RoundRule& rule)
   if (needs_rows(rule)) {
     for (uint32_t i = 1; i < state.nodes; ++i) untold_.push_back(NodeId{i});
   }
+  if (rule.adapt_levels) levels_.emplace(*state.codec);
   begin(state);
 }
 
@@ -37,6 +38,7 @@ void RoundHub::begin(const NodeState& state) {
 void RoundHub::persist(Archive& archive) {
   archive.part("period", period_);
   archive.part("optimizer", optimizer_);
+  if (levels_) archive.part("levels", *levels_);
   archive.vector("control", control_);
   std::vector<uint64_t> rows(rows_.begin(), rows_.end());
   archive.numbers("rows", rows);
@@ -62,7 +64,7 @@ Status RoundHub::receive(const NodeState& state, Message&& message) {
   if (message.round > state.round) return Reason::kTooEarly;
   if (!gathering_.expects(message.from)) return Reason::kMalformed;
   if (gathering_.holds(message.from)) return Reason::kDuplicate;
-  if (const Status status = check(*state.codec, message.payload, state.dimension, *state.pool);
+  if (const Status status = check(codec(state), message.payload, state.dimension, *state.pool);
       !status.ok()) {
     return status;
   }
@@ -125,7 +127,7 @@ void RoundHub::move_control(const NodeState& state) {
     weights.push_back(rates > 0 ? 1 / (rates * state.nodes) : 0);
     if (rates > 0) kept -= 1.0 / state.nodes;
   }
-  const SharedBuffer sum = gathering_.sum(state, weights);
+  const SharedBuffer sum = gathering_.sum(codec(state), state, weights);
   if (!control_) {
     control_ = sum;
     return;
@@ -144,13 +146,13 @@ double RoundHub::schedule(const NodeState& state) const {
 bool RoundHub::step(NodeState& state, std::vector<Effect>& out) {
   Report report{.round = state.round, .loss = gathering_.mean_loss(), .parameters = {}};
   if (is_reported(state.round, state.report_every, state.rounds)) {
-    report.disagreement = gathering_.disagreement(state);
+    report.disagreement = gathering_.disagreement(codec(state), state);
   }
   const bool scaled = rule_.per_rate && rule_.outer.momentum != 0;
   const double multiple = scaled ? schedule(state) : 1;
   std::vector<double> weights = this->weights(state);
   for (double& weight : weights) weight /= multiple;
-  const SharedBuffer sum = gathering_.sum(state, weights);
+  const SharedBuffer sum = gathering_.sum(codec(state), state, weights);
   Buffer next = state.pool->acquire_floats(state.dimension);
   optimizer_.step(static_cast<float>(multiple * static_cast<double>(rule_.outer.learning_rate)),
                   state.parameters.floats(), sum.floats(), next.floats());
@@ -163,6 +165,7 @@ bool RoundHub::step(NodeState& state, std::vector<Effect>& out) {
     batches_[index_of(node)] += steps(state, node);
   }
   period_.observe(state.now, report.loss, schedule(state));
+  if (levels_) levels_->observe(report.loss);
   state.parameters = std::move(next).freeze();
   report.parameters = state.parameters;
   out.push_back(std::move(report));
@@ -175,7 +178,7 @@ bool RoundHub::publish(const NodeState& state, Downlink& downlink, std::vector<E
   const bool coded = downlink.on() && state.round < state.rounds;
   SharedBuffer news = state.parameters;
   if (coded && !downlink.encode(state, news)) return false;
-  const auto send = [&](NodeId to, double steps) {
+  const auto send = [&](NodeId to, uint32_t steps) {
     if (to == kHub) return;
     if (rule_.control_variates && state.round < state.rounds) {
       out.push_back(Send{.to = to, .kind = kControl, .round = state.round, .payload = control_});
@@ -183,7 +186,7 @@ bool RoundHub::publish(const NodeState& state, Downlink& downlink, std::vector<E
     out.push_back(Send{.to = to,
                        .kind = coded ? kDifference : kModel,
                        .round = state.round,
-                       .scalar = steps,
+                       .scalar = steps > 0 ? pack_steps_and_levels(steps, levels()) : 0,
                        .payload = news});
   };
   if (state.round == state.rounds) {

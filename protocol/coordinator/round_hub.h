@@ -1,10 +1,12 @@
 // The hub's half of `rounds.h`: who takes part, what their displacements count, and the step.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "protocol/coordinator/downlink.h"
 #include "protocol/coordinator/gathering.h"
+#include "protocol/coordinator/levels.h"
 #include "protocol/coordinator/participants.h"
 #include "protocol/coordinator/rounds.h"
 
@@ -47,6 +49,8 @@ class RoundHub {
   // Of the round under way.
   bool expects(NodeId node) const { return gathering_.expects(node); }
   uint32_t steps(const NodeState& state, NodeId node) const;
+  // 0 = the codec stays the same.
+  uint32_t levels() const { return levels_ ? levels_->now() : 0; }
 
   // SCAFFOLD's c of the round under way; empty = 0.
   const SharedBuffer& control() const { return control_; }
@@ -58,6 +62,9 @@ class RoundHub {
   static constexpr size_t kUnknown = ~size_t{0};
 
   void begin(const NodeState& state);
+  const Codec& codec(const NodeState& state) const {
+    return levels_ ? levels_->codec() : *state.codec;
+  }
   std::vector<double> weights(const NodeState& state) const;
   void normalise(const NodeState& state, std::vector<double>& weights) const;
   void move_control(const NodeState& state);
@@ -67,6 +74,7 @@ class RoundHub {
   Period period_;
   Optimizer optimizer_;
   Gathering gathering_;
+  std::optional<Levels> levels_;
   SharedBuffer control_;           // c
   std::vector<size_t> rows_;       // by NodeId; kUnknown until told
   std::vector<NodeId> untold_;     // whose rows are not known, sorted

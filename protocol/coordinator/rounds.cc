@@ -9,6 +9,7 @@
 #include "protocol/compressor.h"
 #include "protocol/coordinator/accumulation.h"
 #include "protocol/coordinator/control_variate.h"
+#include "protocol/coordinator/levels.h"
 #include "protocol/coordinator/round_hub.h"
 #include "protocol/describe.h"
 #include "protocol/kernels.h"
@@ -28,6 +29,7 @@ class Rounds final : public Algorithm {
         compressor_(*state.codec, state.memory),
         downlink_(state) {
     if (state.self == kHub) hub_.emplace(state, rule);
+    if (rule.adapt_levels) levels_.emplace(*state.codec);
     measures_.local_steps = period_.steps(state, state.self, state.rows, 0);
   }
 
@@ -126,6 +128,10 @@ class Rounds final : public Algorithm {
     x_ = std::move(x);
     to_do_ = steps;
     loss_ = 0;
+    if (levels_) {
+      compressor_.use(levels_->codec());
+      measures_.levels = levels_->now();
+    }
     LocalRule rule = LocalRule::local_steps();
     rule.fresh = rule_.fresh_optimizer;
     if (rule_.control_variates) rule.correction = variate_.correction();
@@ -264,7 +270,8 @@ class Rounds final : public Algorithm {
     if (last) {
       finish(state, out);
     } else if (!overlaps()) {
-      begin_local(state, state.parameters, state.round, static_cast<uint32_t>(message.scalar), out);
+      if (levels_) levels_->set(levels_told(message.scalar));
+      begin_local(state, state.parameters, state.round, steps_told(message.scalar), out);
     } else if (y_) {
       contribute(state, out);
     }
@@ -290,8 +297,20 @@ class Rounds final : public Algorithm {
     return to_begin && !is_period(message.scalar) ? Reason::kMalformed : Status();
   }
 
-  static bool is_period(double steps) {
-    return steps >= 1 && steps <= limits::kLocalSteps && std::floor(steps) == steps;
+  // What pack_steps_and_levels has packed, where it is a whole number below 2^53.
+  static uint32_t steps_told(double scalar) {
+    return static_cast<uint32_t>(static_cast<uint64_t>(scalar));
+  }
+  static uint32_t levels_told(double scalar) {
+    return static_cast<uint32_t>(static_cast<uint64_t>(scalar) >> 32);
+  }
+
+  bool is_period(double scalar) const {
+    if (!(scalar >= 1 && scalar < 0x1p53 && std::floor(scalar) == scalar)) return false;
+    const uint32_t steps = steps_told(scalar);
+    const uint32_t levels = levels_told(scalar);
+    const bool of_levels = levels_ ? levels >= 1 && levels <= limits::kLevels : levels == 0;
+    return steps >= 1 && steps <= limits::kLocalSteps && of_levels;
   }
 
   // ---- the hub ----
@@ -326,6 +345,7 @@ class Rounds final : public Algorithm {
       if (y_) contribute(state, out);
     } else if (hub_->expects(kHub)) {
       if (rule_.control_variates) variate_.begin(state, hub_->control());
+      if (levels_) levels_->set(hub_->levels());
       begin_local(state, shared(state), state.round, hub_->steps(state, kHub), out);
     }
   }
@@ -342,6 +362,7 @@ class Rounds final : public Algorithm {
 
   const RoundRule rule_;
   const Period period_;
+  std::optional<Levels> levels_;  // where the hub decides them
   Compressor compressor_;
   Downlink downlink_;
   std::optional<RoundHub> hub_;  // on node 0

@@ -51,6 +51,9 @@ struct RoundRule {
   // and n = sum p_i n_i.
   bool normalise = false;
 
+  // AdaQuantFL: the codec is QSGD with levels that follow the training loss (levels.h).
+  bool adapt_levels = false;
+
   // The local steps.
   float proximal = 0;            // mu: each gradient gets mu (x - z)
   bool fresh_optimizer = false;  // momentum and the like begin at 0 in each round

@@ -66,14 +66,14 @@ bool StreamingHub::counts_for_a_report(const NodeState& state) const {
 bool StreamingHub::step(NodeState& state, std::vector<Effect>& out) {
   const uint32_t f = fragment(state);
   Report report{.round = state.round, .loss = gathering_.mean_loss(), .parameters = {}};
-  if (counts_for_a_report(state)) disagreement_[f] = gathering_.disagreement(state);
+  if (counts_for_a_report(state)) disagreement_[f] = gathering_.disagreement(*state.codec, state);
   if (is_reported(state.round, state.report_every, state.rounds) &&
       std::ranges::all_of(disagreement_, [](double known) { return known >= 0; })) {
     report.disagreement = std::accumulate(disagreement_.begin(), disagreement_.end(), 0.0);
   }
   const auto nodes = static_cast<double>(gathering_.all().size());
   const SharedBuffer mean =
-      gathering_.sum(state, std::vector<double>(gathering_.all().size(), 1 / nodes));
+      gathering_.sum(*state.codec, state, std::vector<double>(gathering_.all().size(), 1 / nodes));
   Buffer next = state.pool->acquire_floats(fragments_.size(f));
   outer_[f].step(outer_[f].spec().learning_rate, fragments_.of(f, state.parameters.floats()),
                  mean.floats(), next.floats());

@@ -133,6 +133,13 @@ double adacomm_optimum(const Objective& objective, double rate, double exchange,
                    (rate * seconds * square(rate * objective.smoothness * objective.sigma)));
 }
 
+uint32_t adaquant_levels(uint32_t first, double loss_ratio, uint32_t most) {
+  KITH_ASSERT(first >= 1 && most >= first && loss_ratio >= 0);
+  const double wanted = first / std::sqrt(loss_ratio);  // infinite where the loss is 0
+  if (!(wanted < most)) return most;
+  return std::max(1u, static_cast<uint32_t>(std::lround(wanted)));
+}
+
 uint32_t adacomm_period(uint32_t first, uint32_t previous, double loss_ratio, double rate_ratio) {
   KITH_ASSERT(first >= 1 && previous >= 1);
   const double wanted = std::ceil(std::sqrt(loss_ratio * rate_ratio) * first - kRoundingSlack);

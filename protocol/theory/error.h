@@ -99,6 +99,9 @@ double adasync_harmonic_optimum(double first, double nodes, double loss_ratio);
 uint32_t adasync_batch(uint32_t first, uint32_t nodes, double loss_ratio);
 uint32_t adasync_harmonic(uint32_t first, uint32_t nodes, double loss_ratio);
 
+// AdaQuantFL: levels of QSGD, s_0 sqrt(F_0 / F), rounded, in [1, most].
+uint32_t adaquant_levels(uint32_t first, double loss_ratio, uint32_t most);
+
 // AdaComm: local steps between two averages.
 // The period that minimises B3 after `seconds`, with D = `exchange` in seconds:
 //   tau* = sqrt(2 gap D / (eta^3 L^2 sigma^2 t))

@@ -137,7 +137,8 @@ TEST(EverySynchronousAlgorithm, EndsWithTheSameBitsWhateverTheDelaysAndLosses) {
 // on.
 TEST(EveryAlgorithm, NothingIsSentAgainOnASlowLine) {
   for (const AlgorithmInfo* info : all_algorithms()) {
-    const Setting setting{info->name, info->needs.star ? "star" : "ring", "identity", false};
+    const Setting setting{info->name, info->needs.star ? "star" : "ring",
+                          info->codec != nullptr ? info->codec : "identity", false};
     SCOPED_TRACE(setting.text());
     const SimulationResult slow =
         run(setting, {"delays.bandwidth_mbit=0.02", "delays.loss=1e-15", "stop.rounds=10"});
@@ -238,11 +239,11 @@ TEST(EveryCentralAlgorithm, EndsWithEqualReplicas) {
 TEST(EveryAlgorithm, RunsAlone) {
   for (const AlgorithmInfo* algorithm : all_algorithms()) {
     const char* graph = algorithm->needs.star ? "star" : "ring";
-    const SimulationResult result =
-        simulate_text(kJob, 1,
-                      {std::string("algorithm.kind=\"") + algorithm->name + '"',
-                       std::string("topology.graph=\"") + graph + '"'},
-                      with_threads(1));
+    const SimulationResult result = simulate_text(
+        kJob, 1,
+        {codec_key(*algorithm), std::string("algorithm.kind=\"") + algorithm->name + '"',
+         std::string("topology.graph=\"") + graph + '"'},
+        with_threads(1));
     EXPECT_EQ(result.rounds, 25u) << algorithm->name;
     EXPECT_EQ(result.counters[0].messages_sent, 0u) << algorithm->name;
   }
@@ -253,12 +254,12 @@ TEST(EveryAlgorithm, SaysWhenItDiverges) {
     // Its steps are as long as the rate whatever the gradient: it never leaves the floats.
     if (algorithm->name == std::string("signsgd")) continue;
     const char* graph = algorithm->needs.star ? "star" : "ring";
-    const SimulationResult result =
-        simulate_text(kJob, 4,
-                      {std::string("algorithm.kind=\"") + algorithm->name + '"',
-                       std::string("topology.graph=\"") + graph + '"', "train.learning_rate=1000",
-                       "stop.rounds=200"},
-                      with_threads(1));
+    const SimulationResult result = simulate_text(
+        kJob, 4,
+        {codec_key(*algorithm), std::string("algorithm.kind=\"") + algorithm->name + '"',
+         std::string("topology.graph=\"") + graph + '"', "train.learning_rate=1000",
+         "stop.rounds=200"},
+        with_threads(1));
     EXPECT_TRUE(result.diverged) << algorithm->name;
   }
 }

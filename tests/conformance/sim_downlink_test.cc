@@ -30,7 +30,8 @@ rounds = 40
 )";
 
 std::vector<std::string> keys(const AlgorithmInfo& info, const std::string& down) {
-  std::vector<std::string> all = {std::string("algorithm.kind=\"") + info.name + '"',
+  std::vector<std::string> all = {codec_key(info),
+                                  std::string("algorithm.kind=\"") + info.name + '"',
                                   "codec.down=\"" + down + '"'};
   for (const OptionSpec& spec : info.options) {
     if (spec.key == std::string("local_steps")) all.push_back("algorithm.local_steps=3");
@@ -60,7 +61,7 @@ TEST(Downlink, IdentityChangesNothing) {
     SCOPED_TRACE(info->name);
     const SimulationResult coded = run(keys(*info, "identity"));
     std::vector<std::string> plain = keys(*info, "identity");
-    plain.erase(plain.begin() + 1);
+    std::erase(plain, "codec.down=\"identity\"");
     EXPECT_TRUE(same_parameters(coded, run(plain)));
   }
 }
@@ -89,6 +90,7 @@ TEST(Downlink, TimingAndLossesChangeNoBit) {
 // a hub that sent C(z) alone would leave its nodes at a point of C's making. The mean of b_i is 2.
 TEST(Downlink, TheCopyReachesTheOptimum) {
   for (const AlgorithmInfo* info : coding_down()) {
+    if (info->codec != nullptr) continue;  // draws what goes up
     SCOPED_TRACE(info->name);
     std::vector<std::string> more = {"model.noise=0", "stop.rounds=2000", "model.replicas=20",
                                      "train.learning_rate=0.02"};

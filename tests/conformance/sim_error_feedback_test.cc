@@ -160,6 +160,7 @@ TEST(Dgc, FindsTheOptimumThroughAWarmUp) {
 TEST(ErrorFeedback, OfIdentityIsTheRunWithoutACodec) {
   for (const AlgorithmInfo* info : all_algorithms()) {
     SCOPED_TRACE(info->name);
+    if (info->codec != nullptr) continue;
     std::vector<std::string> keys = {std::string("algorithm.kind=\"") + info->name + '"',
                                      "checkpoint.every=0"};
     if (!info->needs.star) keys.push_back("topology.graph=\"ring\"");

@@ -109,6 +109,7 @@ class Script final : public Body {
 
 std::string play(const AlgorithmInfo& algorithm) {
   const std::string graph = algorithm.needs.star ? "star" : "ring";
+  const std::string codec = algorithm.codec != nullptr ? algorithm.codec : "identity";
   std::string options;
   for (const OptionSpec& spec : algorithm.options) {
     if (spec.key == std::string("k")) options = "k = 2\n";  // something to wait for and to cancel
@@ -120,7 +121,8 @@ std::string play(const AlgorithmInfo& algorithm) {
                           "[train]\nlearning_rate = 0.1\n"
                           "[algorithm]\nkind = \"" +
                           std::string(algorithm.name) + "\"\n" + options +
-                          "[topology]\ngraph = \"" + graph + "\"\n[stop]\nrounds = 2\n"))
+                          "[topology]\ngraph = \"" + graph + "\"\n[codec]\nkind = \"" + codec +
+                          "\"\n[stop]\nrounds = 2\n"))
       .play();
 }
 

@@ -36,7 +36,8 @@ rounds = 24
 )";
 
 std::vector<std::string> keys_of(const AlgorithmInfo& info) {
-  std::vector<std::string> keys = {std::string("algorithm.kind=\"") + info.name + '"'};
+  std::vector<std::string> keys = {codec_key(info),
+                                   std::string("algorithm.kind=\"") + info.name + '"'};
   keys.push_back(std::string("topology.graph=\"") + (info.needs.star ? "star" : "ring") + '"');
   const std::string name = info.name;
   if (name == "scaffold" || name == "fednova") keys.push_back("train.momentum=0");

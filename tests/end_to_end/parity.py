@@ -113,6 +113,8 @@ def main():
     same("fednova", LABORATORY, 5, ["algorithm.kind=fednova", "topology.graph=star",
                                     "algorithm.local_steps=[1,2,3,4,5]",
                                     "algorithm.reset_optimizer=true"])
+    same("adaquantfl", LABORATORY, 5, ["algorithm.kind=adaquantfl", "topology.graph=star",
+                                       "algorithm.local_steps=3", "codec.kind=qsgd:3"])
     same("fedavg, three of five, with qsgd:15 and error feedback", LABORATORY, 5,
          ["algorithm.kind=fedavg", "topology.graph=star", "algorithm.participants=3",
           "codec.kind=qsgd:15", "codec.memory=error-feedback"])

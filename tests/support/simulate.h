@@ -9,6 +9,11 @@
 
 namespace kith {
 
+// codec.kind of a job for this algorithm where nothing else matters.
+inline std::string codec_key(const AlgorithmInfo& info) {
+  return std::string("codec.kind=\"") + (info.codec != nullptr ? info.codec : "identity") + '"';
+}
+
 // Any model; data is loaded when the model needs it.
 inline SimulationResult simulate_text(const std::string& toml, uint32_t nodes,
                                       const std::vector<std::string>& overrides = {},
