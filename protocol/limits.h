@@ -56,6 +56,9 @@ inline constexpr size_t kPoolFreeBlocks = 32768;
 // Samples of one batch, grown by train.batch_factor or not.
 inline constexpr uint32_t kBatch = 1u << 20;
 
+// Columns of the factors of a matrix.
+inline constexpr size_t kRank = 1024;
+
 // Levels of QSGD.
 inline constexpr uint32_t kLevels = 32767;
 

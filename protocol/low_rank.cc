@@ -1,9 +1,11 @@
 #include "protocol/low_rank.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "protocol/kernels.h"
+#include "protocol/limits.h"
 #include "topology/assert.h"
 
 namespace kith {
@@ -64,6 +66,7 @@ LowRank::LowRank(const Layout& layout, size_t n, size_t rank) {
 }
 
 void LowRank::add(Tensor tensor, size_t rank) {
+  KITH_ASSERT(rank <= limits::kRank);
   rank = std::min({rank, tensor.rows, tensor.columns});
   if (rank * (tensor.rows + tensor.columns) < tensor.size) {
     tensor.rank = rank;
@@ -93,14 +96,18 @@ void LowRank::project(std::span<const float> x, std::span<const float> q,
     if (tensor.rank == 0) continue;
     const std::span<const float> columns = take(q, tensor.rank * tensor.columns);
     const std::span<float> out = take(p, tensor.rank * tensor.rows);
+    std::array<double, limits::kRank> factors;
     for (size_t k = 0; k < tensor.rank; ++k) {
-      const std::span<const float> column = columns.subspan(k * tensor.columns, tensor.columns);
-      const double norm = std::sqrt(kernels::squared_norm(column));
-      const double factor = norm > 0 ? 1 / norm : 0;
-      for (size_t i = 0; i < tensor.rows; ++i) {
-        const std::span<const float> row = tensor.row(x, i);
-        out[k * tensor.rows + i] =
-            static_cast<float>(factor * kernels::dot(row, column.first(row.size())));
+      const double norm =
+          std::sqrt(kernels::squared_norm(columns.subspan(k * tensor.columns, tensor.columns)));
+      factors[k] = norm > 0 ? 1 / norm : 0;
+    }
+    // A row at a time, which stays in the cache for all columns.
+    for (size_t i = 0; i < tensor.rows; ++i) {
+      const std::span<const float> row = tensor.row(x, i);
+      for (size_t k = 0; k < tensor.rank; ++k) {
+        const std::span<const float> column = columns.subspan(k * tensor.columns, row.size());
+        out[k * tensor.rows + i] = static_cast<float>(factors[k] * kernels::dot(row, column));
       }
     }
   }

@@ -25,6 +25,7 @@
 #include "protocol/coordinator/hub.h"
 #include "protocol/describe.h"
 #include "protocol/kernels.h"
+#include "protocol/limits.h"
 #include "protocol/low_rank.h"
 #include "topology/assert.h"
 #include "topology/error.h"
@@ -344,7 +345,7 @@ const AlgorithmInfo powersgd_algorithm = {
     .help = "synchronous SGD over factors of low rank, averaged by the hub of a star",
     .needs = {.star = true},
     .options = {{"rank", OptionSpec::Type::kInteger, int64_t{2},
-                 "r: columns of the two factors of each matrix", 1, 1024}},
+                 "r: columns of the two factors of each matrix", 1, limits::kRank}},
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
       return std::make_unique<PowerSgd>(state, options);
     },

@@ -23,13 +23,14 @@
 
 #include "protocol/codec.h"
 #include "protocol/kernels.h"
+#include "protocol/limits.h"
 #include "protocol/low_rank.h"
 
 namespace kith {
 
 namespace {
 
-constexpr size_t kLargestRank = 1024;
+constexpr size_t kLargestRank = limits::kRank;
 constexpr size_t kHeaderBytes = sizeof(uint32_t);
 
 size_t floats_of(const LowRank& shape) {
