@@ -67,6 +67,9 @@ class Codec {
   // both cases decode(encode(x / (1 + w))) is a contraction.
   virtual double variance_bound(size_t /*n*/) const { return 0; }
 
+  // E decode(encode(x)) = x for every x, over the codec's own randomness.
+  virtual bool unbiased() const { return lossless() || variance_bound(1 << 20) > 0; }
+
   // Sends some of the values; the others are 0 where it is decoded.
   virtual bool sends_some() const { return false; }
 

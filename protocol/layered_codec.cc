@@ -137,6 +137,10 @@ class LayeredCodec final : public Codec {
     return whole_->lossless() &&
            std::ranges::all_of(layers_, [](const Layer& layer) { return layer.codec->lossless(); });
   }
+  bool unbiased() const override {
+    return whole_->unbiased() &&
+           std::ranges::all_of(layers_, [](const Layer& layer) { return layer.codec->unbiased(); });
+  }
   bool warm_starts() const override {
     return whole_->warm_starts() || std::ranges::any_of(layers_, [](const Layer& layer) {
              return layer.codec->warm_starts();

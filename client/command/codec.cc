@@ -151,10 +151,11 @@ CodecFigures measure(const CodecOptions& options) {
   Pool pool;
   const SharedBuffer x = copy_of(sample.values, pool);
   const std::span<const float> values = x.floats();
-  CodecFigures figures{.codec = codec->describe(),
-                       .values = values.size(),
-                       .variance_bound = codec->variance_bound(values.size()),
-                       .lossless = codec->lossless()};
+  CodecFigures figures{
+      .codec = codec->describe(),
+      .values = values.size(),
+      .variance_bound = codec->unbiased() ? codec->variance_bound(values.size()) : 0,
+      .lossless = codec->lossless()};
   std::vector<float> y(values.size());
   std::vector<double> encode, decode, copy, errors;
   for (int repeat = 0; repeat < kRepeats; ++repeat) {

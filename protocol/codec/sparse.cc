@@ -169,6 +169,7 @@ class Sparse final : public Codec {
   }
 
   bool sends_some() const override { return true; }
+  bool unbiased() const override { return sparsifier_->draws() && values_->unbiased(); }
 
   std::optional<double> expected_error(std::span<const float> x) const override {
     return sparsifier_->draws() ? error_of_drawn(x) : error_of_chosen(x);

@@ -134,6 +134,7 @@ class Zstd final : public Codec {
   }
   bool error_is_of_values() const override { return inner_->error_is_of_values(); }
   bool lossless() const override { return inner_->lossless(); }
+  bool unbiased() const override { return inner_->unbiased(); }
   bool sends_some() const override { return inner_->sends_some(); }
   bool warm_starts() const override { return inner_->warm_starts(); }
 

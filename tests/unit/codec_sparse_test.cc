@@ -68,6 +68,18 @@ TEST(Chain, IsTheSecondCodecOnTheValuesOfTheFirst) {
   }
 }
 
+TEST(Chain, IsUnbiasedWhereAllOfItIs) {
+  for (const char* spec : {"identity", "zstd", "qsgd:15", "rand-k:0.1", "rand-k:0.1 | terngrad",
+                           "rand-k:1.0 | natural | zstd", "eden:2", "drive:unbiased"}) {
+    EXPECT_TRUE(make_codec(spec)->unbiased()) << spec;
+  }
+  for (const char* spec :
+       {"bf16", "sign", "top-k:0.1", "top-k:0.1 | terngrad", "threshold:1 | qsgd:3",
+        "rand-k:0.1 | int8", "top-k:0.1 | qsgd:3 | zstd", "drive", "powersgd:2"}) {
+    EXPECT_FALSE(make_codec(spec)->unbiased()) << spec;
+  }
+}
+
 // The bits of the table in protocol/codec/README.md: top-k of ALGORITHMS 2C with 8.56 bits an index
 // in place of ceil(log2 n), QSGD's with k in place of n.
 TEST(Chain, BitsAreThoseOfThePositionsAndOfTheValues) {
