@@ -34,7 +34,7 @@ SharedBuffer shrunk(const SharedBuffer& u, double variance_bound, Pool& pool) {
   return std::move(small).freeze();
 }
 
-// x, no longer than `longest` unless that is 0.
+// What x is multiplied by to be no longer than `longest`; 0 = any length.
 float clip_factor(std::span<const float> x, float longest) {
   if (longest <= 0) return 1;
   const double length = std::sqrt(kernels::squared_norm(x));
