@@ -281,7 +281,7 @@ void validate(const Job& job, uint32_t nodes, size_t parameters) {
                         " needs a graph that stays the same, but topology.graph = \"" +
                         job.graph.kind +
                         "\" changes from round to round: choose one such as \"ring\" or "
-                        "\"exponential\", or algorithm.kind = \"dpsgd\"");
+                        "\"torus\", or algorithm.kind = \"dpsgd\"");
   }
   const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
   if (needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
