@@ -1,6 +1,7 @@
 #include "client/cluster.h"
 
 #include <algorithm>
+#include <random>
 
 #include "client/command/command.h"
 #include "topology/error.h"
@@ -13,6 +14,12 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr milliseconds kSlice{50};  // between two looks at Ctrl-C and at dead daemons
+
+// Only tells the runs of one set of daemons apart; no result depends on it.
+uint64_t fresh_token() {
+  std::random_device source;
+  return (uint64_t{source()} << 32 | source()) | 1;
+}
 
 }  // namespace
 
@@ -62,15 +69,18 @@ void Cluster::greet(milliseconds patience) {
   }
 }
 
-void Cluster::start(const std::string& job, uint64_t run) {
+void Cluster::start(const std::string& job) {
   control::StartRequest request;
   request.job = job;
   request.nodes = static_cast<uint32_t>(members_.size());
-  request.run = run;
+  request.run = fresh_token();
   for (uint32_t i = 0; i < members_.size(); ++i) request.peers.push_back({NodeId{i}, endpoint(i)});
   for (uint32_t i = 0; i < members_.size(); ++i) {
     request.node = NodeId{i};
     members_[i].connection.send(request);
+    members_[i].last = {};  // of the job before
+    members_[i].last.phase = control::Phase::kLoading;
+    members_[i].heard = {};
   }
   const std::vector<Answer> answers = gather(std::nullopt);
   for (size_t i = 0; i < answers.size(); ++i) {

@@ -27,7 +27,7 @@ class Cluster {
   void greet(std::chrono::milliseconds patience);
 
   // `job` is the job file's text. Returns once all have loaded it, however long that takes.
-  void start(const std::string& job, uint64_t run);
+  void start(const std::string& job);
 
   // One ProgressReply for each node, with the reports that are new since the last call. A node that
   // does not answer at once is stood for by what it said last, without reports. Throws RunFailed

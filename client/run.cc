@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <random>
 #include <thread>
 
+#include "client/codec_trials.h"
 #include "client/command/command.h"
 #include "client/view/summary.h"
 #include "client/view/units.h"
@@ -29,12 +29,6 @@ constexpr double kSilenceTold = 3;     // s
 constexpr uint32_t kMostRevived = 10;  // daemons without any progress in between
 
 bool keeps_checkpoints(const Job& job) { return job.checkpoint_every > 0; }
-
-// Only tells the runs of one set of daemons apart; no result depends on it.
-uint64_t fresh_token() {
-  std::random_device source;
-  return (uint64_t{source()} << 32 | source()) | 1;
-}
 
 uint32_t nodes_of(const RunOptions& options) {
   const auto hosts = static_cast<uint32_t>(options.hosts.size());
@@ -122,11 +116,19 @@ void Run::begin() {
   }
   cluster_.emplace(endpoints, [this] { watch(); });
   cluster_->greet(daemons_ ? kLocalPatience : kPatience);
+  if (job_.choose_codec) choose_codec();
   evaluator_.emplace(job_, options_.nodes);  // loads while the daemons do
   view_.say(fmt::format("Each loads its own part of the data for job {}.", job_.name));
   if (job_.delays.inject) view_.say("Delays are injected: " + describe(job_.delays) + ".");
-  cluster_->start(job_.text, fresh_token());
+  cluster_->start(job_.text);
   if (keeps_checkpoints(job_)) cluster_->expect_crashes();
+}
+
+// The folder then holds the job that runs.
+void Run::choose_codec() {
+  choice_ = choose_on_daemons(job_, *cluster_, view_);
+  job_ = choice_->job;
+  folder_->replace(job_);
 }
 
 void Run::record(const Replies& replies) {
@@ -299,10 +301,11 @@ int Run::conclude(const Replies& replies) {
     outcomes.push_back(outcome_of(replies[i], vectors[i]));
   }
   const Training& training = evaluator_->training();
-  const RunResult result =
+  RunResult result =
       summarise(job_, *training.model, training.test.get(), outcomes,
                 {training_seconds(replies), std::nullopt, diverged, replies[0].measures},
                 std::thread::hardware_concurrency());
+  if (choice_) result.codec_choice = *choice_;
   save(result, vectors);
   const std::string text =
       options_.json ? to_json(result) + "\n" : render_summary(result, folder_->path().string());

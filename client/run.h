@@ -14,6 +14,7 @@
 #include "client/local_daemons.h"
 #include "client/report_tracker.h"
 #include "client/view/progress.h"
+#include "daemon/job_codec.h"
 #include "daemon/store/run_folder.h"
 
 namespace kith {
@@ -45,6 +46,7 @@ class Run {
   void watch();
   void revive(const LocalDaemons::Death& death);
   void begin();
+  void choose_codec();
   Replies follow();
   void record(const Replies& replies);
   void take_judgement();
@@ -61,6 +63,7 @@ class Run {
 
   RunOptions options_;
   Job job_;
+  std::optional<CodecChoice> choice_;  // where job_ asked for one
   ProgressView view_;
   std::optional<Interrupt> interrupt_;  // while daemons are at work
   std::optional<RunFolder> folder_;

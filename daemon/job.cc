@@ -233,6 +233,8 @@ Job build(const JobSections& sections, std::string text) {
   job.weights = topology.fixed.text("weights");
   const Options codec = reader.plain("codec");
   job.codec = codec.text("kind");
+  job.choose_codec = job.codec == "auto";
+  if (job.choose_codec) job.codec = "identity";
   job.layers = {.named = parse_named_layers(codec.text("layers")),
                 .small = codec.text("small"),
                 .small_values = static_cast<size_t>(codec.integer("small_size")),

@@ -71,9 +71,10 @@ struct Job {
   TrainSpec train;
   Choice algorithm;
   Choice graph;
-  std::string weights;  // mixing rule; empty = default_mixing
-  std::string codec;
-  LayerRules layers;  // which tensors are coded otherwise
+  std::string weights;        // mixing rule; empty = default_mixing
+  std::string codec;          // while it is to be chosen (job_codec.h) "identity"
+  bool choose_codec = false;  // codec.kind = "auto"
+  LayerRules layers;          // which tensors are coded otherwise
   MemorySpec memory;
   std::string down;  // codec of what a hub tells its nodes; "identity" = as it is
   DelaySpec delays;

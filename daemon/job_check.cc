@@ -189,6 +189,13 @@ void check_scale(const Job& job, uint32_t nodes) {
 // Of the memories that go with some algorithms and codecs alone.
 void check_memory(const Job& job) {
   const MemorySpec& memory = job.memory;
+  const bool feedback = memory.kind == MemoryKind::kErrorFeedback;
+  if (feedback && algorithm_info(job.algorithm.kind).keeps_differences) {
+    throw OperatorError(
+        "codec.memory is \"error-feedback\", but with " + pair_of(job) +
+        " what a codec leaves out stays in the next difference by itself, and would be sent twice: "
+        "leave it out");
+  }
   const bool dgc = memory.kind == MemoryKind::kDgc;
   const bool ef21 = memory.kind == MemoryKind::kEf21;
   const std::string name = std::string("codec.memory = \"") + (dgc ? "dgc" : "ef21") + "\"";
@@ -218,6 +225,11 @@ void check_memory(const Job& job) {
 }
 
 void check_layers(const Job& job) {
+  if (job.choose_codec && job.layers.any()) {
+    throw OperatorError(
+        "codec.kind = \"auto\" chooses one codec for all tensors: leave codec.per_layer, "
+        "codec.small and codec.layers out, or name a codec");
+  }
   make_codec(job.codec);
   if (!job.layers.small.empty()) make_codec(job.layers.small);
   for (const auto& [tensor, codec] : job.layers.named) make_codec(codec);

@@ -98,8 +98,8 @@ void add_exchange(std::vector<JobKey>& keys) {
             {"", "metropolis", "uniform", "best-constant"})});
   add(keys, "codec",
       {text("kind", "identity",
-            "how a message is written: \"top-k:0.01\", \"qsgd:15\", ...; "
-            "a bar between two is a chain"),
+            "how a message is written: \"top-k:0.01\", \"qsgd:15\", ...; a bar between two is a "
+            "chain; \"auto\" tries some out at the start and takes the one that is soonest there"),
        flag("per_layer", false, "every tensor of the model is coded by itself"),
        text("small", "", "codec of tensors with fewer values than small_size, each by itself"),
        integer("small_size", 1024, 1, limits::kParameters, "see codec.small"),

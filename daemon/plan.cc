@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "protocol/limits.h"
+#include "topology/error.h"
 
 namespace kith {
 
@@ -14,6 +15,11 @@ constexpr Round kReportsPerRun = 50;
 }  // namespace
 
 Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_per_node) {
+  if (job.choose_codec) {
+    throw OperatorError(
+        "codec.kind = \"auto\" is for kith run and kith simulate, which try codecs out and start "
+        "the job with the one that they choose: name a codec here");
+  }
   validate(job, nodes, model.parameters());
   Plan plan;
   plan.job = job;

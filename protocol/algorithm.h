@@ -128,6 +128,9 @@ struct AlgorithmInfo {
   // All nodes hear the news of each round, so that it may be coded against that of the last one
   // (coordinator/downlink.h).
   bool codes_down = false;
+  // It sends differences to what its neighbours have of it, so that what a codec leaves out stays
+  // in the next one by itself.
+  bool keeps_differences = false;
   // A codec that it goes with, where it does not with every one (its check says so); null = any.
   const char* codec = nullptr;
   // May ask for Cancel. False spares its learners the memory that taking work back needs.

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "client/codec_trials.h"
 #include "client/command/command.h"
 #include "client/interrupt.h"
 #include "client/training.h"
@@ -47,20 +48,36 @@ class Simulation {
   }
 
   int run() {
+    if (job_.choose_codec && !choose_codec()) return stopped(0);
     started_ = steady_clock::now();
     const SimulationResult result = simulate_nodes();
     const double wall = seconds_since(started_) - judging_seconds_;
     view_.clear();
-    if (result.cancelled) {
-      std::fprintf(stderr, "kith: stopped as asked after %llu rounds; what there is lies in %s\n",
-                   static_cast<unsigned long long>(result.rounds), folder_->path().c_str());
-      return kInterrupted;
-    }
+    if (result.cancelled) return stopped(result.rounds);
     return conclude(result, wall);
   }
 
  private:
   bool evaluates() const { return job_.report.evaluate && training_.test; }
+
+  int stopped(Round rounds) {
+    view_.clear();
+    std::fprintf(stderr, "kith: stopped as asked after %llu rounds; what there is lies in %s\n",
+                 static_cast<unsigned long long>(rounds), folder_->path().c_str());
+    return kInterrupted;
+  }
+
+  // False where it is interrupted. The folder then holds the job that runs.
+  bool choose_codec() {
+    Interrupt interrupt;
+    choice_ = choose_in_simulator(
+        job_, options_.nodes, training_, options_.threads, [&] { return interrupt.requested(); },
+        view_);
+    if (!choice_) return false;
+    job_ = choice_->job;
+    folder_->replace(job_);
+    return true;
+  }
 
   SimulationResult simulate_nodes() {
     Interrupt interrupt;
@@ -93,10 +110,10 @@ class Simulation {
       outcomes.push_back(outcome_of(result, i));
       vectors.push_back(result.parameters[i].floats());
     }
-    const RunResult summary =
-        summarise(job_, *training_.model, training_.test.get(), outcomes,
-                  {wall, seconds(result.end), result.diverged, result.measures},
-                  std::thread::hardware_concurrency());
+    RunResult summary = summarise(job_, *training_.model, training_.test.get(), outcomes,
+                                  {wall, seconds(result.end), result.diverged, result.measures},
+                                  std::thread::hardware_concurrency());
+    if (choice_) summary.codec_choice = *choice_;
     folder_->write(summary);
     folder_->write_model("model", *training_.model, average_of(vectors), summary);
     for (size_t i = 0; options_.save_nodes && i < vectors.size(); ++i) {
@@ -132,6 +149,7 @@ class Simulation {
   Job job_;
   ProgressView view_;
   Training training_;
+  std::optional<CodecChoice> choice_;  // where job_ asked for one
   Round rounds_ = 0;
   std::optional<RunFolder> folder_;
   Workspace workspace_;

@@ -6,7 +6,7 @@
 
 namespace kith {
 
-bool Collector::add(const Report& report, Time now, SimulationReport& out) {
+bool Collector::add(const Report& report, Time now, uint64_t bytes_sent, SimulationReport& out) {
   Gathering& gathering = rounds_[report.round];
   if (gathering.sum.empty()) gathering.sum.resize(dimension_);
   const std::span<const float> x = report.parameters.floats();
@@ -14,11 +14,13 @@ bool Collector::add(const Report& report, Time now, SimulationReport& out) {
   gathering.squares += kernels::squared_norm(x);
   gathering.loss += report.loss;
   gathering.disagreement = std::max(gathering.disagreement, report.disagreement);
+  gathering.bytes_sent_most = std::max(gathering.bytes_sent_most, bytes_sent);
   if (++gathering.count < reporters_) return false;
 
   const double share = 1.0 / reporters_;
   double norm_of_mean = 0;
   out = {.round = report.round, .time = now, .loss = gathering.loss * share, .average = {}};
+  out.bytes_sent_most = gathering.bytes_sent_most;
   if (with_average_) out.average.resize(dimension_);
   for (size_t i = 0; i < dimension_; ++i) {
     const double mean = gathering.sum[i] * share;

@@ -16,8 +16,9 @@ class Collector {
   Collector(uint32_t reporters, size_t dimension, bool with_average)
       : reporters_(reporters), dimension_(dimension), with_average_(with_average) {}
 
-  // Returns true, and fills `out`, when `report` is the last of its round.
-  bool add(const Report& report, Time now, SimulationReport& out);
+  // Returns true, and fills `out`, when `report` is the last of its round. `bytes_sent`: by the
+  // node that reports.
+  bool add(const Report& report, Time now, uint64_t bytes_sent, SimulationReport& out);
 
  private:
   struct Gathering {
@@ -25,6 +26,7 @@ class Collector {
     double squares = 0;
     double loss = 0;
     double disagreement = -1;  // as a hub told
+    uint64_t bytes_sent_most = 0;
     uint32_t count = 0;
   };
 

@@ -125,7 +125,8 @@ class Simulator final : public Body {
     loss_[index_of(node)] = report.loss;
     SimulationReport gathered;
     if (!settings_.on_report || !plan_.reports(report.round)) return;
-    if (!collector_.add(report, acts_at(), gathered)) return;
+    if (!collector_.add(report, acts_at(), nodes_[index_of(node)].counters().bytes_sent, gathered))
+      return;
     uint64_t bytes = 0;
     for (const Node& each : nodes_) bytes += each.counters().bytes_sent;
     gathered.bytes_sent_per_node = static_cast<double>(bytes) / plan_.nodes;

@@ -19,7 +19,8 @@ struct SimulationReport {
   double loss = 0;                // mean over the nodes
   double consensus_distance = 0;  // mean over the nodes of |x_i - mean x|^2
   double bytes_sent_per_node = 0;
-  std::vector<float> average;  // mean of the parameters; empty unless asked for
+  uint64_t bytes_sent_most = 0;  // of the node that had sent most when it reported
+  std::vector<float> average;    // mean of the parameters; empty unless asked for
 };
 
 // More nodes than this keep no account of each edge, whose memory they would not find in a cache.

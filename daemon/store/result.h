@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/job_codec.h"
 #include "daemon/edge_ledger.h"
 #include "daemon/job.h"
 #include "daemon/learn/dataset.h"
@@ -74,8 +75,9 @@ struct RunResult {
   std::string injected;         // delays that the daemons emulated, in words; empty = none
   std::string parameters_hash;  // hash_parameters in NodeId order
   std::optional<LaboratoryResult> laboratory;
-  std::optional<RoundTime> round_time;  // where delays are simulated or injected
-  std::optional<Measures> measures;     // of the node that reports, where its algorithm has any
+  std::optional<RoundTime> round_time;      // where delays are simulated or injected
+  std::optional<CodecChoice> codec_choice;  // where the job left it open
+  std::optional<Measures> measures;         // of the node that reports, where its algorithm has any
   std::vector<NodeResult> per_node;
 };
 

@@ -55,6 +55,20 @@ ordered_json of(const RoundTime& time) {
   return json;
 }
 
+ordered_json of(const CodecChoice& choice) {
+  ordered_json trials = ordered_json::array();
+  for (const CodecTrial& trial : choice.trials) {
+    trials.push_back({{"codec", trial.codec},
+                      {"seconds_per_round", number(trial.cost.seconds)},
+                      {"coding_seconds_per_round", number(trial.cost.coding_seconds)},
+                      {"bytes_per_round", number(trial.cost.bytes)},
+                      {"rounds_factor", number(trial.rounds)}});
+  }
+  return {{"taken", choice.trials[choice.taken].codec},
+          {"bytes_per_second", number(bytes_per_second(choice.trials))},
+          {"trials", std::move(trials)}};
+}
+
 ordered_json of(const Measures& measures) {
   size_t bins = measures.staleness.size();
   while (bins > 0 && measures.staleness[bins - 1] == 0) --bins;
@@ -142,6 +156,7 @@ std::string to_json(const RunResult& result, int indent) {
   json["parameters_hash"] = result.parameters_hash;
   if (result.laboratory) json["laboratory"] = of(*result.laboratory);
   if (result.round_time) json["seconds_per_round"] = of(*result.round_time);
+  if (result.codec_choice) json["codec_choice"] = of(*result.codec_choice);
   if (result.measures) json["gradients"] = of(*result.measures);
   ordered_json& nodes = json["per_node"] = ordered_json::array();
   for (size_t i = 0; i < result.per_node.size(); ++i) nodes.push_back(of(result.per_node[i], i));

@@ -44,8 +44,10 @@ fs::path new_or_empty(const fs::path& path) {
 RunFolder::RunFolder(const fs::path& wanted, const Job& job, uint32_t nodes)
     : path_(wanted.empty() ? first_free(job, nodes) : new_or_empty(wanted)),
       metrics_(path_ / "metrics.jsonl") {
-  write_atomically(path_ / "job.toml", job.text);
+  replace(job);
 }
+
+void RunFolder::replace(const Job& job) { write_atomically(path_ / "job.toml", job.text); }
 
 void RunFolder::add(const MetricsPoint& point) { metrics_ << to_json(point) << '\n' << std::flush; }
 

@@ -25,6 +25,9 @@ class RunFolder {
   // folder, which must be new or empty. Throws OperatorError. Writes job.toml.
   RunFolder(const std::filesystem::path& wanted, const Job& job, uint32_t nodes);
 
+  // Writes job.toml again.
+  void replace(const Job& job);
+
   const std::filesystem::path& path() const { return path_; }
 
   void add(const MetricsPoint& point);  // appended and flushed: can be followed while it runs

@@ -22,7 +22,6 @@
 #include "protocol/kernels.h"
 #include "protocol/weighted_sum.h"
 #include "topology/assert.h"
-#include "topology/error.h"
 
 namespace kith {
 
@@ -116,17 +115,8 @@ const AlgorithmInfo choco_sgd_algorithm = {
       return std::make_unique<ChocoSgd>(state, options);
     },
     .batches_per_round = batches_of_gossip,
+    .keeps_differences = true,
     .cancels = false,
-    .check =
-        [](const Setting& setting) {
-          if (!setting.error_feedback) return;
-          throw OperatorError(
-              "codec.memory is \"error-feedback\", but with algorithm.kind = \"choco-sgd\" what a "
-              "codec "
-              "leaves out stays in the next difference by itself, and would be sent twice: leave "
-              "it "
-              "out");
-        },
 };
 
 }  // namespace kith

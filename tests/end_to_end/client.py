@@ -163,6 +163,45 @@ def results():
                   json.load(file)["parameters_hash"] == result["parameters_hash"])
 
 
+SLOW_LINKS = SHORT + """
+[algorithm]
+kind = "choco-sgd"
+[codec]
+kind = "auto"
+[delays]
+bandwidth_mbit = 20
+inject = true
+"""
+
+
+def chosen_codec():
+    """80 kB of floats take 64 ms to two neighbours, one in a hundred as bytes less than 2."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(folder, SLOW_LINKS, 4, "--json")
+        code, out, err = run.end(60)
+        check("a job that leaves the codec open runs", code == 0, err)
+        result = json.loads(out)
+        choice = result["codec_choice"]
+        taken = choice["taken"]
+        check("over slow links it is a coarse one", taken.startswith("top-k"), out)
+        check("without waiting for floats", all(t["codec"] != "identity" for t in choice["trials"]))
+        check("the result names it", result["codec"] == taken)
+        job = os.path.join(run.out, "job.toml")
+        done = subprocess.run([KITH, "simulate", job, "-n", "4", "--json", "--out",
+                               os.path.join(folder, "again")], text=True, stdout=subprocess.PIPE)
+        check("the folder has the job that ran: simulated, the same bits",
+              json.loads(done.stdout)["parameters_hash"] == result["parameters_hash"], done.stdout)
+
+    with Daemon() as a, Daemon() as b, tempfile.TemporaryDirectory() as folder, \
+            tempfile.TemporaryDirectory() as other:
+        run = Run(folder, SLOW_LINKS, 2, "--hosts", f"{a.endpoint},{b.endpoint}", "--json")
+        code, out, err = run.end(60)
+        check("daemons that run already try codecs out",
+              code == 0 and json.loads(out)["codec_choice"]["taken"].startswith("top-k"), err)
+        run = Run(other, SHORT, 2, "--hosts", f"{a.endpoint},{b.endpoint}", "--json")
+        check("and are free afterwards", run.end()[0] == 0)
+
+
 def refused(what, words, *expected):
     done = subprocess.run([KITH, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           timeout=30)
@@ -217,6 +256,7 @@ def by_hand():
 if __name__ == "__main__":
     check(f"kith and kithd are in {BIN_DIR}", os.path.exists(KITH) and os.path.exists(KITHD))
     results()
+    chosen_codec()
     wrong_input()
     nobody_there()
     killed_client()
