@@ -7,7 +7,7 @@
 
 namespace kith {
 
-// Positions as they are read, in order, a few at a time.
+// Positions as they are read, a few at a time.
 class PositionSink {
  public:
   static constexpr size_t kMost = 64;

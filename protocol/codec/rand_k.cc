@@ -7,56 +7,28 @@
 // With error feedback the Compressor takes Q(u / (1 + w)), w = n / k - 1, which sends the values
 // u_i themselves: rand-k without its scale, a contraction with delta = k / n exactly.
 //
-// Positions: every subset of k is equally likely. Draws from 0..n-1 that repeat none before mark a
-// bit each; where k > n / 2 what is marked is left out instead. At most n / 2 marks, so each draw
-// is a new one with probability 1/2 or more. All of it is arithmetic on integers.
+// Positions: every subset of k is equally likely. More than k balls fall on the positions, each
+// anywhere; which ones are hit has, given their number, any set of that size with equal chance.
+// Those too many are left out again, any of them with equal chance. Where k > n / 2 what is drawn
+// so is left out, and the rest is sent. The balls are first counted for each block of positions,
+// whose counts fit a cache, and then fall within it, block after block. All of it is arithmetic on
+// integers, and on doubles by rules that IEEE 754 has for every machine.
 //
-// Cost: one pass over x, which looks for NaN and gathers in the same block; 2 k draws at most; n /
-// 8 bytes for the marks.
+// Cost: one pass over x, which looks for NaN and gathers in the same block; about k balls, 2 bytes
+// each, and 2 bytes for each block of 4096 positions.
 #include "protocol/codec/rand_k.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "protocol/codec/collect.h"
 #include "protocol/kernels.h"
-#include "protocol/vector_targets.h"
 #include "topology/assert.h"
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "protocol/codec/rand_k.cc"
-#include <hwy/foreach_target.h>
-#include <hwy/highway.h>
-
-HWY_BEFORE_NAMESPACE();
-namespace kith::HWY_NAMESPACE {
-
-// Lists which bits of the words are 1; returns how many. Most words hold few: the first 2 of each
-// are written whether there or not, so `out` has room for 2 more, and no branch depends on how
-// many.
-size_t list_bits(const uint64_t* words, size_t count, uint32_t* out) {
-  size_t found = 0;
-  for (size_t i = 0; i < count; ++i) {
-    uint64_t word = words[i];
-    const auto present = static_cast<size_t>(std::popcount(word));
-    for (size_t j = 0; j < 2 || j < present; ++j) {
-      out[found + j] = static_cast<uint32_t>(i * 64 + std::countr_zero(word));
-      word &= word - 1;
-    }
-    found += present;
-  }
-  return found;
-}
-
-}  // namespace kith::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
 namespace kith {
-
-HWY_EXPORT(list_bits);
 
 namespace {
 
@@ -84,77 +56,205 @@ class Draws {
   std::array<uint64_t, 4> state_;
 };
 
-// A bit for each of n positions: those that are sent, and nothing behind them.
-class Marks {
+// `wanted` <= n / 2 of n positions, by block.
+class RandomSubset {
  public:
-  static constexpr size_t kWordBits = 64;
-  static constexpr size_t kBlock = 64 * kWordBits;  // positions that are listed together
+  static constexpr size_t kBlock = 4096;  // positions; the last block may have fewer
 
-  Marks(uint64_t seed, size_t n, size_t k, Pool& pool)
-      : words_((n + kWordBits - 1) / kWordBits), block_(pool.acquire(words_ * sizeof(uint64_t))) {
-    std::memset(block_.data(), 0, block_.size());
-    const bool left_out = k > n / 2;
-    draw(seed, n, left_out ? n - k : k);
-    if (left_out) invert(n);
+  RandomSubset(uint64_t seed, size_t n, size_t wanted, Pool& pool)
+      : n_(n),
+        blocks_((n + kBlock - 1) / kBlock),
+        block_bits_(std::bit_width(blocks_ - 1)),
+        offset_bits_(blocks_ == 1 ? std::max<unsigned>(1, std::bit_width(n - 1)) : 12),
+        draws_(seed) {
+    const size_t balls = balls_for(n, wanted);
+    counts_ = pool.acquire((size_t{1} << block_bits_) * sizeof(uint16_t));
+    offsets_ = pool.acquire((balls + kAtOnce) * sizeof(uint16_t));
+    size_t hit = 0;
+    do {
+      spread(balls);
+      hit = fall();
+    } while (hit < wanted);  // rare, and what is left is as random as ever
+    leave_out(hit - wanted, hit, pool);
   }
 
-  // What is sent of one block.
-  struct List {
-    size_t count = 0;
-    uint32_t from_first[kBlock + 2];  // as list_bits needs them
-  };
-
-  // Of the positions from `first` on, a multiple of kBlock.
-  void list(size_t first, List& out) {
-    const size_t words = std::min(kBlock / kWordBits, words_ - first / kWordBits);
-    out.count = HWY_DYNAMIC_DISPATCH(list_bits)(data() + first / kWordBits, words, out.from_first);
+  // Offsets within the next block of those that were drawn there; each block once, in order.
+  std::span<const uint16_t> next() {
+    uint16_t* const begin = offsets() + read_;
+    size_t count = counts()[block_++];
+    const size_t end = read_ + count;
+    while (left_out_at_ < left_outs_ && left_outs()[left_out_at_] < end) {
+      const size_t at = left_outs()[left_out_at_] - read_ - (end - read_ - count);
+      std::copy(begin + at + 1, begin + count, begin + at);
+      --count;
+      ++left_out_at_;
+    }
+    read_ = end;
+    return {begin, count};
   }
 
  private:
-  static constexpr size_t kBatch = 128;  // draws whose words are fetched together
+  static constexpr size_t kAtOnce = 32;  // offsets that are written before anybody counts them
 
-  uint64_t* data() { return reinterpret_cast<uint64_t*>(block_.data()); }
+  uint16_t* counts() { return reinterpret_cast<uint16_t*>(counts_.data()); }
+  uint16_t* offsets() { return reinterpret_cast<uint16_t*>(offsets_.data()); }
+  uint64_t* left_outs() { return reinterpret_cast<uint64_t*>(left_out_.data()); }
 
-  // Marks `wanted` <= n / 2 of them. A number of 32 bits times n, over 2^32, is uniform once those
-  // are refused whose lower half is below 2^32 mod n (Lemire 2019).
-  void draw(uint64_t seed, size_t n, size_t wanted) {
-    if (wanted == 0) return;
-    Draws draws(seed);
-    const auto uneven = static_cast<uint32_t>((uint64_t{1} << 32) % n);
-    uint64_t products[kBatch];
-    while (wanted > 0) {
-      for (size_t i = 0; i < kBatch; i += 2) {
-        const uint64_t both = draws.next();
-        products[i] = (both & 0xffffffff) * n;
-        products[i + 1] = (both >> 32) * n;
-        __builtin_prefetch(data() + (products[i] >> 32) / kWordBits, 1);
-        __builtin_prefetch(data() + (products[i + 1] >> 32) / kWordBits, 1);
-      }
-      if (wanted >= kBatch) {
-        for (const uint64_t product : products) wanted -= mark(product, uneven);
-      } else {
-        for (size_t i = 0; i < kBatch && wanted > 0; ++i) wanted -= mark(products[i], uneven);
+  // So many that fewer than `wanted` hit positions are a matter of 4 standard deviations: n log(1 /
+  // (1 - wanted / n)) would hit `wanted` on average. By the series, since log differs between
+  // machines.
+  static size_t balls_for(size_t n, size_t wanted) {
+    const auto positions = static_cast<double>(n);
+    const double share = static_cast<double>(wanted) / positions;
+    double fill = 0;
+    double power = share;
+    for (int i = 1; i <= 64; ++i) {
+      fill += power / i;
+      power *= share;
+    }
+    const double deviation = fill * std::sqrt(2 * positions);
+    return static_cast<size_t>(std::ceil(fill * positions + 4 * deviation)) + 4;
+  }
+
+  // How many balls fall on each block. Blocks are drawn from a power of two of them; balls beyond
+  // the last position fall again.
+  void spread(size_t balls) {
+    std::memset(counts_.data(), 0, counts_.size());
+    if (blocks_ == 1) {
+      counts()[0] = static_cast<uint16_t>(balls);
+      return;
+    }
+    const size_t at_once = 64 / block_bits_;
+    size_t fallen = 0;
+    while (fallen < balls) {
+      uint64_t random = draws_.next();
+      for (size_t i = std::min(at_once, balls - fallen); i > 0; --i) {
+        fallen += falls_on(random & ((uint64_t{1} << block_bits_) - 1));
+        random >>= block_bits_;
       }
     }
   }
 
-  // 1 where this is a new position, without a branch on what was drawn.
-  size_t mark(uint64_t product, uint32_t uneven) {
-    const size_t index = product >> 32;
-    uint64_t& word = data()[index / kWordBits];
-    const uint64_t before = word;
-    const bool fair = static_cast<uint32_t>(product) >= uneven;
-    word |= static_cast<uint64_t>(fair) << index % kWordBits;
-    return word != before;
+  size_t falls_on(size_t block) {
+    const size_t whole = n_ / kBlock;
+    const size_t rest = n_ % kBlock;
+    if (block == whole && rest > 0) [[unlikely]] {
+      const bool inside = (draws_.next() >> 52) < rest;
+      counts()[block] += inside;
+      return inside;
+    }
+    ++counts()[block];
+    return block < whole;
   }
 
-  void invert(size_t n) {
-    for (size_t i = 0; i < words_; ++i) data()[i] = ~data()[i];
-    if (n % kWordBits != 0) data()[words_ - 1] &= (uint64_t{1} << n % kWordBits) - 1;
+  // Lets them fall within their blocks. Returns how many positions are hit; counts() then has those
+  // of each block.
+  size_t fall() {
+    size_t hit = 0;
+    for (size_t block = 0; block < blocks_; ++block) {
+      const size_t size = std::min(kBlock, n_ - block * kBlock);
+      const bool whole = size == size_t{1} << offset_bits_;
+      const size_t of_block = whole ? fall_within<true>(counts()[block], size, offsets() + hit)
+                                    : fall_within<false>(counts()[block], size, offsets() + hit);
+      counts()[block] = static_cast<uint16_t>(of_block);
+      hit += of_block;
+    }
+    return hit;
   }
 
-  size_t words_;
-  Buffer block_;
+  // `whole`: every number of offset_bits_ bits is below `size`; of a block that is not balls fall
+  // again where one is not.
+  template <bool whole>
+  size_t fall_within(size_t balls, size_t size, uint16_t* out) {
+    std::array<uint64_t, kBlock / 64> taken = {};
+    const size_t at_once = 60 / offset_bits_;
+    const uint64_t mask = (uint64_t{1} << offset_bits_) - 1;
+    size_t hit = 0;
+    while (balls > 0) {
+      uint64_t random = draws_.next();
+      for (size_t i = std::min(at_once, balls); i > 0; --i) {
+        const uint64_t offset = random & mask;
+        random >>= offset_bits_;
+        const bool inside = whole || offset < size;
+        uint64_t& word = taken[offset / 64];
+        const uint64_t before = word;
+        word |= static_cast<uint64_t>(inside) << offset % 64;
+        out[hit] = static_cast<uint16_t>(offset);
+        hit += word != before;
+        balls -= inside;
+      }
+    }
+    return hit;
+  }
+
+  // Draws `count` of the `hit` ones, all different: what is drawn twice is drawn again.
+  void leave_out(size_t count, size_t hit, Pool& pool) {
+    left_outs_ = count;
+    left_out_ = pool.acquire(count * sizeof(uint64_t));
+    uint64_t* const first = left_outs();
+    for (uint64_t* end = first; end != first + count;) {
+      while (end != first + count) *end++ = below(hit);
+      std::sort(first, end);
+      end = std::unique(first, end);
+    }
+  }
+
+  // Uniform below `bound` <= 2^32 (Lemire 2019).
+  uint64_t below(uint64_t bound) {
+    const uint64_t uneven = (uint64_t{1} << 32) % bound;
+    for (;;) {
+      const uint64_t product = (draws_.next() >> 32) * bound;
+      if ((product & 0xffffffff) >= uneven) return product >> 32;
+    }
+  }
+
+  const size_t n_;
+  const size_t blocks_;
+  const unsigned block_bits_;
+  const unsigned offset_bits_;
+  Draws draws_;
+  Buffer counts_;    // u16 by block
+  Buffer offsets_;   // u16, of one block after the other
+  Buffer left_out_;  // u64, which of them, sorted
+  size_t left_outs_ = 0;
+  size_t block_ = 0;        // of next()
+  size_t read_ = 0;         // offsets before it
+  size_t left_out_at_ = 0;  // those before it
+};
+
+// The positions that are sent: what is drawn, or all others.
+class Sent {
+ public:
+  static constexpr size_t kBlock = RandomSubset::kBlock;
+
+  Sent(uint64_t seed, size_t n, size_t k, Pool& pool)
+      : n_(n), others_(k > n / 2), drawn_(seed, n, others_ ? n - k : k, pool) {}
+
+  // Of the next block, as offsets within it; each block once, in order.
+  std::span<const uint16_t> next() {
+    const std::span<const uint16_t> drawn = drawn_.next();
+    const size_t size = std::min(kBlock, n_ - first_);
+    first_ += size;
+    return others_ ? all_but(drawn, size) : drawn;
+  }
+
+ private:
+  std::span<const uint16_t> all_but(std::span<const uint16_t> drawn, size_t size) {
+    std::array<bool, kBlock> out = {};
+    for (const uint16_t offset : drawn) out[offset] = true;
+    size_t count = 0;
+    for (size_t i = 0; i < size; ++i) {
+      list_[count] = static_cast<uint16_t>(i);
+      count += !out[i];
+    }
+    return {list_.data(), count};
+  }
+
+  const size_t n_;
+  const bool others_;
+  RandomSubset drawn_;
+  size_t first_ = 0;
+  std::array<uint16_t, kBlock> list_;  // of all_but
 };
 
 bool stays_finite(std::span<const float> values, float gain) {
@@ -167,14 +267,12 @@ bool stays_finite(std::span<const float> values, float gain) {
 
 // Block by block, so that a value is gathered from where the search for NaN has just brought it.
 // What would leave the range of floats at the receiver is not finite either.
-Status gather(std::span<const float> x, Marks& marks, double gain, std::span<float> to) {
-  Marks::List sent;
+Status gather(std::span<const float> x, Sent& sent, double gain, std::span<float> to) {
   float* next = to.data();
-  for (size_t first = 0; first < x.size(); first += Marks::kBlock) {
-    const auto block = x.subspan(first, std::min(Marks::kBlock, x.size() - first));
+  for (size_t first = 0; first < x.size(); first += Sent::kBlock) {
+    const auto block = x.subspan(first, std::min(Sent::kBlock, x.size() - first));
     if (!kernels::all_finite(block)) return Reason::kNotFinite;
-    marks.list(first, sent);
-    for (size_t i = 0; i < sent.count; ++i) *next++ = block[sent.from_first[i]];
+    for (const uint16_t offset : sent.next()) *next++ = block[offset];
   }
   KITH_ASSERT(next == to.data() + to.size());
   return stays_finite(to, static_cast<float>(gain)) ? Status() : Reason::kNotFinite;
@@ -189,21 +287,24 @@ Status RandK::choose(std::span<const float> x, Rng& rng, Pool& pool, Chosen& cho
   const size_t k = share_.of(x.size());
   chosen.values = pool.acquire_floats(k);
   if (k == 0) return {};
-  Marks marks(seed, x.size(), k, pool);
-  return gather(x, marks, gain(x.size(), k), chosen.values.floats());
+  Sent sent(seed, x.size(), k, pool);
+  return gather(x, sent, gain(x.size(), k), chosen.values.floats());
 }
 
 Status RandK::positions(std::span<const std::byte> coded, size_t n, size_t k, Pool& pool,
                         PositionSink& sink) const {
+  if (k == 0) return {};
   uint64_t seed;
   std::memcpy(&seed, coded.data(), sizeof seed);
-  Marks marks(seed, n, k, pool);
-  Marks::List sent;
-  for (size_t first = 0; first < n; first += Marks::kBlock) {
-    marks.list(first, sent);
-    for (size_t i = 0; i < sent.count; ++i) sent.from_first[i] += static_cast<uint32_t>(first);
-    for (size_t i = 0; i < sent.count; i += PositionSink::kMost) {
-      sink.take({sent.from_first + i, std::min(PositionSink::kMost, sent.count - i)});
+  Sent sent(seed, n, k, pool);
+  std::array<uint32_t, PositionSink::kMost> indices;
+  for (size_t first = 0; first < n; first += Sent::kBlock) {
+    std::span<const uint16_t> offsets = sent.next();
+    while (!offsets.empty()) {
+      const size_t count = std::min(indices.size(), offsets.size());
+      for (size_t i = 0; i < count; ++i) indices[i] = static_cast<uint32_t>(first + offsets[i]);
+      sink.take({indices.data(), count});
+      offsets = offsets.subspan(count);
     }
   }
   return {};
@@ -236,4 +337,3 @@ extern const CodecInfo rand_k_codec = {
 };
 
 }  // namespace kith
-#endif  // HWY_ONCE

@@ -20,7 +20,7 @@ namespace kith {
 // What is sent of one vector.
 struct Chosen {
   Buffer positions;  // as they stand on the wire
-  Buffer values;     // floats, in order of position
+  Buffer values;     // floats, in the order in which positions() tells them
 };
 
 class Sparsifier {
@@ -35,8 +35,8 @@ class Sparsifier {
 
   virtual size_t position_bytes(size_t n, size_t k) const = 0;
 
-  // Of `coded`, position_bytes(n, k) long, from anyone: k increasing indices below n, or kMalformed
-  // after some of them.
+  // Of `coded`, position_bytes(n, k) long, from anyone: k different indices below n, all of a few
+  // thousand neighbours before those behind, or kMalformed after some of them.
   virtual Status positions(std::span<const std::byte> coded, size_t n, size_t k, Pool& pool,
                            PositionSink& sink) const = 0;
   virtual Status check_positions(std::span<const std::byte> coded, size_t n, size_t k) const = 0;

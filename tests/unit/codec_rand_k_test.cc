@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <set>
 
 #include "protocol/codec.h"
 #include "protocol/compressor.h"
@@ -36,6 +37,11 @@ std::vector<bool> draw_positions(const Codec& codec, size_t n, Rng& rng, Pool& p
 }
 
 std::unique_ptr<Codec> rand_k(size_t k) { return make_codec("rand-k:" + std::to_string(k)); }
+
+struct Case {
+  size_t n;
+  size_t k;
+};
 
 // sum (a_i - mean a)^2 times k (n - k) / (n (n - 1)).
 double variance_of_sample_sum(const std::vector<double>& a, size_t k) {
@@ -84,43 +90,48 @@ TEST(RandK, EverySubsetIsEquallyLikely) {
 // gives: one position in each stratum would have the first, not the second.
 TEST(RandK, MarginalsAndHalvesAreThoseOfASimpleSample) {
   Pool pool;
-  constexpr size_t kSize = 1000;
   constexpr size_t kTrials = 4000;
-  for (const size_t k : {1, 10, 499, 500, 501, 900, 999}) {
+  // 9000: two blocks of positions and a part of one.
+  for (const auto& [size, k] : {Case{1000, 1},
+                                {1000, 10},
+                                {1000, 499},
+                                {1000, 500},
+                                {1000, 501},
+                                {1000, 900},
+                                {1000, 999},
+                                {9000, 90},
+                                {9000, 4500}}) {
     const uint64_t seed = 500 + k;
-    SCOPED_TRACE("k " + std::to_string(k) + " seed " + std::to_string(seed));
+    SCOPED_TRACE("n " + std::to_string(size) + " k " + std::to_string(k) + " seed " +
+                 std::to_string(seed));
     Rng rng = test::test_rng(seed);
     const auto codec = rand_k(k);
-    std::vector<double> times(kSize);
-    std::vector<double> in_half(kSize, 0.0);
-    std::fill_n(in_half.begin(), kSize / 2, 1.0);
+    std::vector<double> times(size);
+    std::vector<double> in_half(size, 0.0);
+    std::fill_n(in_half.begin(), size / 2, 1.0);
     const double variance = variance_of_sample_sum(in_half, k);
     double squares = 0;
     double fourths = 0;
     for (size_t t = 0; t < kTrials; ++t) {
-      const std::vector<bool> sent = draw_positions(*codec, kSize, rng, pool);
-      for (size_t i = 0; i < kSize; ++i) times[i] += sent[i];
+      const std::vector<bool> sent = draw_positions(*codec, size, rng, pool);
+      for (size_t i = 0; i < size; ++i) times[i] += sent[i];
       const double first_half =
-          static_cast<double>(std::count(sent.begin(), sent.begin() + kSize / 2, true));
+          static_cast<double>(std::count(sent.begin(), sent.begin() + size / 2, true));
       const double square = std::pow(first_half - static_cast<double>(k) / 2, 2);
       squares += square / kTrials;
       fourths += square * square / kTrials;
     }
-    const double p = static_cast<double>(k) / kSize;
+    const double p = static_cast<double>(k) / static_cast<double>(size);
     double chi_squared = 0;
     for (const double each : times) {
       chi_squared += std::pow(each - kTrials * p, 2) / (kTrials * p * (1 - p));
     }
-    EXPECT_LT(chi_squared * (kSize - 1) / kSize, chi_squared_limit(kSize - 1));
+    EXPECT_LT(chi_squared * (static_cast<double>(size) - 1) / static_cast<double>(size),
+              chi_squared_limit(static_cast<double>(size) - 1));
     const double standard_error = std::sqrt((fourths - squares * squares) / kTrials);
     EXPECT_NEAR(variance, squares, 4 * standard_error + 1e-9);
   }
 }
-
-struct Case {
-  size_t n;
-  size_t k;
-};
 
 const Case kCases[] = {{1, 1}, {2, 1}, {3, 2}, {7, 1}, {8, 4}, {9, 8}, {1000, 10}, {1000, 700}};
 
@@ -183,7 +194,8 @@ TEST(RandK, BitsAreAHeaderASeedAndTheValues) {
   }
 }
 
-TEST(RandK, SendsTheValuesAsTheyAreAndInOrder) {
+// The values as they are, each once: the wire has the same ones as those that come out.
+TEST(RandK, SendsTheValuesAsTheyAre) {
   Pool pool;
   Rng rng = test::test_rng(4);
   for (const size_t k : {size_t{10}, size_t{60000}}) {
@@ -193,51 +205,119 @@ TEST(RandK, SendsTheValuesAsTheyAreAndInOrder) {
     ASSERT_TRUE(codec->encode(copy_of(x, pool), rng, pool, wire).ok());
     std::vector<float> y(x.size());
     ASSERT_TRUE(codec->decode_add(wire.bytes(), static_cast<float>(k) / 65537.0f, y).ok());
-    const std::byte* next = wire.data() + 16;
+    std::vector<float> sent(k);
+    std::memcpy(sent.data(), wire.data() + 16, k * sizeof(float));
+    std::vector<float> came;
     for (size_t i = 0; i < x.size(); ++i) {
       if (y[i] == 0) continue;
-      float value;
-      std::memcpy(&value, next, sizeof value);
-      next += sizeof value;
-      ASSERT_EQ(x[i], value);
       ASSERT_NEAR(x[i], y[i], 1e-6 * std::fabs(x[i]));
+      came.push_back(x[i]);
     }
-    EXPECT_EQ(next, wire.data() + wire.size());
+    std::ranges::sort(sent);
+    std::ranges::sort(came);
+    EXPECT_EQ(came, sent);
   }
 }
 
-// The positions that a seed stands for are part of the wire format: they may never change.
-TEST(RandK, PositionsOfASeedAreFixed) {
-  struct {
-    uint32_t n = 100, k = 4;
-    uint64_t seed = 0x123456789abcdef;
-    float values[4] = {1, 2, 3, 4};
-  } wire;
-  std::vector<float> y(100);
-  ASSERT_TRUE(make_codec("rand-k:4")->decode_add(std::as_bytes(std::span(&wire, 1)), 1, y).ok());
-  // The draws again, one by one, as the comment of rand_k.cc has them: xoshiro256**.
-  Rng rng(wire.seed, NodeId{0}, Purpose::kCodec);
-  uint64_t s[4];
-  for (uint64_t& word : s) word = rng.next();
-  const auto step = [&] {
-    const uint64_t result = std::rotl(s[1] * 5, 7) * 9;
-    const uint64_t t = s[1] << 17;
-    s[2] ^= s[0], s[3] ^= s[1], s[1] ^= s[2], s[0] ^= s[3];
-    s[2] ^= t, s[3] = std::rotl(s[3], 45);
+// The comment of rand_k.cc once more, slowly: the positions of a seed, in order of the wire.
+class Reference {
+ public:
+  explicit Reference(uint64_t seed) {
+    Rng rng(seed, NodeId{0}, Purpose::kCodec);
+    for (uint64_t& word : s_) word = rng.next();
+  }
+
+  std::vector<size_t> positions(size_t n, size_t k) {
+    const double fill = -std::log1p(-static_cast<double>(k) / static_cast<double>(n));
+    const auto balls =
+        static_cast<size_t>(std::ceil(fill * static_cast<double>(n) +
+                                      4 * fill * std::sqrt(2 * static_cast<double>(n)))) +
+        4;
+    const size_t blocks = (n + 4095) / 4096;
+    std::vector<size_t> counts(blocks);
+    const int bits = std::bit_width(blocks - 1);
+    if (blocks == 1) counts[0] = balls;
+    for (size_t fallen = 0; blocks > 1 && fallen < balls;) {
+      uint64_t random = step();
+      const size_t at_once = std::min<size_t>(64 / static_cast<size_t>(bits), balls - fallen);
+      for (size_t i = 0; i < at_once; ++i, random >>= bits) {
+        const size_t block = random % (size_t{1} << bits);
+        if (block >= blocks) continue;
+        if (n - block * 4096 < 4096 && (step() >> 52) >= n - block * 4096) continue;
+        ++counts[block];
+        ++fallen;
+      }
+    }
+    std::vector<size_t> hit;
+    for (size_t block = 0; block < blocks; ++block) fall(block, n, counts[block], hit);
+    EXPECT_GE(hit.size(), k);
+    std::set<size_t> left_out;
+    while (left_out.size() < hit.size() - k) left_out.insert(below(hit.size()));
+    std::vector<size_t> kept;
+    for (size_t i = 0; i < hit.size(); ++i) {
+      if (!left_out.contains(i)) kept.push_back(hit[i]);
+    }
+    return kept;
+  }
+
+ private:
+  // xoshiro256**
+  uint64_t step() {
+    const uint64_t result = std::rotl(s_[1] * 5, 7) * 9;
+    const uint64_t t = s_[1] << 17;
+    s_[2] ^= s_[0], s_[3] ^= s_[1], s_[1] ^= s_[2], s_[0] ^= s_[3];
+    s_[2] ^= t, s_[3] = std::rotl(s_[3], 45);
     return result;
-  };
-  std::vector<size_t> drawn;
-  while (drawn.size() < 4) {
-    const uint64_t bits = step();
-    for (const uint64_t half : {bits & 0xffffffff, bits >> 32}) {
-      const size_t index = half * 100 >> 32;
-      const bool fair = static_cast<uint32_t>(half * 100) >= (uint64_t{1} << 32) % 100;
-      const bool fresh = std::ranges::find(drawn, index) == drawn.end();
-      if (fair && fresh && drawn.size() < 4) drawn.push_back(index);
+  }
+
+  void fall(size_t block, size_t n, size_t balls, std::vector<size_t>& hit) {
+    const size_t size = std::min<size_t>(4096, n - block * 4096);
+    const int bits = n > 4096 ? 12 : std::max(1, static_cast<int>(std::bit_width(n - 1)));
+    std::set<size_t> taken;
+    while (balls > 0) {
+      uint64_t random = step();
+      const size_t at_once = std::min<size_t>(60 / static_cast<size_t>(bits), balls);
+      for (size_t i = 0; i < at_once; ++i, random >>= bits) {
+        const size_t offset = random % (size_t{1} << bits);
+        if (offset >= size) continue;
+        --balls;
+        if (taken.insert(offset).second) hit.push_back(block * 4096 + offset);
+      }
     }
   }
-  std::ranges::sort(drawn);
-  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(25.0f * static_cast<float>(i + 1), y[drawn[i]]) << i;
+
+  size_t below(uint64_t bound) {
+    for (;;) {
+      const uint64_t product = (step() >> 32) * bound;
+      if ((product & 0xffffffff) >= (uint64_t{1} << 32) % bound) return product >> 32;
+    }
+  }
+
+  uint64_t s_[4];
+};
+
+// The positions that a seed stands for are part of the wire format: they may never change.
+TEST(RandK, PositionsOfASeedAreFixed) {
+  for (const auto& [n, k] :
+       {Case{1, 1}, {100, 4}, {4096, 41}, {5000, 50}, {65536, 700}, {99999, 9}}) {
+    Pool pool;
+    SCOPED_TRACE("n " + std::to_string(n) + " k " + std::to_string(k));
+    const uint64_t seed = 0x123456789abcdef;
+    std::vector<float> wire(4 + k);
+    const uint32_t header[] = {static_cast<uint32_t>(n), static_cast<uint32_t>(k)};
+    std::memcpy(wire.data(), header, 8);
+    std::memcpy(wire.data() + 2, &seed, 8);
+    for (size_t i = 0; i < k; ++i) wire[4 + i] = static_cast<float>(i + 1);
+    std::vector<float> y(n);
+    const float gain = static_cast<float>(n) / static_cast<float>(k);
+    ASSERT_TRUE(rand_k(k)->decode_add(std::as_bytes(std::span(wire)), 1, y).ok());
+    const std::vector<size_t> expected =
+        k <= n / 2 ? Reference(seed).positions(n, k) : std::vector<size_t>{0};
+    ASSERT_EQ(k, expected.size());
+    for (size_t i = 0; i < k; ++i) {
+      ASSERT_NEAR(gain * static_cast<float>(i + 1), y[expected[i]], 1e-6 * gain * (i + 1)) << i;
+    }
+  }
 }
 
 TEST(RandK, WhatWouldOverflowAtTheReceiverIsRefused) {
