@@ -140,6 +140,7 @@ TEST(DefaultMixing, ServesEveryGraph) {
   });
   EXPECT_EQ(default_mixing(*make_graph("star", 8)), "metropolis");
   EXPECT_EQ(default_mixing(*make_graph("static-exponential", 8)), "uniform");
+  EXPECT_EQ(default_mixing(*make_graph("base-k-plus-1", 8)), "own");
 }
 
 // Xiao, Boyd, Lall 2005: w_ij = 1 / (1 + max(d_i, d_j)). A path 0 - 1 - 2 with 3 hanging on 1.
