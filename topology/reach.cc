@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "topology/assert.h"
+
 namespace kith {
 
 void Reach::search(NodeId start, Direction direction) {
@@ -30,6 +32,21 @@ void Reach::visit(NodeId node, Round round, Direction direction) {
 bool connected(const Graph& graph) {
   return first_unreached(graph, Direction::kOut) == graph.nodes() &&
          (graph.undirected() || first_unreached(graph, Direction::kIn) == graph.nodes());
+}
+
+uint32_t longest_return(const Graph& graph) {
+  KITH_ASSERT(graph.period() == 1);
+  if (graph.undirected()) return graph.nodes() == 1 ? 0 : 1;
+  Reach reach(graph);
+  std::vector<NodeId> heard;
+  uint32_t longest = 0;
+  const uint32_t starts = graph.nodes() <= kReturnNodes ? graph.nodes() : 1;
+  for (uint32_t i = 0; i < starts; ++i) {
+    reach.search(NodeId{i}, Direction::kOut);
+    graph.in(NodeId{i}, 0, heard);
+    for (const NodeId peer : heard) longest = std::max(longest, reach.hops()[index_of(peer)]);
+  }
+  return longest;
 }
 
 uint32_t first_unreached(const Graph& graph, Direction direction) {

@@ -43,6 +43,13 @@ class Reach {
 // rounds where the graph changes).
 bool connected(const Graph& graph);
 
+// The most hops that news of a node needs back to one whose messages it hears: in lockstep, where a
+// node waits in every round for all that it hears, the rounds that a sender can be ahead. 1 where
+// undirected. Over all nodes up to kReturnNodes; above, of node 0 alone: a lower bound, exact where
+// all nodes are alike. Needs a connected graph that never changes.
+inline constexpr uint32_t kReturnNodes = 1024;
+uint32_t longest_return(const Graph& graph);
+
 // The smallest node that node 0 has no path to (kOut), or that has none to node 0 (kIn); N when
 // there is none.
 uint32_t first_unreached(const Graph& graph, Direction direction);

@@ -104,6 +104,18 @@ TEST(Connected, SeesWhatIsApartAndWhatCannotReturn) {
   EXPECT_TRUE(connected(Arcs({{NodeId{2}}, {NodeId{0}}, {NodeId{1}}}, false)));
 }
 
+// The ring's news comes back after all others have it; of the static exponential graph at N = 8, -4
+// is +4, -2 is 4 + 2, -1 is 4 + 2 + 1.
+TEST(LongestReturn, IsHowFarASenderCanBeAhead) {
+  for (const uint32_t nodes : {3u, 20u, 1024u, 1025u}) {
+    EXPECT_EQ(longest_return(*make_graph("directed-ring", nodes)), nodes - 1);
+    EXPECT_EQ(longest_return(*make_graph("ring", nodes)), 1u);
+  }
+  EXPECT_EQ(longest_return(*make_graph("static-exponential", 8)), 3u);
+  EXPECT_EQ(longest_return(*make_graph("static-exponential", 2000)), 9u);
+  EXPECT_EQ(longest_return(*make_graph("ring", 1)), 0u);
+}
+
 TEST(Properties, AGraphThatIsApartNeverAgrees) {
   const auto pairs = std::make_shared<Arcs>(
       std::vector<std::vector<NodeId>>{{NodeId{1}}, {NodeId{0}}, {NodeId{3}}, {NodeId{2}}}, true);
