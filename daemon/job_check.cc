@@ -9,6 +9,7 @@
 #include "protocol/limits.h"
 #include "protocol/theory/delay.h"
 #include "topology/error.h"
+#include "topology/reach.h"
 #include "topology/registry.h"
 
 namespace kith {
@@ -108,6 +109,21 @@ void check_doubly_stochastic(const Job& job, const Graph& graph, const std::stri
                       " needs weights whose rows and columns sum to 1, but topology.weights = "
                       "\"uniform\" does not give that on topology.graph = \"" +
                       job.graph.kind + "\", where degrees differ: " + remedy);
+}
+
+// On a directed graph those who hear late hold nobody up until the news has come round, and what is
+// sent to them meanwhile must be kept.
+void check_lead(const Job& job, const Graph& graph) {
+  if (graph.undirected() || graph.period() != 1) return;
+  if (!algorithm_info(job.algorithm.kind).synchronous) return;
+  const uint32_t lead = longest_return(graph);
+  if (lead < limits::kRoundsAhead) return;
+  throw OperatorError("topology.graph = \"" + job.graph.kind + "\" with " +
+                      std::to_string(graph.nodes()) + " nodes lets a node run " +
+                      std::to_string(lead) + " rounds ahead of one that it tells, and at most " +
+                      std::to_string(limits::kRoundsAhead - 1) +
+                      " are kept: start fewer nodes, or choose a graph such as \"ring\" or "
+                      "\"static-exponential\"");
 }
 
 // What a codec that decodes the payloads of all nodes together asks for.
@@ -296,6 +312,7 @@ void validate(const Job& job, uint32_t nodes, size_t parameters) {
                         "\"torus\", or algorithm.kind = \"dpsgd\"");
   }
   const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
+  check_lead(job, *graph);
   if (needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
   make_mixing(rule, graph);
   check_joint(job);

@@ -95,7 +95,7 @@ void add_exchange(std::vector<JobKey>& keys) {
   add(keys, "topology",
       {text("graph", "ring", "who talks to whom"),
        text("weights", "", "how much a neighbour counts; absent: the rule that suits the graph",
-            {"", "metropolis", "uniform", "best-constant"})});
+            {"", "metropolis", "uniform", "best-constant", "own"})});
   add(keys, "codec",
       {text("kind", "identity",
             "how a message is written: \"top-k:0.01\", \"qsgd:15\", ...; a bar between two is a "

@@ -5,6 +5,7 @@
 
 #include "protocol/limits.h"
 #include "topology/error.h"
+#include "topology/reach.h"
 
 namespace kith {
 
@@ -95,7 +96,9 @@ void Plan::measure_coding(CodecMeter& meter) {
 }
 
 size_t Plan::repair_depth() const {
-  return graph->undirected() ? limits::kRepairUndirected : limits::kRepairDirected;
+  if (graph->undirected()) return limits::kRepairUndirected;
+  if (graph->period() != 1) return limits::kRepairDirected;
+  return std::max<size_t>(limits::kRepairDirected, longest_return(*graph) + 1);
 }
 
 SharedBuffer initial_parameters(const Job& job, const Model& model, Pool& pool) {

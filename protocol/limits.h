@@ -28,7 +28,8 @@ inline constexpr uint64_t kRoundsAhead = 64;
 
 // Messages per edge that the sender keeps for receiver-driven repair. On an undirected graph a
 // sender runs at most one round ahead of a receiver that misses a message, so two rounds are all
-// that can be asked for; on a directed one it may lead by the hop distance back to it.
+// that can be asked for; on a directed one it may lead by the hop distance back to it, and where
+// that is longer than kRepairDirected so many are kept.
 inline constexpr size_t kRepairUndirected = 2;
 inline constexpr size_t kRepairDirected = 16;
 

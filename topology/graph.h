@@ -10,6 +10,8 @@
 
 namespace kith {
 
+inline constexpr Round kNeverRepeats = UINT64_MAX;
+
 class Graph {
  public:
   virtual ~Graph() = default;
@@ -22,11 +24,25 @@ class Graph {
   // Replaces `out` by the nodes that receive from `node` in `round`: sorted, without itself.
   virtual void out(NodeId node, Round round, std::vector<NodeId>& out) const = 0;
 
-  // True when in == out for every node and round.
+  // True when in == out for every node and round, and the graph's own weights, if it has any, are
+  // the same both ways.
   virtual bool undirected() const = 0;
 
-  // Rounds after which the graph repeats; 1 = it never changes.
+  // Rounds after which the graph repeats; 1 = it never changes. kNeverRepeats: it never does, but a
+  // node's in-degree and out-degree stay what they are in round 0.
   virtual Round period() const { return 1; }
+
+  // True where the graph brings a mixing matrix of its own, doubly stochastic in every round.
+  virtual bool weighted() const { return false; }
+
+  // Replaces `out` by the off-diagonal entries of row `node` of that matrix: the peers are those of
+  // in(), the weights are positive. Needs weighted().
+  virtual void weights(NodeId node, Round round, std::vector<Neighbor>& out) const;
 };
+
+// Rounds that show all there is to a graph: one period, or the first kRoundsShown of one that
+// never repeats.
+inline constexpr Round kRoundsShown = 64;
+Round rounds_shown(const Graph& graph);
 
 }  // namespace kith

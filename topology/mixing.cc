@@ -16,6 +16,11 @@ void close_row(MixingRow& row) {
   row.self = static_cast<float>(1 - sum);
 }
 
+// Rounds in which each node has every degree that it ever has.
+Round rounds_of_degrees(const Graph& graph) {
+  return graph.period() == kNeverRepeats ? 1 : graph.period();
+}
+
 class GraphMixing : public Mixing {
  public:
   explicit GraphMixing(std::shared_ptr<const Graph> graph) : graph_(std::move(graph)) {}
@@ -51,7 +56,7 @@ class Uniform final : public GraphMixing {
 class Metropolis final : public GraphMixing {
  public:
   explicit Metropolis(std::shared_ptr<const Graph> graph)
-      : GraphMixing(graph), nodes_(graph->nodes()), period_(graph->period()) {
+      : GraphMixing(graph), nodes_(graph->nodes()), period_(rounds_of_degrees(*graph)) {
     degrees_.reserve(nodes_ * period_);
     std::vector<NodeId> peers;
     for (Round round = 0; round < period_; ++round) {
@@ -84,10 +89,26 @@ class BestConstant final : public GraphMixing {
   float weight_;  // a
 };
 
+// The weights that the graph brings.
+class Own final : public Mixing {
+ public:
+  explicit Own(std::shared_ptr<const Graph> graph) : graph_(std::move(graph)) {}
+
+  const Graph& graph() const override { return *graph_; }
+
+  void row(NodeId node, Round round, MixingRow& row) const override {
+    graph_->weights(node, round, row.neighbors);
+    close_row(row);
+  }
+
+ private:
+  std::shared_ptr<const Graph> graph_;
+};
+
 // Every node hears from, and is heard by, the same number of others in every round.
 bool regular(const Graph& graph) {
   std::vector<NodeId> peers;
-  for (Round round = 0; round < graph.period(); ++round) {
+  for (Round round = 0; round < rounds_of_degrees(graph); ++round) {
     graph.in(NodeId{0}, round, peers);
     const size_t degree = peers.size();
     for (uint32_t i = 0; i < graph.nodes(); ++i) {
@@ -115,6 +136,13 @@ void need_undirected(const std::string& rule, const Graph& graph) {
 }  // namespace
 
 std::unique_ptr<Mixing> make_mixing(const std::string& rule, std::shared_ptr<const Graph> graph) {
+  if (rule == "own") {
+    if (!graph->weighted()) {
+      throw OperatorError("mixing \"own\" needs a graph that brings weights; use mixing \"" +
+                          default_mixing(*graph) + "\"");
+    }
+    return std::make_unique<Own>(std::move(graph));
+  }
   if (rule == "uniform") {
     if (!regular(*graph)) {
       throw OperatorError(
@@ -139,10 +167,11 @@ std::unique_ptr<Mixing> make_mixing(const std::string& rule, std::shared_ptr<con
     return std::make_unique<BestConstant>(std::move(graph), weight);
   }
   throw OperatorError("there is no mixing \"" + rule +
-                      "\"; choose one of metropolis, uniform, best-constant");
+                      "\"; choose one of metropolis, uniform, best-constant, own");
 }
 
 std::string default_mixing(const Graph& graph) {
+  if (graph.weighted()) return "own";
   return graph.undirected() ? "metropolis" : "uniform";
 }
 

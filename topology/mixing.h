@@ -32,11 +32,13 @@ class Mixing {
 //   "uniform"        w_ij = 1 / (1 + indegree_i); doubly stochastic only on regular graphs
 //   "best-constant"  W = I - a L, a = 2 / (lambda_2 + lambda_N), undirected (Xiao, Boyd 2004);
 //                    w_ii may be negative on irregular graphs
+//   "own"            the weights that the graph brings (Graph::weights)
 // Throws OperatorError when the rule cannot serve the graph, naming one that can. O(N degree) for
 // each round of the period; best-constant solves an eigenproblem besides.
 std::unique_ptr<Mixing> make_mixing(const std::string& rule, std::shared_ptr<const Graph> graph);
 
-// The rule that suits the graph: metropolis where undirected, uniform where directed and regular.
+// The rule that suits the graph: own where it brings weights, metropolis where undirected, uniform
+// where directed and regular.
 std::string default_mixing(const Graph& graph);
 
 }  // namespace kith

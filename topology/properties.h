@@ -9,7 +9,8 @@
 
 namespace kith {
 
-// Of round 0. Degrees are in-degrees: messages that a node receives in a round.
+// Of round 0; connected and diameter of all rounds together (topology/reach.h). Degrees are
+// in-degrees: messages that a node receives in a round.
 struct TopologyProperties {
   uint32_t nodes = 0;
   bool undirected = true;

@@ -32,6 +32,11 @@ std::shared_ptr<const Graph> make_graph(const std::string& name, uint32_t nodes,
   return info.make(nodes, seed, options);
 }
 
+std::string graph_note(const std::string& name, uint32_t nodes, const Options& options) {
+  const GraphInfo& info = find_graph(name);
+  return info.note == nullptr ? "" : info.note(nodes, options);
+}
+
 std::shared_ptr<const Graph> make_graph(const std::string& name, uint32_t nodes, uint64_t seed) {
   return make_graph(name, nodes, seed, Options("topology", find_graph(name).options(), {}));
 }

@@ -25,6 +25,10 @@ struct GraphInfo {
   // Needs checked arguments. The graph is connected, and a function of the arguments alone. Throws
   // OperatorError for what only building can show (a file's contents).
   std::shared_ptr<const Graph> (*make)(uint32_t nodes, uint64_t seed, const Options& options);
+
+  // What the operator should know before a start although the graph exists: a sentence, "" where
+  // there is nothing to say. Null = nothing at any N.
+  std::string (*note)(uint32_t nodes, const Options& options) = nullptr;
 };
 
 #define GRAPH(symbol) extern const GraphInfo symbol##_graph;
@@ -39,6 +43,9 @@ const GraphInfo& find_graph(const std::string& name);
 // `options` come from find_graph(name).options(). Throws OperatorError; N = 0 is refused for all.
 std::shared_ptr<const Graph> make_graph(const std::string& name, uint32_t nodes, uint64_t seed,
                                         const Options& options);
+
+// The graph's note, "" where it has none.
+std::string graph_note(const std::string& name, uint32_t nodes, const Options& options);
 
 // With the default of every option.
 std::shared_ptr<const Graph> make_graph(const std::string& name, uint32_t nodes, uint64_t seed = 0);

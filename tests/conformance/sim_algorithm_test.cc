@@ -150,6 +150,20 @@ TEST(EveryAlgorithm, NothingIsSentAgainOnASlowLine) {
   }
 }
 
+// On a directed ring the nodes run up to N - 1 rounds ahead of a slow one; what they tell it
+// meanwhile is kept for it, and is there to be asked for where it is lost.
+TEST(DirectedRing, WaitsForASlowNodeFarBehind) {
+  const auto ends = [](const std::string& loss) {
+    return simulate_text(kJob, 40,
+                         {"algorithm.kind=\"dpsgd\"", "topology.graph=\"directed-ring\"",
+                          "delays.scale=[50]", "stop.rounds=60", "delays.loss=" + loss},
+                         with_threads(1));
+  };
+  const SimulationResult sound = ends("0");
+  EXPECT_EQ(sound.rounds, 60u);
+  EXPECT_TRUE(same_parameters(sound, ends("0.05")));
+}
+
 // The others depend on time, but on nothing else, and come to their end over links that lose a
 // fifth of the messages.
 TEST(EveryAsynchronousAlgorithm, IsAFunctionOfTheSeedAndSurvivesLosses) {

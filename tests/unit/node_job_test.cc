@@ -257,6 +257,14 @@ TEST(Job, UnevenWeightsAreRefusedForDpsgd) {
 }
 
 // Decoding together takes a hub that averages all of them, and a node that remembers nothing.
+// A sender is N - 1 rounds ahead of the receiver at most, and 63 are kept.
+TEST(Job, ADirectedRingThatIsTooLongIsRefused) {
+  EXPECT_EQ(refusal_for(kSmallest, 64, {"topology.graph=\"directed-ring\""}), "");
+  expect_all(refusal_for(kSmallest, 65, {"topology.graph=\"directed-ring\""}),
+             {"directed-ring", "65 nodes", "64 rounds ahead", "63 are kept"});
+  EXPECT_EQ(refusal_for(kSmallest, 5000, {"topology.graph=\"static-exponential\""}), "");
+}
+
 TEST(Job, WhatDecodesJointlyNeedsAPlainMeanOfAll) {
   const std::string codec = "codec.kind=rand-k-spatial:0.01:avg";
   for (const char* kind : {"dpsgd", "k-sync", "async", "local-sgd", "fedavg", "easgd"}) {

@@ -26,7 +26,12 @@ TEST(Properties, CountsOfKnownGraphs) {
        {Known{"ring", 8, 8, 2, 2, 4}, Known{"ring", 9, 9, 2, 2, 4}, Known{"star", 16, 15, 1, 15, 2},
         Known{"torus", 16, 32, 4, 4, 4}, Known{"torus", 12, 24, 4, 4, 3},
         Known{"complete", 10, 45, 9, 9, 1}, Known{"static-exponential", 16, 64, 4, 4, 4},
-        Known{"static-exponential", 8, 24, 3, 3, 3}, Known{"ring", 1, 0, 0, 0, 0}}) {
+        Known{"static-exponential", 8, 24, 3, 3, 3}, Known{"ring", 1, 0, 0, 0, 0},
+        Known{"path", 9, 8, 1, 2, 8}, Known{"directed-ring", 9, 9, 1, 1, 8},
+        Known{"grid", 12, 17, 2, 4, 5}, Known{"grid", 16, 24, 2, 4, 6},
+        Known{"hypercube", 16, 32, 4, 4, 4}, Known{"hypercube", 64, 192, 6, 6, 6},
+        Known{"binary-tree", 15, 14, 1, 3, 6}, Known{"binary-tree", 20, 19, 1, 3, 7},
+        Known{"barbell", 8, 13, 3, 4, 3}, Known{"barbell", 9, 17, 3, 5, 3}}) {
     SCOPED_TRACE(std::string(known.name) + " " + std::to_string(known.nodes));
     const TopologyProperties found = properties_of(make_graph(known.name, known.nodes));
     EXPECT_EQ(found.nodes, known.nodes);
@@ -91,9 +96,24 @@ class Arcs final : public Graph {
 TEST(Connected, SeesWhatIsApartAndWhatCannotReturn) {
   const Arcs pairs({{NodeId{1}}, {NodeId{0}}, {NodeId{3}}, {NodeId{2}}}, true);
   EXPECT_FALSE(connected(pairs));
-  EXPECT_EQ(first_unreached(pairs), 2u);
-  EXPECT_FALSE(connected(Arcs({{}, {NodeId{0}}, {NodeId{1}}}, false)));
+  EXPECT_EQ(first_unreached(pairs, Direction::kOut), 2u);
+  const Arcs line({{}, {NodeId{0}}, {NodeId{1}}}, false);
+  EXPECT_FALSE(connected(line));
+  EXPECT_EQ(first_unreached(line, Direction::kOut), 3u);
+  EXPECT_EQ(first_unreached(line, Direction::kIn), 1u);
   EXPECT_TRUE(connected(Arcs({{NodeId{2}}, {NodeId{0}}, {NodeId{1}}}, false)));
+}
+
+// The ring's news comes back after all others have it; of the static exponential graph at N = 8, -4
+// is +4, -2 is 4 + 2, -1 is 4 + 2 + 1.
+TEST(LongestReturn, IsHowFarASenderCanBeAhead) {
+  for (const uint32_t nodes : {3u, 20u, 1024u, 1025u}) {
+    EXPECT_EQ(longest_return(*make_graph("directed-ring", nodes)), nodes - 1);
+    EXPECT_EQ(longest_return(*make_graph("ring", nodes)), 1u);
+  }
+  EXPECT_EQ(longest_return(*make_graph("static-exponential", 8)), 3u);
+  EXPECT_EQ(longest_return(*make_graph("static-exponential", 2000)), 9u);
+  EXPECT_EQ(longest_return(*make_graph("ring", 1)), 0u);
 }
 
 TEST(Properties, AGraphThatIsApartNeverAgrees) {

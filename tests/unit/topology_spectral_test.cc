@@ -150,9 +150,143 @@ TEST(Spectrum, BestConstantBalancesTheEndsAndBeatsMetropolis) {
 
 // On eight nodes of two K4 joined by a bridge: lambda_2 = .35425, zeta^2 = .77778 (MATCHA).
 TEST(Spectrum, BarbellOfMatcha) {
-  const TextFile file("0 1\n0 2\n0 3\n1 2\n1 3\n2 3\n4 5\n4 6\n4 7\n5 6\n5 7\n6 7\n3 4\n");
-  const double zeta = spectrum_of("edge-list", 8, "best-constant", {{"file", file.path()}}).zeta;
+  const double zeta = spectrum_of("barbell", 8, "best-constant").zeta;
   EXPECT_NEAR(zeta * zeta, 0.77778, 0.5e-5 + 1e-6);
+}
+
+// The slowest mode has opposite signs on the halves of m nodes each.
+TEST(Spectrum, BarbellClosedForm) {
+  for (const uint32_t m : {2u, 3u, 4u, 10u, 100u, 200u}) {
+    const double second = (m + std::sqrt(m * m + 4.0 * m - 4)) / (2 * (m + 1.0));
+    EXPECT_NEAR(spectrum_of("barbell", 2 * m).zeta, second, 1e-6) << m;
+  }
+}
+
+// (1 + 2 cos(pi k / N)) / 3.
+TEST(Spectrum, PathClosedForm) {
+  for (const uint32_t nodes : {3u, 4u, 9u, 64u, 299u, 300u, 1000u}) {
+    SCOPED_TRACE(nodes);
+    const Spectrum found = spectrum_of("path", nodes);
+    EXPECT_NEAR(found.spectral_gap, 4.0 / 3 * std::pow(std::sin(pi / (2.0 * nodes)), 2), 1e-7);
+    EXPECT_NEAR(found.lambda_min, (1 - 2 * std::cos(pi / nodes)) / 3, 1e-7);
+  }
+}
+
+// (1 + exp(-2 pi i k / N)) / 2: zeta = cos(pi / N).
+TEST(Spectrum, DirectedRingClosedForm) {
+  for (const uint32_t nodes : {2u, 3u, 8u, 9u, 100u, 299u}) {
+    EXPECT_NEAR(spectrum_of("directed-ring", nodes).zeta, std::cos(pi / nodes), 1e-7) << nodes;
+  }
+}
+
+// The Laplacian's ends under best-constant: lambda_2 = 2 - 2 cos(pi / the longer side), lambda_N
+// from the last mode of both.
+TEST(Spectrum, GridClosedForm) {
+  for (const auto& [rows, columns] : {std::pair{3, 5}, {8, 8}, {20, 30}, {1, 12}}) {
+    const auto value = [&](int a, int b) {
+      return 4 - 2 * std::cos(pi * a / rows) - 2 * std::cos(pi * b / columns);
+    };
+    const double second = value(0, 1);
+    const double largest = value(rows - 1, columns - 1);
+    const Spectrum found = spectrum_of("grid", static_cast<uint32_t>(rows * columns),
+                                       "best-constant", {{"rows", int64_t{rows}}});
+    EXPECT_NEAR(found.zeta, (largest - second) / (largest + second), 1e-6) << rows;
+  }
+}
+
+// pi^2 / (5 N) on a large square: a quarter of the torus.
+TEST(Spectrum, GapOfALargeGrid) {
+  const double grid = spectrum_of("grid", 2500).spectral_gap;
+  EXPECT_NEAR(grid * 5 * 2500 / (pi * pi), 1, 0.05);
+  EXPECT_NEAR(spectrum_of("torus", 2500).spectral_gap / grid, 4, 0.2);
+}
+
+TEST(Spectrum, TorusInThreeDimensions) {
+  for (const auto& [layers, rows, columns] : {std::tuple{3, 4, 5}, {6, 6, 6}, {8, 8, 8}}) {
+    const auto value = [&](int a, int b, int c) {
+      return (1 + 2 * std::cos(2 * pi * a / layers) + 2 * std::cos(2 * pi * b / rows) +
+              2 * std::cos(2 * pi * c / columns)) /
+             7;
+    };
+    const Spectrum found = spectrum_of("torus", static_cast<uint32_t>(layers * rows * columns), "",
+                                       {{"layers", int64_t{layers}}, {"rows", int64_t{rows}}});
+    const double smallest = value(layers / 2, rows / 2, columns / 2);
+    EXPECT_NEAR(found.zeta, std::max(value(0, 0, 1), -smallest), 1e-7);
+    EXPECT_NEAR(found.lambda_min, smallest, 1e-7);
+  }
+}
+
+// 1 - 2k / (d + 1).
+TEST(Spectrum, HypercubeClosedForm) {
+  for (const int dimension : {1, 2, 3, 5, 8, 9, 11}) {
+    const Spectrum found = spectrum_of("hypercube", 1u << dimension);
+    EXPECT_NEAR(found.zeta, (dimension - 1.0) / (dimension + 1), 1e-6) << dimension;
+    EXPECT_NEAR(found.lambda_min, -(dimension - 1.0) / (dimension + 1), 1e-6) << dimension;
+  }
+  const auto all = eigenvalues(*make_mixing("uniform", make_graph("hypercube", 32)));
+  constexpr int kBinomial[] = {1, 5, 10, 10, 5, 1};
+  for (int k = 0; k <= 5; ++k) {
+    EXPECT_EQ(std::ranges::count_if(
+                  all, [&](auto value) { return std::abs(value - (1 - k / 3.0)) < 1e-6; }),
+              kBinomial[k])
+        << k;
+  }
+}
+
+// Spielman: 1 / ((N - 1) log2 N) <= lambda_2 <= 2 / (N - 1) with weights 1. Under Metropolis the
+// root's edges weigh 1/4 and no edge less.
+TEST(Spectrum, BinaryTreeIsBetweenTheBounds) {
+  for (const int levels : {3, 4, 6, 8, 10}) {
+    const double nodes = std::exp2(levels) - 1;
+    const double gap = spectrum_of("binary-tree", static_cast<uint32_t>(nodes)).spectral_gap;
+    EXPECT_LE(gap, 0.5 / (nodes - 1) + 1e-9) << levels;
+    EXPECT_GE(gap, 0.25 / ((nodes - 1) * std::log2(nodes))) << levels;
+  }
+}
+
+// Hoory, Linial, Wigderson 2006, theorem 8.2: all eigenvalues of A but 8 are within 5 sqrt 2.
+TEST(Spectrum, MargulisIsAnExpanderAtEverySize) {
+  for (const uint32_t side : {2u, 3u, 4u, 5u, 8u, 13u, 16u, 17u, 18u, 31u, 50u}) {
+    const Spectrum found = spectrum_of("margulis", side * side);
+    EXPECT_LE(9 * found.zeta - 1, 5 * std::sqrt(2.0) + 1e-5) << side;
+    EXPECT_GE(9 * found.lambda_min - 1, -5 * std::sqrt(2.0) - 1e-5) << side;
+  }
+}
+
+// Circulant: (1 + sum_{o=1..d/2} 2 cos(2 pi k o / N)) / (d + 1).
+TEST(Spectrum, SmallWorldWithoutRewiringIsCirculant) {
+  for (const uint32_t nodes : {9u, 50u, 301u}) {
+    double expected = 0;
+    for (uint32_t k = 1; k < nodes; ++k) {
+      const double angle = 2 * pi * k / nodes;
+      expected =
+          std::max(expected, std::abs(1 + 2 * std::cos(angle) + 2 * std::cos(2 * angle)) / 5);
+    }
+    EXPECT_NEAR(spectrum_of("small-world", nodes, "", {{"rewire", 0.0}}).zeta, expected, 1e-6);
+  }
+}
+
+// Two blocks of N / 2: the mean adjacency matrix has N (p_in + p_out) / 2 and N (p_in - p_out) / 2,
+// so that under weights in proportion to it zeta is their quotient. Degrees are about 105: weights
+// by the larger degree and the fluctuation of lambda_2 move it by some hundredths.
+TEST(Spectrum, BlocksMixAtTheRateBetweenThem) {
+  const double zeta =
+      spectrum_of("stochastic-block", 1000, "", {{"p_in", 0.2}, {"p_out", 0.01}}, 3).zeta;
+  EXPECT_NEAR(zeta, 0.19 / 0.21, 0.04);
+}
+
+// A matrix of its own is taken as it stands: this one is circulant, with
+// eigenvalues 3/8 + 3/8 w + 1/4 w^2, w^N = 1.
+TEST(Spectrum, WeightedListIsItsOwnMatrix) {
+  const TextFile file(weighted_arcs(20));
+  const double zeta =
+      spectrum_of("edge-list", 20, "", {{"file", file.path()}, {"directed", true}}).zeta;
+  double expected = 0;
+  for (int k = 1; k < 20; ++k) {
+    const std::complex<double> w = std::polar(1.0, 2 * pi * k / 20);
+    expected = std::max(expected, std::abs(0.375 + 0.375 * w + 0.25 * w * w));
+  }
+  EXPECT_NEAR(zeta, expected, 1e-7);
 }
 
 TEST(Spectrum, OneAndTwoNodes) {

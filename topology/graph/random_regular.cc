@@ -8,6 +8,8 @@
 //
 // Diameter about log_{d-1} N. With weights 1 / (d + 1), |lambda_2| comes close to
 // (1 + 2 sqrt(d - 1)) / (d + 1) (Friedman 2008), whatever N: an expander.
+//
+// With every_round = true another graph of that degree in every round (topology/reshuffled.h).
 #include <algorithm>
 #include <string>
 
@@ -16,6 +18,7 @@
 #include "topology/error.h"
 #include "topology/reach.h"
 #include "topology/registry.h"
+#include "topology/reshuffled.h"
 #include "topology/rng.h"
 
 namespace kith {
@@ -103,6 +106,9 @@ std::shared_ptr<const Graph> make_random_regular(uint32_t nodes, uint64_t seed,
                                                  const Options& options) {
   if (nodes == 1) return std::make_shared<AdjacencyGraph>(1, std::vector<Edge>{});
   const auto degree = static_cast<uint32_t>(options.integer("degree"));
+  if (options.flag("every_round")) {
+    return std::make_shared<ReshuffledRegular>(nodes, degree, seed);
+  }
   const bool dense = degree > (nodes - 1) / 2;
   SwitchChain chain(nodes, dense ? nodes - 1 - degree : degree);
   Rng rng(seed, NodeId{0}, Purpose::kGraph);
@@ -125,7 +131,9 @@ void check_random_regular(uint32_t nodes, const Options& options) {
     throw OperatorError(problem + "the degree must be smaller than the number of nodes, at most " +
                         std::to_string(nodes - 1));
   }
-  if (degree == 1 && nodes > 2) throw OperatorError(problem + "use degree 2 or more");
+  if (degree == 1 && nodes > 2 && !options.flag("every_round")) {
+    throw OperatorError(problem + "use degree 2 or more, or every_round = true");
+  }
   if (degree % 2 == 1 && nodes % 2 == 1) {
     throw OperatorError(problem + "nodes * degree must be even; use degree " +
                         std::to_string(degree - 1) + " or " + std::to_string(nodes + 1) + " nodes");
@@ -140,8 +148,11 @@ const GraphInfo random_regular_graph = {
     .undirected = true,
     .options =
         [] {
-          return OptionSpecs{{"degree", OptionSpec::Type::kInteger, int64_t{4},
-                              "neighbours of each node; one node alone has none", 1, 1 << 16}};
+          using Type = OptionSpec::Type;
+          return OptionSpecs{
+              {"degree", Type::kInteger, int64_t{4},
+               "neighbours of each node; one node alone has none", 1, 1 << 16},
+              {"every_round", Type::kFlag, false, "another graph every round: epidemic learning"}};
         },
     .check = check_random_regular,
     .make = make_random_regular,

@@ -1,16 +1,19 @@
-// Two-dimensional torus: a grid of rows x columns whose edges wrap round. Node i stands in row
-// i / columns and column i % columns.
+// Torus: a grid of layers x rows x columns whose edges wrap round; one layer, as by default, is the
+// torus of two dimensions. Node i stands in column i % columns, row i / columns % rows and layer
+// i / columns / rows.
 //
-// Degree 4; one less for each side of length 2, two less for a side of length 1 (so that a prime N
-// gives a ring). Diameter floor(rows / 2) + floor(columns / 2). With weights 1/5 the eigenvalues of
-// W are (1 + 2 cos(2 pi a / rows) + 2 cos(2 pi b / columns)) / 5: a square's gap is 4 pi^2 / (5 N)
-// for large N.
+// Degree 4 in two dimensions, 6 in three; one less for each side of length 2, two less for a side
+// of length 1 (so that a prime N gives a ring). Diameter floor(layers / 2) + floor(rows / 2) +
+// floor(columns / 2). With D sides of length 3 or more and weights 1 / (2 D + 1) the eigenvalues of
+// W are (1 + sum over the sides s of 2 cos(2 pi k_s / s)) / (2 D + 1): the gap is 4 pi^2 / (5 N)
+// for a large square, 4 pi^2 / (7 N^(2/3)) for a large cube.
 #include <algorithm>
 #include <array>
 #include <cstdint>
 
 #include "topology/error.h"
 #include "topology/registry.h"
+#include "topology/sides.h"
 
 namespace kith {
 
@@ -18,23 +21,26 @@ namespace {
 
 class Torus final : public Graph {
  public:
-  Torus(uint32_t rows, uint32_t columns) : rows_(rows), columns_(columns) {}
+  Torus(uint32_t layers, uint32_t rows, uint32_t columns) : sides_{columns, rows, layers} {}
 
-  uint32_t nodes() const override { return rows_ * columns_; }
+  uint32_t nodes() const override { return sides_[0] * sides_[1] * sides_[2]; }
   bool undirected() const override { return true; }
   void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
     in(node, round, out);
   }
 
   void in(NodeId node, Round, std::vector<NodeId>& out) const override {
-    const uint32_t row = index_of(node) / columns_;
-    const uint32_t column = index_of(node) % columns_;
-    const uint32_t up = row == 0 ? rows_ - 1 : row - 1;
-    const uint32_t down = row + 1 == rows_ ? 0 : row + 1;
-    const uint32_t left = column == 0 ? columns_ - 1 : column - 1;
-    const uint32_t right = column + 1 == columns_ ? 0 : column + 1;
-    std::array<NodeId, 4> around = {at(up, column), at(down, column), at(row, left),
-                                    at(row, right)};
+    const uint32_t i = index_of(node);
+    std::array<NodeId, 6> around;
+    auto next = around.begin();
+    uint32_t stride = 1;
+    for (const uint32_t side : sides_) {
+      const uint32_t place = i / stride % side;
+      const uint32_t line = i - place * stride;  // where the row, column or pile begins
+      *next++ = NodeId{line + (place == 0 ? side - 1 : place - 1) * stride};
+      *next++ = NodeId{line + (place + 1 == side ? 0 : place + 1) * stride};
+      stride *= side;
+    }
     std::ranges::sort(around);
     out.clear();
     for (const NodeId peer : around) {
@@ -43,62 +49,49 @@ class Torus final : public Graph {
   }
 
  private:
-  NodeId at(uint32_t row, uint32_t column) const { return NodeId{row * columns_ + column}; }
-
-  uint32_t rows_;
-  uint32_t columns_;
+  std::array<uint32_t, 3> sides_;  // columns first: their neighbours are 1 apart
 };
 
-struct Shape {
-  uint64_t rows;
-  uint64_t columns;
-};
-
-// A side that is not given (0) follows from the other; with neither, rows is the largest divisor of
-// N that is no larger than its root. Their product is N unless the operator's sides forbid it.
-Shape shape_of(uint32_t nodes, const Options& options) {
-  Shape shape{static_cast<uint64_t>(options.integer("rows")),
-              static_cast<uint64_t>(options.integer("columns"))};
-  if (shape.rows == 0 && shape.columns == 0) {
-    shape.rows = 1;
-    for (uint64_t side = 2; side * side <= nodes; ++side) {
-      if (nodes % side == 0) shape.rows = side;
-    }
-  }
-  if (shape.rows == 0) shape.rows = nodes / shape.columns;
-  if (shape.columns == 0) shape.columns = nodes / shape.rows;
-  return shape;
+// 0 = as cubic as can be.
+uint32_t layers_of(uint32_t nodes, const Options& options) {
+  const auto layers = static_cast<uint32_t>(options.integer("layers"));
+  return layers == 0 ? static_cast<uint32_t>(largest_divisor(nodes, 3)) : layers;
 }
 
 void check_torus(uint32_t nodes, const Options& options) {
-  const Shape shape = shape_of(nodes, options);
-  if (shape.rows * shape.columns == nodes) return;
-  throw OperatorError("torus: no grid with rows = " + std::to_string(options.integer("rows")) +
-                      " and columns = " + std::to_string(options.integer("columns")) + " holds " +
-                      std::to_string(nodes) +
-                      " nodes; rows * columns must be the number of nodes, or leave both out");
+  const uint32_t layers = layers_of(nodes, options);
+  if (nodes % layers != 0) {
+    throw OperatorError("torus: " + std::to_string(nodes) + " nodes do not fill " +
+                        std::to_string(layers) +
+                        " layers alike; layers = " + std::to_string(largest_divisor(nodes, 3)) +
+                        " would do, or 0 for as cubic as can be");
+  }
+  check_sides(layers == 1 ? "torus" : "torus: in each layer", nodes / layers, options);
+}
+
+OptionSpecs torus_options() {
+  OptionSpecs specs = sides_options();
+  specs.push_back({"layers", OptionSpec::Type::kInteger, int64_t{1},
+                   "above each other, a third dimension; 0 = as cubic as can be", 0, UINT32_MAX});
+  return specs;
+}
+
+std::shared_ptr<const Graph> make_torus(uint32_t nodes, uint64_t, const Options& options) {
+  const uint32_t layers = layers_of(nodes, options);
+  const Sides sides = sides_of(nodes / layers, options);
+  return std::make_shared<Torus>(layers, static_cast<uint32_t>(sides.rows),
+                                 static_cast<uint32_t>(sides.columns));
 }
 
 }  // namespace
 
 const GraphInfo torus_graph = {
     .name = "torus",
-    .help = "a grid whose edges wrap round; four neighbours",
+    .help = "a grid whose edges wrap round; four neighbours, six in three dimensions",
     .undirected = true,
-    .options =
-        [] {
-          using Type = OptionSpec::Type;
-          return OptionSpecs{{"rows", Type::kInteger, int64_t{0},
-                              "nodes in a column; 0 = as square as can be", 0, UINT32_MAX},
-                             {"columns", Type::kInteger, int64_t{0},
-                              "nodes in a row; 0 = as square as can be", 0, UINT32_MAX}};
-        },
+    .options = torus_options,
     .check = check_torus,
-    .make = [](uint32_t nodes, uint64_t, const Options& options) -> std::shared_ptr<const Graph> {
-      const Shape shape = shape_of(nodes, options);
-      return std::make_shared<Torus>(static_cast<uint32_t>(shape.rows),
-                                     static_cast<uint32_t>(shape.columns));
-    },
+    .make = make_torus,
 };
 
 }  // namespace kith
