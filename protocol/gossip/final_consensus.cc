@@ -44,7 +44,7 @@ void FinalConsensus::announce(const NodeState& state, std::vector<Effect>& out) 
   if (in_step_) return;
   state.mixing->graph().out(state.self, state.rounds, peers_);
   for (const NodeId peer : peers_) {
-    out.push_back(Send{.to = peer, .kind = kTrained, .round = state.rounds});
+    out.push_back(Send{.to = peer, .kind = kTrained, .round = state.rounds, .payload = {}});
   }
 }
 
