@@ -10,6 +10,8 @@
 
 namespace kith {
 
+inline constexpr Round kNeverRepeats = UINT64_MAX;
+
 class Graph {
  public:
   virtual ~Graph() = default;
