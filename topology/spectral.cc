@@ -52,20 +52,6 @@ Eigen::MatrixXd dense(const SparseRows& rows) {
   return w;
 }
 
-// Entry by entry, by the rows' order: each (i, j) must find its (j, i).
-bool symmetric(const SparseRows& rows) {
-  std::vector<uint64_t> next(rows.begin.begin(), rows.begin.end() - 1);
-  for (uint32_t i = 0; i < rows.nodes(); ++i) {
-    for (uint64_t e = rows.begin[i]; e < rows.begin[i + 1]; ++e) {
-      const uint32_t j = index_of(rows.edges[e].peer);
-      // Rows come in order of i, so row j's unmatched entries begin with this one.
-      if (next[j] == rows.begin[j + 1] || index_of(rows.edges[next[j]].peer) != i) return false;
-      if (rows.edges[next[j]++].weight != rows.edges[e].weight) return false;
-    }
-  }
-  return true;
-}
-
 // x -> W x - mean(W x): W with its eigenvalue 1 (right vector 1) replaced by 0, the others kept
 // (Brauer's theorem), whether or not W is doubly stochastic.
 struct Deflated {
@@ -136,6 +122,12 @@ std::vector<std::complex<double>> dense_eigenvalues(const SparseRows& rows) {
   return values;
 }
 
+// Rows that sum to 1 and have the eigenvalues of W: W^T where only the columns of W sum to 1.
+SparseRows rows_of(const Mixing& mixing) {
+  SparseRows rows = off_diagonal(mixing);
+  return mixing.stochastic() == Stochastic::kColumns ? transposed(rows) : rows;
+}
+
 Spectrum symmetric_spectrum(const SparseRows& rows) {
   const LaplacianEnds ends = laplacian_ends(rows);
   Spectrum result;
@@ -163,12 +155,12 @@ Spectrum directed_spectrum(const SparseRows& rows) {
 
 Spectrum spectrum(const Mixing& mixing) {
   if (mixing.graph().nodes() == 1) return {.zeta = 0, .spectral_gap = 1, .lambda_min = 1};
-  const SparseRows rows = off_diagonal(mixing);
+  const SparseRows rows = rows_of(mixing);
   return symmetric(rows) ? symmetric_spectrum(rows) : directed_spectrum(rows);
 }
 
 std::vector<std::complex<double>> eigenvalues(const Mixing& mixing) {
-  return dense_eigenvalues(off_diagonal(mixing));
+  return dense_eigenvalues(rows_of(mixing));
 }
 
 }  // namespace kith

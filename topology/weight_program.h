@@ -16,7 +16,7 @@ namespace kith {
 //   0 <= w_k <= 1, sum w_k <= budget   where there is a budget
 struct WeightProgram {
   uint32_t nodes = 0;
-  std::vector<Matching> groups;  // a connected graph together
+  std::vector<Matching> groups = {};  // a connected graph together
   bool two_sided = false;
   std::optional<double> budget = {};
 };
