@@ -117,15 +117,19 @@ LaplacianEnds ends_of(uint32_t nodes, const std::vector<Matching>& matchings) {
   return laplacian_ends(unit_weights(AdjacencyGraph(nodes, edges)));
 }
 
-void check(uint32_t nodes, const std::vector<Matching>& matchings, double budget) {
+uint64_t edges_in(const std::vector<Matching>& matchings) {
+  uint64_t edges = 0;
+  for (const Matching& matching : matchings) edges += matching.size();
+  return edges;
+}
+
+void check(uint32_t nodes, uint64_t edges, double budget) {
   if (!(budget > 0 && budget <= 1)) {
     throw OperatorError(
         "the budget of MATCHA is the share of the exchanges of a round: above 0 "
         "and at most 1, such as 0.5");
   }
   if (nodes < 2) throw OperatorError("MATCHA needs 2 nodes at least");
-  size_t edges = 0;
-  for (const Matching& matching : matchings) edges += matching.size();
   if (nodes > kMatchaNodes || edges > kMatchaEdges) {
     throw OperatorError("MATCHA's probabilities are computed for at most " +
                         std::to_string(kMatchaNodes) + " nodes and " +
@@ -162,7 +166,7 @@ double matcha_rho(uint32_t nodes, const std::vector<Matching>& matchings,
 }
 
 MatchaDesign design_matcha(uint32_t nodes, std::vector<Matching> matchings, double budget) {
-  check(nodes, matchings, budget);
+  check(nodes, edges_in(matchings), budget);
   const LaplacianEnds ends = ends_of(nodes, matchings);
   if (ends.connectivity < 1e-12 * ends.largest) {
     throw OperatorError("MATCHA needs a connected graph, and on this one some nodes never meet");
@@ -182,7 +186,10 @@ MatchaDesign design_matcha(uint32_t nodes, std::vector<Matching> matchings, doub
 }
 
 MatchaDesign design_matcha(const Graph& graph, double budget) {
-  if (graph.nodes() > kMatchaNodes) check(graph.nodes(), {}, budget);
+  if (!graph.undirected()) {
+    throw OperatorError("MATCHA needs an undirected graph, and this one is directed");
+  }
+  check(graph.nodes(), edges_of(graph).size(), budget);
   return design_matcha(graph.nodes(), edge_matchings(graph), budget);
 }
 

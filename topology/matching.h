@@ -23,7 +23,7 @@ bool has_matchings(const Graph& graph);
 //   - Delta on a bipartite graph (Koenig): trees, stars, grids, hypercubes, even rings and tori;
 //   - Delta or Delta + 1 on any other (Vizing).
 // A function of the graph alone. Throws OperatorError where has_matchings is false. N = 10,000 with
-// degree 14 takes a quarter of a second, the complete graph of 255 nodes five seconds.
+// degree 14 takes a quarter of a second; close to kMatchingWork a dense graph may take five.
 std::vector<Matching> edge_matchings(const Graph& graph);
 
 // Every edge of round 0 once, the smaller node first, sorted.
