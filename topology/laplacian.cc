@@ -3,6 +3,7 @@
 #include <Eigen/Dense>
 #include <Eigen/SparseCholesky>
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <string>
 
@@ -72,6 +73,21 @@ double largest_by_factor(const SparseRows& weights, double bound) {
          1 / largest_of_inverse(shifted(weights, weights.nodes(), -1, shift), weights.nodes());
 }
 
+// No eigenvalue of L is larger: sum of a row of L's absolute values.
+double gershgorin(const SparseRows& weights) {
+  double largest = 0;
+  for (uint32_t i = 0; i < weights.nodes(); ++i) {
+    double sum = 0;
+    double moduli = 0;
+    for (uint64_t e = weights.begin[i]; e < weights.begin[i + 1]; ++e) {
+      sum += static_cast<double>(weights.edges[e].weight);
+      moduli += std::abs(static_cast<double>(weights.edges[e].weight));
+    }
+    largest = std::max(largest, sum + moduli);
+  }
+  return largest;
+}
+
 LaplacianEnds dense_ends(const Sparse& laplacian) {
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(Eigen::MatrixXd(laplacian),
                                                               Eigen::EigenvaluesOnly);
@@ -88,13 +104,13 @@ void check_size(const SparseRows& rows, uint32_t nodes) {
 
 }  // namespace
 
-SparseRows off_diagonal(const Mixing& mixing) {
+SparseRows off_diagonal(const Mixing& mixing, Round round) {
   const uint32_t nodes = mixing.graph().nodes();
   SparseRows rows;
   rows.begin.push_back(0);
   MixingRow row;
   for (uint32_t i = 0; i < nodes; ++i) {
-    mixing.row(NodeId{i}, 0, row);
+    mixing.row(NodeId{i}, round, row);
     rows.edges.insert(rows.edges.end(), row.neighbors.begin(), row.neighbors.end());
     rows.begin.push_back(rows.edges.size());
     check_size(rows, nodes);
@@ -115,12 +131,39 @@ SparseRows unit_weights(const Graph& graph) {
   return rows;
 }
 
+bool symmetric(const SparseRows& rows) {
+  std::vector<uint64_t> next(rows.begin.begin(), rows.begin.end() - 1);
+  for (uint32_t i = 0; i < rows.nodes(); ++i) {
+    for (uint64_t e = rows.begin[i]; e < rows.begin[i + 1]; ++e) {
+      const uint32_t j = index_of(rows.edges[e].peer);
+      // Rows come in order of i, so row j's unmatched entries begin with this one.
+      if (next[j] == rows.begin[j + 1] || index_of(rows.edges[next[j]].peer) != i) return false;
+      if (rows.edges[next[j]++].weight != rows.edges[e].weight) return false;
+    }
+  }
+  return true;
+}
+
+SparseRows transposed(const SparseRows& rows) {
+  SparseRows result{std::vector<uint64_t>(rows.begin.size(), 0), {}};
+  result.edges.resize(rows.edges.size());
+  for (const Neighbor& edge : rows.edges) ++result.begin[index_of(edge.peer) + 1];
+  for (uint32_t i = 0; i < rows.nodes(); ++i) result.begin[i + 1] += result.begin[i];
+  std::vector<uint64_t> next(result.begin.begin(), result.begin.end() - 1);
+  for (uint32_t i = 0; i < rows.nodes(); ++i) {
+    for (uint64_t e = rows.begin[i]; e < rows.begin[i + 1]; ++e) {
+      result.edges[next[index_of(rows.edges[e].peer)]++] = {NodeId{i}, rows.edges[e].weight};
+    }
+  }
+  return result;
+}
+
 LaplacianEnds laplacian_ends(const SparseRows& weights) {
   const uint32_t nodes = weights.nodes();
   if (nodes == 1) return {};
   const Sparse laplacian = shifted(weights, nodes, 1, 0);
   if (nodes < kDenseNodes) return dense_ends(laplacian);
-  const double bound = 2 * laplacian.diagonal().maxCoeff();
+  const double bound = gershgorin(weights);
   const auto forward = [&](std::span<const double> x, std::span<double> y) {
     Eigen::Map<VectorXd>(y.data(), nodes) = laplacian * Eigen::Map<const VectorXd>(x.data(), nodes);
   };

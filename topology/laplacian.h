@@ -24,17 +24,23 @@ inline constexpr uint32_t kDenseNodes = 300;
 // Entries that an eigenproblem may have: half a gigabyte.
 inline constexpr uint64_t kSparseEntries = uint64_t{1} << 25;
 
-// The off-diagonal part of W in round 0, and the graph in round 0 with every weight 1. Throw
+// The off-diagonal part of W in `round`, and the graph in round 0 with every weight 1. Throw
 // OperatorError above kSparseEntries.
-SparseRows off_diagonal(const Mixing& mixing);
+SparseRows off_diagonal(const Mixing& mixing, Round round = 0);
 SparseRows unit_weights(const Graph& graph);
+
+// Each (i, j) has its (j, i), of equal weight.
+bool symmetric(const SparseRows& rows);
+
+SparseRows transposed(const SparseRows& rows);
 
 struct LaplacianEnds {
   double connectivity = 0;  // lambda_2, the second smallest; 0 where the graph is not connected
   double largest = 0;       // lambda_N
 };
 
-// Of symmetric, nonnegative weights. Throws OperatorError where the iteration does not converge.
+// Of symmetric weights whose Laplacian has no eigenvalue below 0: nonnegative ones, or those of
+// fastest_weights. Throws OperatorError where the iteration does not converge.
 LaplacianEnds laplacian_ends(const SparseRows& weights);
 
 }  // namespace kith

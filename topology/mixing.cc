@@ -1,9 +1,12 @@
 #include "topology/mixing.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "topology/error.h"
+#include "topology/fastest_mixing.h"
 #include "topology/laplacian.h"
+#include "topology/matching.h"
 
 namespace kith {
 
@@ -105,6 +108,95 @@ class Own final : public Mixing {
   std::shared_ptr<const Graph> graph_;
 };
 
+// A weight for each edge of an undirected graph, kept in the rows of both ends.
+class EdgeWeighted final : public Mixing {
+ public:
+  EdgeWeighted(std::shared_ptr<const Graph> graph, const std::vector<double>& weights)
+      : graph_(std::move(graph)), rows_(unit_weights(*graph_)) {
+    std::vector<uint64_t> next(rows_.begin.begin(), rows_.begin.end() - 1);
+    const std::vector<Edge> edges = edges_of(*graph_);
+    // Edges come sorted, so that those of a node come in the order of its peers.
+    for (size_t e = 0; e < edges.size(); ++e) {
+      const auto weight = static_cast<float>(weights[e]);
+      rows_.edges[next[edges[e].first]++].weight = weight;
+      rows_.edges[next[edges[e].second]++].weight = weight;
+    }
+  }
+
+  const Graph& graph() const override { return *graph_; }
+
+  void row(NodeId node, Round, MixingRow& row) const override {
+    const auto at = [&](uint32_t i) {
+      return rows_.edges.begin() + static_cast<ptrdiff_t>(rows_.begin[i]);
+    };
+    row.neighbors.assign(at(index_of(node)), at(index_of(node) + 1));
+    close_row(row);
+  }
+
+ private:
+  std::shared_ptr<const Graph> graph_;
+  SparseRows rows_;
+};
+
+class ColumnStochastic final : public Mixing {
+ public:
+  explicit ColumnStochastic(std::shared_ptr<const Graph> graph)
+      : graph_(std::move(graph)), nodes_(graph_->nodes()), rounds_(rounds_of_degrees(*graph_)) {
+    out_degrees_.reserve(nodes_ * rounds_);
+    std::vector<NodeId> peers;
+    for (Round round = 0; round < rounds_; ++round) {
+      for (uint32_t i = 0; i < nodes_; ++i) {
+        graph_->out(NodeId{i}, round, peers);
+        out_degrees_.push_back(static_cast<uint32_t>(peers.size()));
+      }
+    }
+  }
+
+  const Graph& graph() const override { return *graph_; }
+  Stochastic stochastic() const override { return Stochastic::kColumns; }
+
+  void row(NodeId node, Round round, MixingRow& row) const override {
+    graph_->in(node, round, row.scratch);
+    row.neighbors.clear();
+    for (const NodeId peer : row.scratch) {
+      row.neighbors.push_back({peer, share(out_degree(peer, round))});
+    }
+    // What the out-neighbours leave, so that the column sums to 1 to the last bit of a float.
+    const uint32_t degree = out_degree(node, round);
+    row.self = static_cast<float>(1 - degree * static_cast<double>(share(degree)));
+  }
+
+ private:
+  static float share(uint32_t degree) { return 1.0f / static_cast<float>(1 + degree); }
+
+  uint32_t out_degree(NodeId node, Round round) const {
+    return out_degrees_[(round % rounds_) * nodes_ + index_of(node)];
+  }
+
+  std::shared_ptr<const Graph> graph_;
+  uint64_t nodes_;
+  Round rounds_;
+  std::vector<uint32_t> out_degrees_;  // of each round of the period, by node
+};
+
+// (I + W) / 2. Halves of floats are exact.
+class Lazy final : public Mixing {
+ public:
+  explicit Lazy(std::unique_ptr<Mixing> whole) : whole_(std::move(whole)) {}
+
+  const Graph& graph() const override { return whole_->graph(); }
+  Stochastic stochastic() const override { return whole_->stochastic(); }
+
+  void row(NodeId node, Round round, MixingRow& row) const override {
+    whole_->row(node, round, row);
+    for (Neighbor& neighbor : row.neighbors) neighbor.weight /= 2;
+    row.self = (1 + row.self) / 2;
+  }
+
+ private:
+  std::unique_ptr<Mixing> whole_;
+};
+
 // Every node hears from, and is heard by, the same number of others in every round.
 bool regular(const Graph& graph) {
   std::vector<NodeId> peers;
@@ -133,6 +225,14 @@ void need_undirected(const std::string& rule, const Graph& graph) {
                       (regular(graph) ? "use mixing \"uniform\"" : "use an undirected graph"));
 }
 
+void need_fixed(const std::string& rule, const Graph& graph) {
+  if (graph.period() == 1) return;
+  throw OperatorError("mixing \"" + rule +
+                      "\" needs a graph that never changes; use mixing \"metropolis\"");
+}
+
+constexpr std::string_view kLazy = "lazy-";
+
 }  // namespace
 
 std::unique_ptr<Mixing> make_mixing(const std::string& rule, std::shared_ptr<const Graph> graph) {
@@ -159,20 +259,50 @@ std::unique_ptr<Mixing> make_mixing(const std::string& rule, std::shared_ptr<con
   }
   if (rule == "best-constant") {
     need_undirected(rule, *graph);
-    if (graph->period() != 1) {
-      throw OperatorError(
-          "mixing \"best-constant\" needs a graph that never changes; use mixing \"metropolis\"");
-    }
+    need_fixed(rule, *graph);
     const float weight = best_constant(*graph);
     return std::make_unique<BestConstant>(std::move(graph), weight);
   }
+  if (rule == "fastest") {
+    need_undirected(rule, *graph);
+    need_fixed(rule, *graph);
+    const std::vector<double> weights = fastest_weights(*graph);
+    return std::make_unique<EdgeWeighted>(std::move(graph), weights);
+  }
+  if (rule == "column-stochastic") return std::make_unique<ColumnStochastic>(std::move(graph));
+  if (rule.starts_with(kLazy) && !rule.substr(kLazy.size()).starts_with(kLazy)) {
+    return std::make_unique<Lazy>(make_mixing(rule.substr(kLazy.size()), std::move(graph)));
+  }
   throw OperatorError("there is no mixing \"" + rule +
-                      "\"; choose one of metropolis, uniform, best-constant, own");
+                      "\"; choose one of metropolis, uniform, best-constant, fastest, "
+                      "column-stochastic, own, or one of these with lazy- before it");
 }
 
 std::string default_mixing(const Graph& graph) {
   if (graph.weighted()) return "own";
   return graph.undirected() ? "metropolis" : "uniform";
+}
+
+MixingSums mixing_sums(const Mixing& mixing, Round round) {
+  const uint32_t nodes = mixing.graph().nodes();
+  std::vector<double> columns(nodes, 0.0);
+  MixingSums result;
+  MixingRow row;
+  for (uint32_t i = 0; i < nodes; ++i) {
+    mixing.row(NodeId{i}, round, row);
+    auto sum = static_cast<double>(row.self);
+    columns[i] += static_cast<double>(row.self);
+    for (const Neighbor& neighbor : row.neighbors) {
+      sum += static_cast<double>(neighbor.weight);
+      columns[index_of(neighbor.peer)] += static_cast<double>(neighbor.weight);
+    }
+    result.row_error = std::max(result.row_error, std::abs(sum - 1));
+  }
+  for (const double sum : columns) {
+    result.column_error = std::max(result.column_error, std::abs(sum - 1));
+  }
+  result.symmetric = symmetric(off_diagonal(mixing, round));
+  return result;
 }
 
 }  // namespace kith

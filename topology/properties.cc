@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "topology/error.h"
+#include "topology/matching.h"
 #include "topology/reach.h"
 
 namespace kith {
@@ -40,15 +42,35 @@ void measure_diameter(const Graph& graph, TopologyProperties& out) {
   }
 }
 
-}  // namespace
-
-std::optional<uint64_t> rounds_to_thousandth(double zeta) {
-  if (zeta >= 1) return std::nullopt;
-  if (zeta <= 1e-3) return 1;
-  return static_cast<uint64_t>(std::ceil(std::log(1000.0) / -std::log(zeta)));
+void measure_mixing(const Mixing& mixing, double tolerance, TopologyProperties& out) {
+  out.tolerance = tolerance;
+  if (mixing.graph().period() == 1) {
+    out.spectrum = spectrum(mixing);
+    out.rounds_to_tolerance = rounds_to_tolerance(out.spectrum.zeta, tolerance);
+    return;
+  }
+  out.changing = round_spectrum(mixing);
+  const double zeta = out.changing->zeta_product;
+  out.spectrum.zeta = std::pow(zeta, 1 / static_cast<double>(out.changing->rounds));
+  out.spectrum.spectral_gap = 1 - out.spectrum.zeta;
+  if (const auto periods = rounds_to_tolerance(zeta, tolerance)) {
+    out.rounds_to_tolerance = *periods * out.changing->rounds;
+  }
 }
 
-TopologyProperties topology_properties(const Mixing& mixing) {
+}  // namespace
+
+std::optional<uint64_t> rounds_to_tolerance(double zeta, double tolerance) {
+  if (zeta >= 1) return std::nullopt;
+  if (zeta <= tolerance) return 1;
+  return static_cast<uint64_t>(std::ceil(std::log(tolerance) / std::log(zeta)));
+}
+
+TopologyProperties topology_properties(const Mixing& mixing, double tolerance) {
+  if (!(tolerance > 0 && tolerance < 1)) {
+    throw OperatorError(
+        "the tolerance is what may be left of a disagreement: above 0 and below 1, such as 0.001");
+  }
   const Graph& graph = mixing.graph();
   TopologyProperties result;
   result.nodes = graph.nodes();
@@ -56,8 +78,13 @@ TopologyProperties topology_properties(const Mixing& mixing) {
   result.connected = connected(graph);
   count_degrees(graph, result);
   measure_diameter(graph, result);
-  result.spectrum = spectrum(mixing);
-  result.rounds_to_thousandth = rounds_to_thousandth(result.spectrum.zeta);
+  measure_mixing(mixing, tolerance, result);
+  if (graph.period() == 1 && has_matchings(graph)) {
+    result.matchings.emplace();
+    for (const Matching& matching : edge_matchings(graph)) {
+      result.matchings->push_back(matching.size());
+    }
+  }
   return result;
 }
 

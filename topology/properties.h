@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "topology/mixing.h"
 #include "topology/spectral.h"
@@ -25,18 +26,27 @@ struct TopologyProperties {
   uint32_t diameter = 0;
   bool diameter_exact = false;
 
-  Spectrum spectrum;
+  Spectrum spectrum;  // of a graph that never changes
 
-  // Rounds of gossip alone after which the disagreement is 1000 times smaller: the smallest t with
-  // zeta^t <= 1/1000. Nothing where zeta is 1.
-  std::optional<uint64_t> rounds_to_thousandth;
+  // Of one that does. `spectrum` then holds zeta_product^(1 / rounds), what is left of a
+  // disagreement per round in the long run, and no lambda_min.
+  std::optional<RoundSpectrum> changing;
+
+  // Rounds of gossip alone after which the disagreement is `tolerance` of what it was: the smallest
+  // t with zeta^t <= tolerance, in whole periods where the graph changes. Nothing where zeta is 1.
+  double tolerance = 1e-3;
+  std::optional<uint64_t> rounds_to_tolerance;
+
+  std::optional<std::vector<size_t>> matchings;  // edges of each, where has_matchings(graph)
 };
 
 inline constexpr uint32_t kExactDiameterNodes = 4096;
 
-// Throws OperatorError where the spectrum is out of reach.
-TopologyProperties topology_properties(const Mixing& mixing);
+// Throws OperatorError where the spectrum is out of reach, or the tolerance not above 0 and
+// below 1.
+TopologyProperties topology_properties(const Mixing& mixing, double tolerance = 1e-3);
 
-std::optional<uint64_t> rounds_to_thousandth(double zeta);
+// Needs a tolerance above 0 and below 1.
+std::optional<uint64_t> rounds_to_tolerance(double zeta, double tolerance);
 
 }  // namespace kith

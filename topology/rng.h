@@ -29,6 +29,7 @@ enum class Purpose : uint32_t {
   kTest = 12,
   kParticipants = 13,
   kDownlink = 14,
+  kMatching = 15,
 };
 
 class Rng {

@@ -52,20 +52,6 @@ Eigen::MatrixXd dense(const SparseRows& rows) {
   return w;
 }
 
-// Entry by entry, by the rows' order: each (i, j) must find its (j, i).
-bool symmetric(const SparseRows& rows) {
-  std::vector<uint64_t> next(rows.begin.begin(), rows.begin.end() - 1);
-  for (uint32_t i = 0; i < rows.nodes(); ++i) {
-    for (uint64_t e = rows.begin[i]; e < rows.begin[i + 1]; ++e) {
-      const uint32_t j = index_of(rows.edges[e].peer);
-      // Rows come in order of i, so row j's unmatched entries begin with this one.
-      if (next[j] == rows.begin[j + 1] || index_of(rows.edges[next[j]].peer) != i) return false;
-      if (rows.edges[next[j]++].weight != rows.edges[e].weight) return false;
-    }
-  }
-  return true;
-}
-
 // x -> W x - mean(W x): W with its eigenvalue 1 (right vector 1) replaced by 0, the others kept
 // (Brauer's theorem), whether or not W is doubly stochastic.
 struct Deflated {
@@ -136,6 +122,36 @@ std::vector<std::complex<double>> dense_eigenvalues(const SparseRows& rows) {
   return values;
 }
 
+Eigen::MatrixXd dense_round(const Mixing& mixing, Round round) {
+  const uint32_t nodes = mixing.graph().nodes();
+  Eigen::MatrixXd w = Eigen::MatrixXd::Zero(nodes, nodes);
+  MixingRow row;
+  for (uint32_t i = 0; i < nodes; ++i) {
+    mixing.row(NodeId{i}, round, row);
+    w(i, i) = static_cast<double>(row.self);
+    for (const Neighbor& n : row.neighbors) w(i, index_of(n.peer)) = static_cast<double>(n.weight);
+  }
+  return w;
+}
+
+// Second largest |eigenvalue| of a matrix with W 1 = 1 or 1^T W = 1^T: one side is enough to take
+// the eigenvalue 1 out and leave the others (Brauer).
+double dense_zeta(const Eigen::MatrixXd& w, Stochastic sums) {
+  Eigen::MatrixXd rest = sums == Stochastic::kColumns ? Eigen::MatrixXd(w.transpose()) : w;
+  rest.rowwise() -= Eigen::RowVectorXd(rest.colwise().mean());
+  if (rest == rest.transpose()) {
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(rest, Eigen::EigenvaluesOnly);
+    return solver.eigenvalues().cwiseAbs().maxCoeff();
+  }
+  return Eigen::EigenSolver<Eigen::MatrixXd>(rest, false).eigenvalues().cwiseAbs().maxCoeff();
+}
+
+// Rows that sum to 1 and have the eigenvalues of W: W^T where only the columns of W sum to 1.
+SparseRows rows_of(const Mixing& mixing) {
+  SparseRows rows = off_diagonal(mixing);
+  return mixing.stochastic() == Stochastic::kColumns ? transposed(rows) : rows;
+}
+
 Spectrum symmetric_spectrum(const SparseRows& rows) {
   const LaplacianEnds ends = laplacian_ends(rows);
   Spectrum result;
@@ -163,12 +179,32 @@ Spectrum directed_spectrum(const SparseRows& rows) {
 
 Spectrum spectrum(const Mixing& mixing) {
   if (mixing.graph().nodes() == 1) return {.zeta = 0, .spectral_gap = 1, .lambda_min = 1};
-  const SparseRows rows = off_diagonal(mixing);
+  const SparseRows rows = rows_of(mixing);
   return symmetric(rows) ? symmetric_spectrum(rows) : directed_spectrum(rows);
 }
 
+RoundSpectrum round_spectrum(const Mixing& mixing) {
+  const uint32_t nodes = mixing.graph().nodes();
+  RoundSpectrum result;
+  result.rounds = rounds_shown(mixing.graph());
+  if (std::pow(nodes, 3) * static_cast<double>(result.rounds) > 0x1p31) {
+    throw OperatorError("this graph changes from round to round, and " + std::to_string(nodes) +
+                        " nodes are too many to see how its " + std::to_string(result.rounds) +
+                        " rounds mix together; take " + std::to_string(nodes / 2) +
+                        " nodes or fewer");
+  }
+  Eigen::MatrixXd product = Eigen::MatrixXd::Identity(nodes, nodes);
+  for (Round round = 0; round < result.rounds; ++round) {
+    const Eigen::MatrixXd w = dense_round(mixing, round);
+    result.zeta.push_back(dense_zeta(w, mixing.stochastic()));
+    product = w * product;
+  }
+  result.zeta_product = dense_zeta(product, mixing.stochastic());
+  return result;
+}
+
 std::vector<std::complex<double>> eigenvalues(const Mixing& mixing) {
-  return dense_eigenvalues(off_diagonal(mixing));
+  return dense_eigenvalues(rows_of(mixing));
 }
 
 }  // namespace kith

@@ -228,6 +228,10 @@ def wrong_input():
             refused("missing data", [command, path, "-n", "2", "--set", "model.kind=\"softmax\"",
                                      "--set", "data.source=\"/nonexistent.csv\""])
         refused("a graph that does not exist", ["topology", "rign", "-n", "8"], "ring")
+        refused("a budget of nothing", ["topology", "ring", "-n", "8", "--budget", "0"], "0.5")
+        refused("a tolerance of all", ["topology", "ring", "-n", "8", "--tolerance", "1"], "0.001")
+        refused("a drawing nowhere",
+                ["topology", "ring", "-n", "8", "--svg", "/nonexistent/x.svg"], "/nonexistent")
 
 
 def nobody_there():

@@ -1,7 +1,9 @@
 // What `kith topology` prints.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <numbers>
 
 #include "tests/unit/topology_cases.h"
 #include "topology/properties.h"
@@ -57,16 +59,75 @@ TEST(Properties, LargeDiameterIsALowerBoundAndSaysSo) {
 
 // zeta^t <= 1/1000 for the first time: ring of 8 with zeta .804738 needs ln 1000 / .21724 = 31.8.
 TEST(Properties, RoundsToShrinkTheDisagreement) {
-  EXPECT_EQ(properties_of(make_graph("ring", 8)).rounds_to_thousandth, 32u);
-  EXPECT_EQ(properties_of(make_graph("complete", 8)).rounds_to_thousandth, 1u);
-  EXPECT_EQ(rounds_to_thousandth(0), 1u);
-  EXPECT_EQ(rounds_to_thousandth(0.5), 10u);
-  EXPECT_EQ(rounds_to_thousandth(1), std::nullopt);
-  for (const double zeta : {0.01, 0.3, 0.9, 0.999, 0.9999999}) {
-    const auto rounds = static_cast<double>(rounds_to_thousandth(zeta).value());
-    EXPECT_LE(rounds * std::log(zeta), std::log(1e-3) + 1e-9) << zeta;
-    EXPECT_GT((rounds - 1) * std::log(zeta), std::log(1e-3) - 1e-9) << zeta;
+  EXPECT_EQ(properties_of(make_graph("ring", 8)).rounds_to_tolerance, 32u);
+  EXPECT_EQ(properties_of(make_graph("complete", 8)).rounds_to_tolerance, 1u);
+  EXPECT_EQ(rounds_to_tolerance(0, 1e-3), 1u);
+  EXPECT_EQ(rounds_to_tolerance(0.5, 1e-3), 10u);
+  EXPECT_EQ(rounds_to_tolerance(0.5, 0.25), 2u);
+  EXPECT_EQ(rounds_to_tolerance(0.5, 0.9), 1u);
+  EXPECT_EQ(rounds_to_tolerance(1, 1e-3), std::nullopt);
+  for (const double tolerance : {1e-9, 1e-3, 0.1, 0.9}) {
+    for (const double zeta : {0.01, 0.3, 0.9, 0.999, 0.9999999}) {
+      const auto rounds = static_cast<double>(rounds_to_tolerance(zeta, tolerance).value());
+      EXPECT_LE(rounds * std::log(zeta), std::log(tolerance) + 1e-9) << zeta;
+      EXPECT_GT((rounds - 1) * std::log(zeta), std::log(tolerance) - 1e-9) << zeta;
+    }
   }
+}
+
+TEST(Properties, RefusesATolerance) {
+  const auto mixing = make_mixing("metropolis", make_graph("ring", 8));
+  for (const double tolerance : {0.0, 1.0, -1.0, 2.0, std::nan("")}) {
+    EXPECT_NE(refusal([&] { topology_properties(*mixing, tolerance); }).find("0.001"),
+              std::string::npos);
+  }
+}
+
+TEST(Properties, CountsMatchings) {
+  EXPECT_EQ(properties_of(make_graph("ring", 8)).matchings, (std::vector<size_t>{4, 4}));
+  EXPECT_EQ(properties_of(make_graph("star", 4)).matchings, (std::vector<size_t>{1, 1, 1}));
+  EXPECT_EQ(properties_of(make_graph("static-exponential", 8)).matchings, std::nullopt);
+}
+
+// One peer at distance 2^(t mod L), L = ceil(log2 N), every round.
+class OnePeer final : public Graph {
+ public:
+  explicit OnePeer(uint32_t nodes) : nodes_(nodes) {}
+  uint32_t nodes() const override { return nodes_; }
+  bool undirected() const override { return false; }
+  Round period() const override { return std::bit_width(nodes_ - 1); }
+  void in(NodeId node, Round round, std::vector<NodeId>& out) const override {
+    out = {NodeId{(index_of(node) + nodes_ - hop(round)) % nodes_}};
+  }
+  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
+    out = {NodeId{(index_of(node) + hop(round)) % nodes_}};
+  }
+
+ private:
+  uint32_t hop(Round round) const { return 1u << round % period(); }
+  uint32_t nodes_;
+};
+
+// ALGORITHMS 2D, one-peer exponential: over log2 N rounds exactly J where N is a power of 2, else
+// .217 is left at N = 6 and .209 at N = 12. A round alone: (1 + w) / 2 over the N-th roots of 1.
+TEST(Properties, OfAGraphThatChangesRunOverItsPeriod) {
+  for (const uint32_t nodes : {4u, 8u, 16u, 64u}) {
+    const TopologyProperties found = properties_of(std::make_shared<OnePeer>(nodes));
+    ASSERT_TRUE(found.changing);
+    EXPECT_EQ(found.changing->zeta.size(), found.changing->rounds);
+    EXPECT_NEAR(found.changing->zeta_product, 0, 1e-9);
+    EXPECT_EQ(found.rounds_to_tolerance, std::bit_width(nodes - 1));
+    EXPECT_NEAR(found.changing->zeta[0], std::cos(std::numbers::pi / nodes), 1e-7);
+    EXPECT_NEAR(found.changing->zeta.back(), 1, 1e-7);  // pairs: the round is not connected
+  }
+  const TopologyProperties six = properties_of(std::make_shared<OnePeer>(6));
+  EXPECT_NEAR(six.changing->zeta_product, 0.217, 5e-4);
+  EXPECT_NEAR(six.spectrum.zeta, std::cbrt(six.changing->zeta_product), 1e-12);
+  EXPECT_EQ(six.rounds_to_tolerance, 3u * 5);  // .217^4 = .0022, .217^5 = .0005
+  EXPECT_NEAR(properties_of(std::make_shared<OnePeer>(12)).changing->zeta_product, 0.209, 5e-4);
+  EXPECT_EQ(properties_of(make_graph("ring", 8)).changing, std::nullopt);
+  EXPECT_NE(refusal([] { properties_of(std::make_shared<OnePeer>(4096)); }).find("changes"),
+            std::string::npos);
 }
 
 // Two pairs that never meet, and an arc of no return.
