@@ -163,7 +163,7 @@ void Node::send(Send&& effect) {
                   .sequence = 0,
                   .payload = std::move(effect.payload)};
   edges_.sent(message);
-  if (message.payload) {
+  if (message.payload || effect.values != 0) {
     const size_t values = effect.values != 0 ? effect.values : state_.dimension;
     counters_.uncompressed_bytes_sent += values * sizeof(float);
     if (ledger_) {
