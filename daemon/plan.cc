@@ -95,7 +95,10 @@ void Plan::measure_coding(CodecMeter& meter) {
 }
 
 size_t Plan::repair_depth() const {
-  return graph->undirected() ? limits::kRepairUndirected : limits::kRepairDirected;
+  const size_t depth = graph->undirected() ? limits::kRepairUndirected : limits::kRepairDirected;
+  const Round late =
+      algorithm->rounds_late != nullptr ? algorithm->rounds_late(job.algorithm.options) : 0;
+  return depth * (1 + late);
 }
 
 SharedBuffer initial_parameters(const Job& job, const Model& model, Pool& pool) {
