@@ -199,7 +199,7 @@ void Node::heard(const Message& message) {
     case kLast:
       if (edges_.lost(peer, message.sequence)) tell(peer, kResend, edges_.contiguous(peer));
       return;
-    case kResend: return send_again(peer, message.sequence);
+    case kResend: edges_.asked_well(peer); return send_again(peer, message.sequence);
     case kGone: return edges_.skip(peer, message.sequence);
     default: return;
   }

@@ -68,6 +68,9 @@ class EdgeTable {
   // that is lost, and must be asked for.
   bool lost(NodeId peer, uint64_t last_sent);
 
+  // After its answer: `peer` itself had lost something, so that a question was well asked.
+  void asked_well(NodeId peer);
+
   // Some of what `peer` has sent up to this number has not come.
   bool behind(NodeId peer, uint64_t number) const { return number > contiguous(peer); }
 

@@ -12,25 +12,28 @@
 //   j is bound   it has offered a = x_j of before, and half of that is promised away. Think of each
 //                model as the mean of two halves. An exchange of free nodes is a swap of one half
 //                each; a bound node has one half out (a) and one at home (v = 2 x_j - a), and
-//                brings the one that it has at home to the mean of it and what is offered: d = (u -
-//                v) / 4.
+//                brings the one that it has at home to the mean of it and what is offered:
+//                d = (u - v) / 4.
 // Every model stays the mean of two halves, and halves are only swapped, averaged or moved by
 // steps: whoever meets whom how often and how late, no exchange lets the sum of the squared
 // distances of the halves to their mean grow. (With d = (u - x_j) / 2 always, two nodes that offer
 // each other their models at once would merely swap them, and a node that answers many while it is
 // bound would be thrown beyond all of them.)
 //
-// The order of messages on an edge. An offer says how many offers of its receiver have been
-// answered. Where one of these answers is still on its way the offer waits for it: it has been
-// sent, so it comes. And while a node is bound to j it answers one offer of j, which may have
-// crossed its own; the next one waits until j, which is bound or not at liberty to answer, has done
-// so. Hence all that is missing on a directed edge is among the last two messages that were sent
-// along it: an answer and the offer or the last word after it, or an offer and the answer that
-// crossed another. So many Node keeps. A lost offer is brought back by the question of the one who
-// waits for its answer, a lost answer likewise.
+// The order of messages on an edge. Two offers of an edge wait for something else:
+//   - One says how many offers of its receiver have been answered. Where such an answer is still on
+//     its way the offer waits for it: it has been sent, so it comes.
+//   - While i is bound to j it answers one offer of j, which may have crossed its own. The next one
+//     waits for j's answer, and that waits for nothing: the offer of i is the first that j gets of
+//     it since, and says that all answers of i have been seen or are on their way.
+// Hence all that may be missing on a directed edge is among the last two messages that were sent
+// along it: an answer and, after it, an offer or the last word; or an offer and the answer that
+// crossed another. So many Node keeps. What is lost of them is brought back by the one who waits
+// for an answer, whose question tells of its own offer as well.
 //
-// The end. A node that has done its rounds tells its neighbours, answers go on saying so, and it is
-// finished when all of them have told.
+// The end. A node that has done its rounds tells its neighbours, and its answers go on saying so;
+// it answers until all of them have told. So a run is as long as its slowest node takes, whose
+// exchanges then are with models that move no more by themselves.
 #pragma once
 
 #include <memory>
