@@ -300,11 +300,14 @@ int Run::conclude(const Replies& replies) {
     vectors.push_back((*parameters)[i]);
     outcomes.push_back(outcome_of(replies[i], vectors[i]));
   }
+  Measures measures = replies[0].measures;
+  for (size_t i = 1; !algorithm_info(job_.algorithm.kind).central && i < replies.size(); ++i) {
+    measures.add(replies[i].measures);
+  }
   const Training& training = evaluator_->training();
-  RunResult result =
-      summarise(job_, *training.model, training.test.get(), outcomes,
-                {training_seconds(replies), std::nullopt, diverged, replies[0].measures},
-                std::thread::hardware_concurrency());
+  RunResult result = summarise(job_, *training.model, training.test.get(), outcomes,
+                               {training_seconds(replies), std::nullopt, diverged, measures},
+                               std::thread::hardware_concurrency());
   if (choice_) result.codec_choice = *choice_;
   save(result, vectors);
   const std::string text =

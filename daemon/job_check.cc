@@ -165,8 +165,9 @@ void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
   const bool remembers = job.memory.kind != MemoryKind::kNone;
   setting.coded = job.codec != "identity" || job.layers.any() ||
                   (remembers && job.memory.kind != MemoryKind::kErrorFeedback);
+  setting.lossy = !lossless(job);
   setting.down = down;
-  setting.error_feedback = job.memory.kind == MemoryKind::kErrorFeedback && !lossless(job);
+  setting.error_feedback = job.memory.kind == MemoryKind::kErrorFeedback && setting.lossy;
   if (job.model.kind == "quadratic") {
     const double steepest = std::ranges::max(job.model.options.numbers("curvature"));
     setting.step_times_curvature =

@@ -54,6 +54,7 @@ ClusterTiming JobTiming::cluster(uint32_t nodes) const {
     cluster.round_trip.push_back(i == 0 ? 0 : 2 * seconds(link.latency));
   }
   cluster.draw_per_round = per == DelaySpec::Per::kRound;
+  cluster.latency = seconds(link.latency);
   return cluster;
 }
 

@@ -39,7 +39,8 @@ struct JobTiming {
   std::shared_ptr<const Delay> compute_of(NodeId node) const;
   ComputeDelays delays_of(NodeId node, uint64_t seed) const;
 
-  // As theory/runtime.h describes a cluster with a hub. Jitter, bandwidth and loss are not in it.
+  // As theory/runtime.h describes a cluster with a hub, but for the graph. Jitter, bandwidth and
+  // loss are not in it.
   ClusterTiming cluster(uint32_t nodes) const;
 };
 

@@ -13,7 +13,9 @@ namespace {
 constexpr TimerId kWatchTimer = 0xffffffff;
 
 // What nodes say to each other on losses (protocol/edge.h), with a number each.
-constexpr uint16_t kQuestion = kFirstNodeKind;    // receiver: what is the last that you have sent?
+// Receiver: what is the last that you have sent? Mine was this: who waits for an answer may do so
+// because the question that it asked in a message of its own is lost.
+constexpr uint16_t kQuestion = kFirstNodeKind;
 constexpr uint16_t kLast = kFirstNodeKind + 1;    // sender: this, and I am alive
 constexpr uint16_t kResend = kFirstNodeKind + 2;  // receiver: what came after this is lost
 // Sender: what you miss up to this I have no more. Algorithms whose messages must all arrive never
@@ -161,7 +163,7 @@ void Node::send(Send&& effect) {
                   .sequence = 0,
                   .payload = std::move(effect.payload)};
   edges_.sent(message);
-  if (message.payload) {
+  if (message.payload || effect.values != 0) {
     const size_t values = effect.values != 0 ? effect.values : state_.dimension;
     counters_.uncompressed_bytes_sent += values * sizeof(float);
     if (ledger_) {
@@ -190,11 +192,14 @@ void Node::heard(const Message& message) {
   const NodeId peer = message.from;
   edges_.heard(peer, state_.now);
   switch (message.kind) {
-    case kQuestion: return tell(peer, kLast, edges_.last_sent(peer));
+    case kQuestion:
+      tell(peer, kLast, edges_.last_sent(peer));
+      if (edges_.behind(peer, message.sequence)) tell(peer, kResend, edges_.contiguous(peer));
+      return;
     case kLast:
       if (edges_.lost(peer, message.sequence)) tell(peer, kResend, edges_.contiguous(peer));
       return;
-    case kResend: return send_again(peer, message.sequence);
+    case kResend: edges_.asked_well(peer); return send_again(peer, message.sequence);
     case kGone: return edges_.skip(peer, message.sequence);
     default: return;
   }
@@ -230,7 +235,7 @@ void Node::watch() {
     const EdgeTable::Question question = edges_.question(peer, last_computed_, state_.now);
     if (question.ask) {
       ++counters_.repairs_requested;
-      tell(peer, kQuestion, 0);
+      tell(peer, kQuestion, edges_.last_sent(peer));
     }
     if (question.silence > Duration::zero()) body_.peer_silent(state_.self, peer, question.silence);
     again = std::min(again, question.again);

@@ -96,9 +96,14 @@ void Plan::measure_coding(CodecMeter& meter) {
 }
 
 size_t Plan::repair_depth() const {
-  if (graph->undirected()) return limits::kRepairUndirected;
-  if (graph->period() != 1) return limits::kRepairDirected;
-  return std::max<size_t>(limits::kRepairDirected, longest_return(*graph) + 1);
+  const Round late =
+      algorithm->rounds_late != nullptr ? algorithm->rounds_late(job.algorithm.options) : 0;
+  size_t depth = limits::kRepairUndirected;
+  if (!graph->undirected()) depth = limits::kRepairDirected;
+  if (!graph->undirected() && graph->period() == 1) {
+    depth = std::max<size_t>(depth, longest_return(*graph) + 1);
+  }
+  return depth * (1 + late);
 }
 
 SharedBuffer initial_parameters(const Job& job, const Model& model, Pool& pool) {

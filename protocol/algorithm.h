@@ -103,6 +103,7 @@ struct Setting {
   bool error_feedback = false;  // codec.memory, around a codec that loses something
   bool down = false;            // what a hub tells its nodes is coded
   bool coded = false;           // by anything but identity
+  bool lossy = false;           // by a codec that loses something
   size_t parameters = 0;        // of the model; 0 = not known yet
   std::string codec = {};       // codec.kind
 };
@@ -144,6 +145,9 @@ struct AlgorithmInfo {
   // Passes of a node over its own rows that a round takes, on average, where it is these that are
   // counted; null or 0 = batches_per_round says it.
   double (*passes_per_round)(const Options& options, uint32_t nodes) = nullptr;
+  // Rounds after which a message is waited for; null = 0, in its own. Senders lead by as many more,
+  // and must keep what they have sent for as long.
+  Round (*rounds_late)(const Options& options) = nullptr;
 };
 
 std::vector<const AlgorithmInfo*> all_algorithms();

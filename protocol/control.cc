@@ -115,6 +115,9 @@ void fields(A& a, Ref<A, Measures> r) {
   a("applied", r.applied);
   a("staleness_sum", r.staleness_sum);
   a("late", r.late);
+  a("sent", r.sent);
+  a("spared", r.spared);
+  a("spared_bytes", r.spared_bytes);
   a("waits_for", r.waits_for);
   a("local_steps", r.local_steps);
   a("levels", r.levels);

@@ -123,6 +123,12 @@ bool EdgeTable::lost(NodeId peer, uint64_t last_sent) {
   return edge.lost;
 }
 
+// Takes back that nothing was lost, and halves patience.
+void EdgeTable::asked_well(NodeId peer) {
+  In& edge = in_.at(peer);
+  if (edge.asked > 0) edge.doubled -= std::min(edge.doubled, 2u);
+}
+
 void EdgeTable::computed_in(Duration time) {
   const auto ns = static_cast<double>(time.count());
   computing_ns_ = computing_ns_ < 0 ? ns : computing_ns_ + kGain * (ns - computing_ns_);

@@ -8,10 +8,12 @@
 // A question is answered with the number sent last. The answer takes the way of the messages, so
 // where edges keep their order a number that it tells of and that has not come is lost, and only
 // then is anything sent again: on a line so slow that patience is always too short nothing is sent
-// twice. Patience is a multiple of the node's own computing time, doubled for each time that this
-// edge was asked too early and halved for each time that asking brought a lost message. It is not
-// learnt from the gaps between messages: in a lockstep algorithm one loss lengthens everybody's
-// gaps, and patience would grow without bound (tried).
+// twice. A question tells as much of the way there, so that a node that waits for an answer brings
+// back its own lost request, of which the other side knows nothing. Patience is a multiple of the
+// node's own computing time, doubled for each time that this edge was asked too early and halved
+// for each time that asking brought a lost message. It is not learnt from the gaps between
+// messages: in a lockstep algorithm one loss lengthens everybody's gaps, and patience would grow
+// without bound (tried).
 #pragma once
 
 #include <cstdint>
@@ -65,6 +67,12 @@ class EdgeTable {
   // The answer of `peer` to a question: the highest number that it has sent. True where some of
   // that is lost, and must be asked for.
   bool lost(NodeId peer, uint64_t last_sent);
+
+  // After its answer: `peer` itself had lost something, so that a question was well asked.
+  void asked_well(NodeId peer);
+
+  // Some of what `peer` has sent up to this number has not come.
+  bool behind(NodeId peer, uint64_t number) const { return number > contiguous(peer); }
 
   // How long this node's last piece of work took.
   void computed_in(Duration time);

@@ -20,7 +20,9 @@ struct Send {
   Round round = 0;
   double scalar = 0;
   Payload payload;
-  size_t values = 0;  // floats that the payload stands for; 0 = a whole vector, p
+  // Floats that the payload stands for, or that are spared where it is empty; 0 = a whole vector,
+  // p, where there is a payload.
+  size_t values = 0;
 };
 
 // What the learner does with the gradient of each step:

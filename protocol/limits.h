@@ -33,6 +33,11 @@ inline constexpr uint64_t kRoundsAhead = 64;
 inline constexpr size_t kRepairUndirected = 2;
 inline constexpr size_t kRepairDirected = 16;
 
+// Rounds that an algorithm may let messages be late. Each lets a sender lead by as much again as it
+// does without, so that repair keeps as many times more; at three that is 64 on a directed graph,
+// the numbers that may run ahead of a missing one.
+inline constexpr uint32_t kOverlapRounds = 3;
+
 // How far the number of a message that supersedes all before it may jump: what a coordinator may
 // have sent to a node that was too slow to be sent it.
 inline constexpr uint64_t kSuperseded = 1u << 20;

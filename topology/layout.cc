@@ -215,10 +215,9 @@ Layout spring(uint32_t nodes, const Lists& lists) {
 }  // namespace
 
 std::vector<Arc> arcs_over_rounds(const Graph& graph) {
-  constexpr Round kRounds = 64;
   std::vector<Arc> arcs;
   std::vector<NodeId> peers;
-  for (Round round = 0; round < std::min(graph.period(), kRounds); ++round) {
+  for (Round round = 0; round < rounds_shown(graph); ++round) {
     for (uint32_t i = 0; i < graph.nodes(); ++i) {
       graph.out(NodeId{i}, round, peers);
       for (const NodeId peer : peers) arcs.emplace_back(i, index_of(peer));

@@ -83,6 +83,14 @@ std::string staleness_line(const Measures& measures) {
   return line("staleness", text);
 }
 
+std::string spared_line(const Measures& measures) {
+  const double all = static_cast<double>(measures.sent + measures.spared);
+  return line("spared", fmt::format("{:.1f} % of {} messages went as a header alone: {} of payload",
+                                    100 * static_cast<double>(measures.spared) / all,
+                                    count_text(measures.sent + measures.spared),
+                                    bytes_text(static_cast<double>(measures.spared_bytes))));
+}
+
 std::string heading(const RunResult& result) {
   return fmt::format("{} {} ({} parameters) on {} {}: {} rounds of {}, graph {}, messages {}\n",
                      result.diverged ? "Diverged:" : "Trained", result.model,
@@ -108,6 +116,7 @@ std::string render_summary(const RunResult& result, const std::string& folder) {
                                      "  mean squared distance of a node's model to the average");
   }
   if (result.measures && result.measures->applied > 0) text += staleness_line(*result.measures);
+  if (result.measures && result.measures->sent > 0) text += spared_line(*result.measures);
   text += time_line(result);
   if (result.round_time) text += round_time_line(*result.round_time);
   if (!result.injected.empty()) {

@@ -220,6 +220,9 @@ class Simulator final : public Body {
                             .rounds = plan_.rounds,
                             .diverged = diverged_,
                             .cancelled = cancelled_};
+    for (size_t i = 1; !plan_.algorithm->central && i < nodes_.size(); ++i) {
+      result.measures.add(nodes_[i].measures());
+    }
     for (const Node& node : nodes_) {
       result.parameters.push_back(node.state().parameters);
       result.counters.push_back(node.counters());

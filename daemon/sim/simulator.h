@@ -43,7 +43,7 @@ struct SimulationResult {
   std::vector<NodeCounters> counters;    // by NodeId
   // By NodeId; empty where there are more than kLedgers nodes.
   std::vector<std::vector<EdgeCounters>> edges;
-  Measures measures;  // of node 0
+  Measures measures;  // of the hub; of all nodes together where there is none
   Time end{};         // virtual
   uint64_t events = 0;
   Round rounds = 0;

@@ -160,7 +160,8 @@ RunResult summarise(const Job& job, const Model& model, const Dataset* test,
     result.round_time = {seconds / static_cast<double>(result.rounds),
                          predict_run_time(job, result.nodes)};
   }
-  const bool measured = timing.measures.applied > 0 || timing.measures.local_steps > 0;
+  const Measures& measures = timing.measures;
+  const bool measured = measures.applied > 0 || measures.local_steps > 0 || measures.sent > 0;
   if (measured) result.measures = timing.measures;
   if (test) add_accuracy(result, model, *test, vectors, average, threads);
   if (!model.needs_data()) {

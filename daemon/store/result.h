@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "daemon/job_codec.h"
 #include "daemon/edge_ledger.h"
 #include "daemon/job.h"
+#include "daemon/job_codec.h"
 #include "daemon/learn/dataset.h"
 #include "daemon/learn/model.h"
 #include "daemon/store/laboratory.h"
@@ -77,7 +77,7 @@ struct RunResult {
   std::optional<LaboratoryResult> laboratory;
   std::optional<RoundTime> round_time;      // where delays are simulated or injected
   std::optional<CodecChoice> codec_choice;  // where the job left it open
-  std::optional<Measures> measures;         // of the node that reports, where its algorithm has any
+  std::optional<Measures> measures;         // where its algorithm has any
   std::vector<NodeResult> per_node;
 };
 
@@ -85,7 +85,7 @@ struct RunTiming {
   double seconds = 0;
   std::optional<double> virtual_seconds;
   bool diverged = false;
-  Measures measures = {};  // of node 0
+  Measures measures = {};  // of the hub; of all nodes together where there is none
 };
 
 // More nodes than this are not all evaluated: as many, spread evenly over the ids, stand for them.

@@ -77,6 +77,11 @@ ordered_json of(const Measures& measures) {
                        {"staleness", ordered_json::array()},
                        {"late", measures.late}};
   for (size_t i = 0; i < bins; ++i) json["staleness"].push_back(measures.staleness[i]);
+  if (measures.sent > 0) {
+    json["messages_with_parameters"] = measures.sent;
+    json["messages_spared"] = measures.spared;
+    json["payload_bytes_spared"] = measures.spared_bytes;
+  }
   if (measures.waits_for > 0) json["waits_for"] = measures.waits_for;
   if (measures.local_steps > 0) json["local_steps"] = measures.local_steps;
   if (measures.levels > 0) json["levels"] = measures.levels;

@@ -18,9 +18,11 @@ std::optional<RunTime> predict_run_time(const Job& job, uint32_t nodes) {
   const bool beyond = !delays.jitter.empty() || delays.bandwidth > 0 || delays.loss > 0;
   if (algorithm.run_time == nullptr || beyond || nodes > kMostNodes) return std::nullopt;
   try {
-    return algorithm.run_time(job.algorithm.options, make_timing(delays).cluster(nodes));
+    ClusterTiming cluster = make_timing(delays).cluster(nodes);
+    cluster.graph = make_graph(job, nodes);
+    return algorithm.run_time(job.algorithm.options, cluster);
   } catch (const OperatorError&) {
-    return std::nullopt;  // the daemons that were asked have a trace that this machine has not
+    return std::nullopt;  // the daemons that were asked have a file that this machine has not
   }
 }
 

@@ -117,6 +117,7 @@ const AlgorithmInfo choco_sgd_algorithm = {
     .batches_per_round = batches_of_gossip,
     .keeps_differences = true,
     .cancels = false,
+    .run_time = gossip_run_time,
 };
 
 }  // namespace kith

@@ -102,6 +102,7 @@ const AlgorithmInfo dpsgd_algorithm = {
     },
     .batches_per_round = batches_of_gossip,
     .cancels = false,
+    .run_time = gossip_run_time,
 };
 
 }  // namespace kith

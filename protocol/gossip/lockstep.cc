@@ -14,6 +14,7 @@ constexpr uint16_t kModel = 1;
 
 Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>& out) {
   const bool begins = std::holds_alternative<Start>(event) || std::holds_alternative<Resume>(event);
+  if (std::holds_alternative<Resume>(event)) send_again(state, out);
   if (begins) begin_round(state, out);
   if (auto* received = std::get_if<Received>(&event)) {
     if (const Status status = receive(state, std::move(received->message)); !status.ok()) {
@@ -36,12 +37,13 @@ void LockstepGossip::describe(const NodeState& state, std::string& out) const {
 }
 
 void LockstepGossip::waiting_for(const NodeState& state, std::vector<NodeId>& out) const {
-  if (!over_ && adapted_) missing_senders(inbox_, state.round, row_.neighbors, out);
+  if (over_ || !adapted_ || !combines(state)) return;
+  missing_senders(inbox_, combined(state), row_.neighbors, out);
 }
 
 void LockstepGossip::begin_round(NodeState& state, std::vector<Effect>& out) {
   if (state.round == state.rounds) return finish(state, Finish::Why::kDone, out);
-  state.mixing->row(state.self, state.round, row_);
+  state.mixing->row(state.self, combined(state), row_);
   if (sends_ == Sends::kCurrent && !publish(state, state.parameters, out)) return;
   out.push_back(Compute{.ticket = state.round + 1,
                         .first_batch = state.round * local_steps_,
@@ -51,19 +53,21 @@ void LockstepGossip::begin_round(NodeState& state, std::vector<Effect>& out) {
 }
 
 Status LockstepGossip::receive(const NodeState& state, Message&& message) {
+  if (over_ && lag_ > 0) return {};  // what comes after the last round is of no use
   if (message.kind != kModel) return Reason::kMalformed;
   if (!hears(state, message)) return Reason::kUnknownPeer;
-  if (const Status status = check(*state.codec, message.payload, state.dimension, *state.pool);
-      !status.ok()) {
-    return status;
-  }
-  return inbox_.put(std::move(message), state.round);
+  if (const Status status = check_message(state, message); !status.ok()) return status;
+  return inbox_.put(std::move(message), combined(state));
+}
+
+Status LockstepGossip::check_message(const NodeState& state, const Message& message) const {
+  return check(*state.codec, message.payload, state.dimension, *state.pool);
 }
 
 // The row of W at hand serves for its own round, and for all of a graph that never changes.
 bool LockstepGossip::hears(const NodeState& state, const Message& message) {
   const Graph& graph = state.mixing->graph();
-  if (message.round == state.round || graph.period() == 1) {
+  if (message.round == combined(state) || graph.period() == 1) {
     return std::ranges::binary_search(row_.neighbors, message.from, {}, &Neighbor::peer);
   }
   graph.in(state.self, message.round, peers_);
@@ -84,25 +88,59 @@ bool LockstepGossip::publish(NodeState& state, const SharedBuffer& x, std::vecto
     finish(state, Finish::Why::kDiverged, out);
     return false;
   }
-  state.mixing->graph().out(state.self, state.round, peers_);
-  for (NodeId peer : peers_) {
-    out.push_back(Send{.to = peer, .kind = kModel, .round = state.round, .payload = own_});
+  const Sent sent{own_, scalar()};
+  send(state, state.round, sent, out);
+  if (lag_ > 0) {
+    if (sent_.size() == lag_) sent_.pop_front();
+    sent_.push_back(sent);
   }
   return true;
 }
 
+void LockstepGossip::send(const NodeState& state, Round round, const Sent& sent,
+                          std::vector<Effect>& out) {
+  state.mixing->graph().out(state.self, round, peers_);
+  for (NodeId peer : peers_) {
+    out.push_back(Send{.to = peer,
+                       .kind = kModel,
+                       .round = round,
+                       .scalar = sent.scalar,
+                       .payload = sent.wire,
+                       .values = state.dimension});
+  }
+}
+
+void LockstepGossip::send_again(const NodeState& state, std::vector<Effect>& out) {
+  for (size_t i = 0; i < sent_.size(); ++i) {
+    send(state, state.round - sent_.size() + i, sent_[i], out);
+  }
+}
+
+void LockstepGossip::persist_sent(Archive& archive) {
+  size_t kept = sent_.size();
+  archive.number("sent", kept);
+  if (kept > lag_) return archive.refuse();
+  sent_.resize(kept);
+  for (size_t i = 0; i < kept; ++i) {
+    archive.bytes("wire." + std::to_string(i), sent_[i].wire);
+    archive.number("scalar." + std::to_string(i), sent_[i].scalar);
+  }
+}
+
 bool LockstepGossip::ready(const NodeState& state) const {
-  return adapted_ && inbox_.at(state.round).size() == row_.neighbors.size();
+  if (!adapted_ || !combines(state)) return static_cast<bool>(adapted_);
+  return inbox_.at(combined(state)).size() == row_.neighbors.size();
 }
 
 void LockstepGossip::end_round(NodeState& state, std::vector<Effect>& out) {
   const Payload own = own_;
-  const std::span<const Message> messages = inbox_.at(state.round);
+  std::span<const Message> messages;
+  if (combines(state)) messages = inbox_.at(combined(state));
   for (size_t i = 0; i < messages.size(); ++i) {
     KITH_ASSERT(messages[i].from == row_.neighbors[i].peer);
   }
   state.parameters = combine(state, {row_, adapted_, own, messages});
-  inbox_.drop_through(state.round);
+  if (combines(state)) inbox_.drop_through(combined(state));
   adapted_.reset();
   out.push_back(Report{.round = state.round, .loss = loss_, .parameters = state.parameters});
   ++state.round;
@@ -123,6 +161,12 @@ OptionSpec option_gossip_steps() {
 
 double batches_of_gossip(const Options& options, uint32_t) {
   return static_cast<double>(options.integer("local_steps"));
+}
+
+std::optional<RunTime> gossip_run_time(const Options& options, const ClusterTiming& cluster) {
+  const bool ordered = options.values().contains("order");
+  return gossip_time(cluster, {.local_steps = static_cast<uint32_t>(options.integer("local_steps")),
+                               .combine_first = ordered && options.text("order") == "cta"});
 }
 
 }  // namespace kith

@@ -3,9 +3,11 @@
 // what they send and how they combine; the rest is this machine.
 //
 // Waits: for its neighbours only, so a node may be a round ahead of another for each edge between
-// them.
+// them. With a lag it combines what was sent so many rounds ago, and in its first rounds nothing:
+// messages and computing overlap, and a node may be 1 + lag rounds ahead for each edge.
 #pragma once
 
+#include <deque>
 #include <span>
 #include <vector>
 
@@ -27,19 +29,25 @@ class LockstepGossip : public Algorithm {
     kCurrent   // what the round begins with; computing and sending overlap (combine, then adapt)
   };
 
-  LockstepGossip(const char* name, Sends sends, uint32_t local_steps)
-      : name_(name), sends_(sends), local_steps_(local_steps) {}
+  LockstepGossip(const char* name, Sends sends, uint32_t local_steps, Round lag = 0)
+      : name_(name), sends_(sends), local_steps_(local_steps), lag_(lag) {}
 
   // What the round under way has brought together.
   struct Exchange {
-    const MixingRow& row;               // of W
+    const MixingRow& row;               // of W, in the round of the messages
     const SharedBuffer& adapted;        // v: where the local steps from x ended
     const Payload& own;                 // what this node sent
     std::span<const Message> messages;  // from row.neighbors, in their order; checked
   };
 
-  // The wire of `x`. False where x is not finite.
+  // The wire of `x`; left empty, neighbours get a header alone. False where x is not finite.
   virtual bool encode(NodeState& state, const SharedBuffer& x, SharedBuffer& wire) = 0;
+
+  // Message::scalar of what encode() has written.
+  virtual double scalar() const { return 0; }
+
+  // Of a message of a neighbour, before it waits for its round.
+  virtual Status check_message(const NodeState& state, const Message& message) const;
 
   // x of the next round.
   virtual SharedBuffer combine(NodeState& state, const Exchange& exchange) = 0;
@@ -47,12 +55,25 @@ class LockstepGossip : public Algorithm {
   // Appends the vectors that it keeps beside x and v.
   virtual void describe_memory(std::string& out) const = 0;
 
+  // With a lag: what is on its way between two checkpoints. It is sent again after Resume.
+  void persist_sent(Archive& archive);
+
  private:
+  struct Sent {
+    SharedBuffer wire;
+    double scalar = 0;
+  };
+
+  // The round whose messages the round under way combines; only where there is one.
+  bool combines(const NodeState& state) const { return state.round >= lag_; }
+  Round combined(const NodeState& state) const { return combines(state) ? state.round - lag_ : 0; }
   void begin_round(NodeState& state, std::vector<Effect>& out);
   Status receive(const NodeState& state, Message&& message);
   bool hears(const NodeState& state, const Message& message);
   void adapted(NodeState& state, Computed&& computed, std::vector<Effect>& out);
   bool publish(NodeState& state, const SharedBuffer& x, std::vector<Effect>& out);
+  void send(const NodeState& state, Round round, const Sent& sent, std::vector<Effect>& out);
+  void send_again(const NodeState& state, std::vector<Effect>& out);
   bool ready(const NodeState& state) const;
   void end_round(NodeState& state, std::vector<Effect>& out);
   void finish(const NodeState& state, Finish::Why why, std::vector<Effect>& out);
@@ -60,10 +81,12 @@ class LockstepGossip : public Algorithm {
   const char* name_;
   const Sends sends_;
   const uint32_t local_steps_;
-  MixingRow row_;  // of the round under way
+  const Round lag_;
+  MixingRow row_;  // of the messages that the round under way combines
   Inbox inbox_;
-  SharedBuffer adapted_;  // v of the round under way; empty while it is computed
-  SharedBuffer own_;      // what was sent in the round under way
+  std::deque<Sent> sent_;  // of the last `lag_` rounds, the oldest first
+  SharedBuffer adapted_;   // v of the round under way; empty while it is computed
+  SharedBuffer own_;       // what was sent in the round under way
   double loss_ = 0;
   bool over_ = false;
   std::vector<NodeId> peers_;  // scratch, kept for its capacity
@@ -72,5 +95,7 @@ class LockstepGossip : public Algorithm {
 // The option "local_steps", which algorithms of this family share.
 OptionSpec option_gossip_steps();
 double batches_of_gossip(const Options& options, uint32_t nodes);
+// With its "order", where there is one.
+std::optional<RunTime> gossip_run_time(const Options& options, const ClusterTiming& cluster);
 
 }  // namespace kith

@@ -1,4 +1,5 @@
-// Expected wall-clock time of one round of every coordinator algorithm (ALGORITHMS 2A, 2B, 3).
+// Expected wall-clock time of one round of the algorithms over a hub or a graph (ALGORITHMS 2A, 2B,
+// 2D, 3).
 //
 // The model. N workers; node 0 is the hub and a worker as well, with a round trip of 0. Worker i
 // computes one mini-batch in an independent draw X_i of its law, then communicates for the constant
@@ -26,14 +27,25 @@
 //                  round before is there. Streaming DiLoCo waits for it after the first `behind` of
 //                  its tau steps and takes the others after that; behind = tau is overlap, 0 is
 //                  local SGD. With draw_per_round each of the two parts has a draw.
+//
+// Over a graph there is no hub; a message takes the latency along each edge.
+//
+//   gossip         a node ends a round when its own steps are done and the messages of all that it
+//                  hears from are there: no barrier beyond them. Messages are sent after the steps
+//                  or, combine first, before them; with a lag those of some rounds ago will do.
+//   pairwise       (AD-PSGD, SwarmSGD) tau steps, then one exchange with a node that answers at
+//                  once: D_i is two latencies. Nobody waits for anybody; with overlap the next
+//                  steps are under way meanwhile.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "protocol/theory/delay.h"
+#include "topology/graph.h"
 
 namespace kith {
 
@@ -41,6 +53,16 @@ struct ClusterTiming {
   std::vector<std::shared_ptr<const Delay>> compute;  // by node: one batch, s; share equal laws
   std::vector<double> round_trip;                     // by node: D_i, s, >= 0
   bool draw_per_round = false;  // one draw for all local steps of a round, instead of one a step
+  // Of algorithms over a graph; null = none known.
+  std::shared_ptr<const Graph> graph = {};
+  double latency = 0;  // of a message along an edge, one way, s
+};
+
+// What a round of gossip in lockstep is made of.
+struct GossipTiming {
+  uint32_t local_steps = 1;
+  Round lag = 0;               // rounds that a message may be late
+  bool combine_first = false;  // messages leave before the local steps
 };
 
 enum class Method : uint8_t {
@@ -54,8 +76,9 @@ enum class Method : uint8_t {
 
 const char* method_name(Method method);
 
-// A round is what the algorithm repeats: one update of the hub; for stale-synchronous and
-// asynchronous elastic averaging one contribution of each worker on the average.
+// A round is what the algorithm repeats: one update of the hub; for stale-synchronous, asynchronous
+// elastic averaging and pairwise gossip one contribution of each worker on the average; for gossip
+// in lockstep a round of all.
 struct RunTime {
   double seconds_per_round = 0;
   double low = 0;             // proven bounds; both are the value where it is exact,
@@ -84,6 +107,11 @@ RunTime local_sgd_time(const ClusterTiming& cluster, uint32_t tau);
 RunTime elastic_async_time(const ClusterTiming& cluster, uint32_t tau);
 RunTime overlap_time(const ClusterTiming& cluster, uint32_t tau);
 RunTime overlap_time(const ClusterTiming& cluster, uint32_t tau, uint32_t behind);  // 0 .. tau
+
+// Nothing where the cluster has no graph.
+std::optional<RunTime> gossip_time(const ClusterTiming& cluster, const GossipTiming& gossip);
+// While all nodes are at work; `high` is the pace of the slowest, who ends last.
+RunTime pairwise_time(const ClusterTiming& cluster, uint32_t tau, bool overlap);
 
 // Mean staleness of an applied gradient, in updates, in the long run: for every law of X.
 double k_async_staleness(uint32_t nodes, uint32_t k);        // N/K - 1

@@ -134,6 +134,13 @@ def losses():
     simulated = result_of("simulate", sets, nodes=4)
     check("jitter and losses change no bit",
           real["parameters_hash"] == simulated["parameters_hash"])
+    pairs = sets + ['algorithm.kind="ad-psgd"', 'topology.graph="ring"', "stop.rounds=30"]
+    for more in ([], ["algorithm.overlap=true"]):
+        real = result_of("run", pairs + more, nodes=5)
+        resent = sum(node["messages_resent"] for node in real["per_node"])
+        done = [node["rounds"] for node in real["per_node"]]
+        check(f"nobody waits for ever where an exchange is lost: {resent} resent",
+              resent > 0 and done == [30] * 5, str(done))
     with Daemon() as a, Daemon() as b:
         job = JOB.replace("inject", "loss = 0.2\ninject").replace("0.03", "0.002")
         start_all([a, b], job + '[algorithm]\nkind = "sync"\n')

@@ -50,6 +50,12 @@ ALGORITHMS = {"dpsgd": ["algorithm.kind=\"dpsgd\"", "topology.graph=\"ring\""],
               "dpsgd cta": ["algorithm.kind=\"dpsgd\"", "algorithm.order=\"cta\"",
                             "topology.graph=\"static-exponential\""],
               "choco-sgd": ["algorithm.kind=\"choco-sgd\"", "topology.graph=\"ring\""],
+              "sgp": ["algorithm.kind=\"sgp\"", "topology.graph=\"static-exponential\""],
+              "sgp on a star": ["algorithm.kind=\"sgp\"", "topology.graph=\"star\""],
+              "osgp": ["algorithm.kind=\"osgp\"", "algorithm.overlap=2",
+                       "topology.graph=\"ring\""],
+              "eventgrad": ["algorithm.kind=\"eventgrad\"", "algorithm.warm_up=0",
+                            "algorithm.horizon=0.95", "topology.graph=\"ring\""],
               "sync": ["algorithm.kind=\"sync\"", "topology.graph=\"star\""],
               "powersgd": ["algorithm.kind=\"powersgd\"", "topology.graph=\"star\""]}
 

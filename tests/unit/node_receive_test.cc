@@ -188,6 +188,27 @@ TEST(NodeReceive, WhatIsLostIsSentAgain) {
   EXPECT_EQ(w.node.counters().messages_resent, 1u);
 }
 
+// Who asks tells what it has sent itself: it may wait for the answer to a request that was lost.
+TEST(NodeReceive, AQuestionTellsOfWhatItsAskerHasLost) {
+  Waiting w;
+  const auto asked = [&w](uint64_t last_of_asker) {
+    Message message = w.message(0);
+    message.kind = kFirstNodeKind;
+    message.sequence = last_of_asker;
+    message.payload = {};
+    w.body.sent.clear();
+    w.receive(std::move(message));
+  };
+  asked(1);
+  ASSERT_EQ(w.body.sent.size(), 2u);
+  EXPECT_EQ(w.body.sent[0].kind, kFirstNodeKind + 1);
+  EXPECT_EQ(w.body.sent[1].kind, kFirstNodeKind + 2);
+  EXPECT_EQ(w.body.sent[1].sequence, 0u);
+  w.receive(w.message(1));
+  asked(1);
+  EXPECT_EQ(w.body.sent.size(), 1u) << "all has come";
+}
+
 // The answer to a question of this node: it asks for what has not come, and for nothing else.
 TEST(NodeReceive, OnlyWhatIsLostIsAskedForAgain) {
   Waiting w;

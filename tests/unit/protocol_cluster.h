@@ -18,17 +18,20 @@ class Cluster {
  public:
   using Make = std::unique_ptr<Algorithm> (*)(const NodeState&);
 
-  Cluster(uint32_t nodes, const std::string& codec, Make make, MemorySpec memory = {})
+  // `mixing`, where there is one, outlives the cluster.
+  Cluster(uint32_t nodes, const std::string& codec, Make make, MemorySpec memory = {},
+          const Mixing* mixing = nullptr, Round rounds = 100)
       : codec_(make_codec(codec)) {
     const SharedBuffer start = vector(0);
     for (uint32_t i = 0; i < nodes; ++i) {
       states_.push_back({.self = NodeId{i},
                          .nodes = nodes,
                          .seed = 5,
-                         .rounds = 100,
+                         .rounds = rounds,
                          .total_batches = 100,
                          .dimension = kDimension,
                          .rows = 10 + i,
+                         .mixing = mixing,
                          .codec = codec_.get(),
                          .memory = memory,
                          .optimizer = &optimizer_,
@@ -76,6 +79,14 @@ class Cluster {
     algorithms_[node]->persist(archive);
     return archive.vectors.at(name);
   }
+
+  // Numbers that the algorithm persists, and the bits of the first.
+  std::vector<uint64_t> words(uint32_t node, const std::string& name) {
+    Archive archive(Archive::Direction::kWrite, kDimension, pool_);
+    algorithms_[node]->persist(archive);
+    return archive.words.at(name);
+  }
+  uint64_t word(uint32_t node, const std::string& name) { return words(node, name)[0]; }
 
  private:
   std::unique_ptr<Codec> codec_;

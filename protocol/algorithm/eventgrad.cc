@@ -1,0 +1,222 @@
+// Event-triggered SGD (EventGraD: Ghosh, Aquino, Gupta 2022): D-PSGD whose nodes send their model
+// only when it has moved far enough from what they have sent last; till then a header alone.
+//
+//   a_i = the vector of this round, as in D-PSGD: T(x_i) (atc) or x_i (cta)
+//   sent where |a_i - h_i| >= threshold:  h_i = a_i, which all its neighbours hold
+//   x_i+ = w_ii a_i + sum_{j != i} w_ij h_j       (atc; cta: + T(x_i) - x_i)
+// where all h begin as x_0. The threshold is a constant, or follows how fast the model moves:
+//   threshold <- horizon * threshold                                        every round
+//   threshold <- mean of |a_i - h_i| / rounds since the last event          at an event, over two
+// so that with a horizon below 1 whoever has been silent for long speaks up. In the first `warm_up`
+// rounds all is sent. A horizon or threshold of 0 is D-PSGD, bit for bit.
+//
+// The paper watches each tensor by itself, and the difference of norms in place of the norm of the
+// difference, which lets a vector turn unseen. With h_i in the place of a_i in the sum the average
+// would be moved by steps alone; but then nodes that hear nothing new go on in the same direction,
+// and with an adaptive threshold, which grows with their pace, they part for good (tried).
+//
+// Keeps: x, v, h_i, and the last message of each neighbour. Sends: one vector or one header to
+// every neighbour, once a round. Waits: for its neighbours. Needs: W doubly stochastic, the same in
+// every round; a codec that loses nothing. Invariants: |a_i - h_i| < threshold past the first
+// rounds, so that neighbours move the average of x by less than sum_i (1 - w_ii) threshold_i / N a
+// round; the rest is the steps'. Measures: messages sent and spared, and the bytes that those would
+// have been.
+#include <cmath>
+#include <cstdio>
+
+#include "protocol/compressor.h"
+#include "protocol/describe.h"
+#include "protocol/gossip/lockstep.h"
+#include "protocol/gossip/lossless.h"
+#include "protocol/kernels.h"
+#include "protocol/weighted_sum.h"
+
+namespace kith {
+
+namespace {
+
+// When to send.
+class Trigger {
+ public:
+  explicit Trigger(const Options& options)
+      : constant_(options.number("threshold")),
+        horizon_(options.number("horizon")),
+        warm_up_(static_cast<Round>(options.integer("warm_up"))),
+        threshold_(constant_) {}
+
+  // Once a round. `moved`: |a - h|.
+  bool fires(double moved, Round round) {
+    if (constant_ == 0) threshold_ *= horizon_;
+    return round < warm_up_ || moved >= threshold_;
+  }
+
+  void fired(double moved, Round round) {
+    const double pace = moved / static_cast<double>(round + 1 - next_);
+    if (constant_ == 0) threshold_ = (last_pace_ + pace) / 2;
+    last_pace_ = pace;
+    next_ = round + 1;
+  }
+
+  double threshold() const { return threshold_; }
+
+  void persist(Archive& archive) {
+    archive.number("threshold", threshold_);
+    archive.number("last_pace", last_pace_);
+    archive.number("next", next_);
+  }
+
+ private:
+  const double constant_;  // 0 = adaptive
+  const double horizon_;   // what is left of an adaptive threshold after a round
+  const Round warm_up_;
+  double threshold_;
+  double last_pace_ = 0;  // of the event before
+  Round next_ = 0;        // one beyond the round of the last event
+};
+
+class EventGrad final : public LockstepGossip {
+ public:
+  EventGrad(const NodeState& state, const Options& options)
+      : LockstepGossip("eventgrad",
+                       options.text("order") == "atc" ? Sends::kAdapted : Sends::kCurrent,
+                       static_cast<uint32_t>(options.integer("local_steps"))),
+        adapt_first_(options.text("order") == "atc"),
+        trigger_(options),
+        compressor_(*state.codec, {}),
+        initial_(state.parameters),
+        own_(state.parameters),
+        pool_(state.pool) {
+    MixingRow row;
+    state.mixing->row(state.self, 0, row);
+    copies_.resize(row.neighbors.size());
+  }
+
+  const Measures* measures() const override { return &measures_; }
+
+  void persist(Archive& archive) override {
+    archive.part("trigger", trigger_);
+    archive.part("measures", measures_);
+    archive.vector("initial", initial_);
+    archive.vector("own", own_);
+    archive.number("last_bytes", last_bytes_);
+    for (size_t i = 0; i < copies_.size(); ++i) {
+      SharedBuffer wire = copies_[i].contiguous(*pool_);
+      archive.bytes("copy." + std::to_string(i), wire);
+      copies_[i] = wire;
+    }
+    if (!initial_ || !own_) archive.refuse();
+  }
+
+ private:
+  bool encode(NodeState& state, const SharedBuffer& a, SharedBuffer& wire) override {
+    const size_t hearers = copies_.size();
+    const double moved = std::sqrt(kernels::squared_distance(a.floats(), own_.floats()));
+    if (!trigger_.fires(moved, state.round)) {
+      wire.reset();
+      measures_.spared += hearers;
+      measures_.spared_bytes += hearers * last_bytes_;
+      return std::isfinite(moved);
+    }
+    Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
+    if (!compressor_.encode(a, 1.0f, rng, *state.pool, wire).ok()) return false;
+    trigger_.fired(moved, state.round);
+    own_ = a;
+    last_bytes_ = wire.size();
+    measures_.sent += hearers;
+    return true;
+  }
+
+  Status check_message(const NodeState& state, const Message& message) const override {
+    if (message.payload.size() == 0) return {};
+    return LockstepGossip::check_message(state, message);
+  }
+
+  SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
+    for (size_t i = 0; i < exchange.messages.size(); ++i) {
+      if (exchange.messages[i].payload) copies_[i] = exchange.messages[i].payload;
+    }
+    collect_terms(state, exchange);
+    Buffer next = state.pool->acquire_floats(state.dimension);
+    weighted_sum(*state.codec, terms_, next.floats(), *state.pool);
+    return std::move(next).freeze();
+  }
+
+  void describe_memory(std::string& out) const override {
+    describe_vector("h", own_, out);
+    char text[40];
+    std::snprintf(text, sizeof text, " threshold=%.6g", trigger_.threshold());
+    out += text;
+  }
+
+  // As D-PSGD adds them.
+  void collect_terms(const NodeState& state, const Exchange& exchange) {
+    const float leaves = 1.0f - exchange.row.self;
+    terms_.clear();
+    if (adapt_first_) {
+      terms_.push_back({1.0f - leaves, exchange.adapted.floats()});
+    } else {
+      terms_.push_back({-leaves, state.parameters.floats()});
+      terms_.push_back({1.0f, exchange.adapted.floats()});
+    }
+    for (size_t i = 0; i < copies_.size(); ++i) {
+      const Neighbor& neighbor = exchange.row.neighbors[i];
+      Term term{.scale = neighbor.weight, .from = neighbor.peer};
+      if (copies_[i]) {
+        term.payload = &copies_[i];
+      } else {
+        term.values = initial_.floats();
+      }
+      terms_.push_back(term);
+    }
+  }
+
+  const bool adapt_first_;
+  Trigger trigger_;
+  Compressor compressor_;
+  SharedBuffer initial_;         // x_0: h of those who have not sent yet
+  SharedBuffer own_;             // h_i
+  std::vector<Payload> copies_;  // h_j by neighbour, as they came; empty = x_0
+  uint64_t last_bytes_ = 0;      // of the last payload
+  Pool* pool_;
+  Measures measures_;
+  std::vector<Term> terms_;  // scratch, kept for its capacity
+};
+
+void check(const Setting& setting) {
+  check_lossless(setting, "eventgrad",
+                 "compares a model with what it has sent last, and neighbours with that");
+}
+
+}  // namespace
+
+extern const AlgorithmInfo eventgrad_algorithm;
+const AlgorithmInfo eventgrad_algorithm = {
+    .name = "eventgrad",
+    .help = "event-triggered SGD: D-PSGD that sends a model only when it has moved far enough",
+    .needs = {.doubly_stochastic = true, .fixed = true},
+    .options =
+        {{"order",
+          OptionSpec::Type::kText,
+          std::string("atc"),
+          "atc: step, then mix; cta: mix what is sent before the step",
+          0,
+          0,
+          {"atc", "cta"}},
+         option_gossip_steps(),
+         {"horizon", OptionSpec::Type::kNumber, 0.9,
+          "adaptive threshold: the part of it that is left after each round; 0 = always send", 0,
+          1},
+         {"threshold", OptionSpec::Type::kNumber, 0.0,
+          "constant threshold on the move since the last event; 0 = the adaptive one", 0},
+         {"warm_up", OptionSpec::Type::kInteger, int64_t{30},
+          "first rounds in which everything is sent", 0}},
+    .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
+      return std::make_unique<EventGrad>(state, options);
+    },
+    .batches_per_round = batches_of_gossip,
+    .cancels = false,
+    .check = check,
+    .run_time = gossip_run_time,
+};
+
+}  // namespace kith

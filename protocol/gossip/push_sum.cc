@@ -1,0 +1,122 @@
+#include "protocol/gossip/push_sum.h"
+
+#include <cmath>
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include "protocol/compressor.h"
+#include "protocol/describe.h"
+#include "protocol/gossip/lockstep.h"
+#include "protocol/gossip/lossless.h"
+#include "protocol/kernels.h"
+#include "protocol/weighted_sum.h"
+
+namespace kith {
+
+namespace {
+
+class PushSum final : public LockstepGossip {
+ public:
+  PushSum(const NodeState& state, const PushSumRule& rule)
+      : LockstepGossip(rule.name, Sends::kAdapted, rule.local_steps, rule.overlap),
+        compressor_(*state.codec, {}),
+        x_(state.parameters) {}
+
+  // Between checkpoints all is in x, w and what has been sent.
+  void persist(Archive& archive) override {
+    archive.vector("x", x_);
+    archive.number("w", w_);
+    persist_sent(archive);
+    if (!x_ || !(w_ > 0)) archive.refuse();
+    // What x of w = 1 must be: one block, which z shares.
+    x_is_z_ = w_ == 1.0;
+  }
+
+ private:
+  bool encode(NodeState& state, const SharedBuffer& reached, SharedBuffer& wire) override {
+    state.mixing->graph().out(state.self, state.round, hearers_);
+    const auto degree = static_cast<double>(hearers_.size());
+    const float share = 1.0f / static_cast<float>(1 + hearers_.size());
+    // What is left of the column, so that it sums to 1 without rounding.
+    own_share_ = static_cast<float>(1 - degree * static_cast<double>(share));
+    sent_weight_ = static_cast<double>(share) * w_;
+    moved_ = moved(state, reached);
+    if (hearers_.empty()) return kernels::all_finite(moved_.floats());
+    Buffer part = state.pool->acquire_floats(state.dimension);
+    kernels::scale(share, moved_.floats(), part.floats());
+    Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
+    return compressor_.encode(std::move(part).freeze(), 1.0f, rng, *state.pool, wire).ok();
+  }
+
+  double scalar() const override { return sent_weight_; }
+
+  Status check_message(const NodeState& state, const Message& message) const override {
+    if (!std::isfinite(message.scalar)) return Reason::kNotFinite;
+    if (!(message.scalar > 0) || message.scalar > state.nodes) return Reason::kMalformed;
+    return LockstepGossip::check_message(state, message);
+  }
+
+  SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
+    terms_.clear();
+    terms_.push_back({own_share_, moved_.floats()});
+    w_ *= static_cast<double>(own_share_);
+    for (const Message& message : exchange.messages) {
+      terms_.push_back({1.0f, {}, &message.payload, message.from});
+      w_ += message.scalar;
+    }
+    Buffer next = state.pool->acquire_floats(state.dimension);
+    weighted_sum(*state.codec, terms_, next.floats(), *state.pool);
+    x_ = std::move(next).freeze();
+    moved_.reset();
+    x_is_z_ = w_ == 1.0;
+    return x_is_z_ ? x_ : ratio(state);
+  }
+
+  void describe_memory(std::string& out) const override {
+    describe_vector("biased", x_, out);
+    char text[32];
+    std::snprintf(text, sizeof text, " w=%.6g", w_);
+    out += text;
+  }
+
+  // u = x + T(z) - z.
+  SharedBuffer moved(const NodeState& state, const SharedBuffer& reached) const {
+    if (x_is_z_) return reached;
+    const Term terms[] = {
+        {1.0f, x_.floats()}, {1.0f, reached.floats()}, {-1.0f, state.parameters.floats()}};
+    Buffer u = state.pool->acquire_floats(state.dimension);
+    weighted_sum(*state.codec, terms, u.floats(), *state.pool);
+    return std::move(u).freeze();
+  }
+
+  SharedBuffer ratio(const NodeState& state) const {
+    Buffer z = state.pool->acquire_floats(state.dimension);
+    kernels::scale(static_cast<float>(1 / w_), x_.floats(), z.floats());
+    return std::move(z).freeze();
+  }
+
+  Compressor compressor_;
+  SharedBuffer x_;
+  double w_ = 1;
+  bool x_is_z_ = true;
+  SharedBuffer moved_;           // u of the round under way
+  float own_share_ = 1;          // p_ii of the round under way
+  double sent_weight_ = 0;       // p_ji w_i
+  std::vector<NodeId> hearers_;  // scratch, as the next
+  std::vector<Term> terms_;
+};
+
+}  // namespace
+
+std::unique_ptr<Algorithm> make_push_sum(const NodeState& state, const PushSumRule& rule) {
+  return std::make_unique<PushSum>(state, rule);
+}
+
+void check_push_sum(const Setting& setting, const char* name) {
+  check_lossless(setting, name,
+                 "keeps the sum of all models, of which a codec that loses something would take "
+                 "away a part for good");
+}
+
+}  // namespace kith

@@ -1,0 +1,38 @@
+// Push-sum (Kempe, Dobra, Gehrke 2003) under SGD (Assran, Loizou, Ballas, Rabbat 2019): averaging
+// over any strongly connected graph, directed or not, balanced or not, changing or not.
+//
+//   z_i = x_i / w_i                                  the model: what is reported
+//   u_i = x_i + T(z_i) - z_i                         local steps from z, moving x
+//   x_i+ = sum_j p_ij u_j(r - tau_o)                 w_i+ = sum_j p_ij w_j(r - tau_o)
+// with p_ji = 1 / (1 + outdegree_i) for i itself and all that hear from i: the columns of P sum to
+// 1, its rows need not. The sender multiplies, since only it knows its outdegree. A node's own part
+// is never late. tau_o = 0 is SGP; with tau_o > 0 messages overlap with computing (OSGP), each of
+// them exactly tau_o rounds late, so that timing never reaches the mathematics; those of the last
+// tau_o rounds are not waited for.
+//
+// Keeps: x, z, T(z), u, and w, one number; its own last tau_o messages. Sends: p u with p w in the
+// header, once a round to every node that hears it. Waits: for the messages of tau_o rounds ago.
+// Needs: no weights from the mixing matrix, of which only the graph is used; a codec that loses
+// nothing, since what a sender's codec left out would be gone from the sum.
+// Invariants: w > 0; the sum of w over nodes and messages on their way is N; that of x is moved by
+// the local steps alone; where P is doubly stochastic w = 1 exactly and it is D-PSGD (atc).
+#pragma once
+
+#include <memory>
+
+#include "protocol/algorithm.h"
+
+namespace kith {
+
+struct PushSumRule {
+  const char* name;
+  uint32_t local_steps = 1;
+  Round overlap = 0;  // tau_o
+};
+
+std::unique_ptr<Algorithm> make_push_sum(const NodeState& state, const PushSumRule& rule);
+
+// Refuses a codec that loses something.
+void check_push_sum(const Setting& setting, const char* name);
+
+}  // namespace kith
