@@ -95,7 +95,8 @@ void Plan::measure_coding(CodecMeter& meter) {
 }
 
 size_t Plan::repair_depth() const {
-  return graph->undirected() ? limits::kRepairUndirected : limits::kRepairDirected;
+  const size_t rounds = graph->undirected() ? limits::kRepairUndirected : limits::kRepairDirected;
+  return rounds * algorithm->messages_per_round;
 }
 
 SharedBuffer initial_parameters(const Job& job, const Model& model, Pool& pool) {

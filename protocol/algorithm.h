@@ -135,6 +135,8 @@ struct AlgorithmInfo {
   const char* codec = nullptr;
   // May ask for Cancel. False spares its learners the memory that taking work back needs.
   bool cancels = true;
+  // To one peer: what may have to be sent again.
+  uint32_t messages_per_round = 1;
   // Throws OperatorError where the options do not fit the rest; null = they always do.
   void (*check)(const Setting& setting) = nullptr;
   // Expected wall-clock time of a round, of options that check() has let pass; null, or nothing for

@@ -3,13 +3,18 @@
 #include <algorithm>
 
 #include "protocol/checkpoint.h"
+#include "protocol/codec_meter.h"
 #include "protocol/describe.h"
 #include "topology/assert.h"
 
 namespace kith {
 
 namespace {
-constexpr uint16_t kModel = 1;
+constexpr uint16_t kFirstVector = 1;  // the kind of a message says which of the vectors it brings
+}
+
+LockstepGossip::LockstepGossip(const Spec& spec) : spec_(spec) {
+  KITH_ASSERT(spec.vectors >= 1 && spec.vectors <= kMostVectors);
 }
 
 Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>& out) {
@@ -20,44 +25,55 @@ Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>
       return status;
     }
   }
-  if (auto* computed = std::get_if<Computed>(&event)) adapted(state, std::move(*computed), out);
+  if (auto* computed = std::get_if<Computed>(&event)) take(state, std::move(*computed), out);
   while (!over_ && ready(state)) end_round(state, out);
   return {};
 }
 
 void LockstepGossip::describe(const NodeState& state, std::string& out) const {
-  out += name_;
+  out += spec_.name;
   out += " round=" + std::to_string(state.round);
-  out += over_ ? " over" : adapted_ ? " waiting" : " computing";
-  out += " inbox=" + std::to_string(inbox_.size());
+  out += over_ ? " over" : computed_ ? " waiting" : " computing";
+  size_t waiting = 0;
+  for (const Inbox& inbox : inboxes_) waiting += inbox.size();
+  out += " inbox=" + std::to_string(waiting);
   describe_vector("x", state.parameters, out);
-  describe_vector("v", adapted_, out);
+  const bool gradient = rule().kind == LocalRule::Kind::kGradient;
+  describe_vector(gradient ? "g" : "v", computed_, out);
   describe_memory(out);
 }
 
 void LockstepGossip::waiting_for(const NodeState& state, std::vector<NodeId>& out) const {
-  if (!over_ && adapted_) missing_senders(inbox_, state.round, row_.neighbors, out);
+  if (over_ || !computed_) return;
+  for (uint32_t k = 0; k < spec_.vectors; ++k) {
+    missing_senders(inboxes_[k], state.round, row_.neighbors, out);
+  }
+  if (spec_.vectors == 1) return;
+  std::ranges::sort(out);
+  const auto repeated = std::ranges::unique(out);
+  out.erase(repeated.begin(), repeated.end());
 }
 
 void LockstepGossip::begin_round(NodeState& state, std::vector<Effect>& out) {
   if (state.round == state.rounds) return finish(state, Finish::Why::kDone, out);
   state.mixing->row(state.self, state.round, row_);
-  if (sends_ == Sends::kCurrent && !publish(state, state.parameters, out)) return;
+  if (spec_.sends == Sends::kCurrent && !publish(state, state.parameters, out)) return;
   out.push_back(Compute{.ticket = state.round + 1,
-                        .first_batch = state.round * local_steps_,
-                        .steps = local_steps_,
+                        .first_batch = state.round * spec_.local_steps,
+                        .steps = spec_.local_steps,
                         .at = state.parameters,
-                        .rule = LocalRule::local_steps()});
+                        .rule = rule()});
 }
 
 Status LockstepGossip::receive(const NodeState& state, Message&& message) {
-  if (message.kind != kModel) return Reason::kMalformed;
+  const uint32_t vector = uint32_t{message.kind} - kFirstVector;
+  if (vector >= spec_.vectors) return Reason::kMalformed;
   if (!hears(state, message)) return Reason::kUnknownPeer;
   if (const Status status = check(*state.codec, message.payload, state.dimension, *state.pool);
       !status.ok()) {
     return status;
   }
-  return inbox_.put(std::move(message), state.round);
+  return inboxes_[vector].put(std::move(message), state.round);
 }
 
 // The row of W at hand serves for its own round, and for all of a graph that never changes.
@@ -70,40 +86,51 @@ bool LockstepGossip::hears(const NodeState& state, const Message& message) {
   return std::ranges::binary_search(peers_, message.from);
 }
 
-void LockstepGossip::adapted(NodeState& state, Computed&& computed, std::vector<Effect>& out) {
+void LockstepGossip::take(NodeState& state, Computed&& computed, std::vector<Effect>& out) {
   if (over_ || computed.ticket != state.round + 1) return;
   if (!computed.finite) return finish(state, Finish::Why::kDiverged, out);
-  adapted_ = std::move(computed.result);
+  computed_ = std::move(computed.result);
   loss_ = computed.loss;
-  if (sends_ == Sends::kAdapted) publish(state, adapted_, out);
+  if (spec_.sends == Sends::kAdapted) publish(state, computed_, out);
 }
 
-// Encodes x once and sends the same block to every neighbour. False when x is not finite.
+// Encodes once and sends the same blocks to every neighbour. False when something is not finite.
 bool LockstepGossip::publish(NodeState& state, const SharedBuffer& x, std::vector<Effect>& out) {
-  if (!encode(state, x, own_)) {
+  if (!encode(state, x, Wires(sent_).first(spec_.vectors))) {
     finish(state, Finish::Why::kDiverged, out);
     return false;
   }
   state.mixing->graph().out(state.self, state.round, peers_);
   for (NodeId peer : peers_) {
-    out.push_back(Send{.to = peer, .kind = kModel, .round = state.round, .payload = own_});
+    for (uint32_t k = 0; k < spec_.vectors; ++k) {
+      const auto kind = static_cast<uint16_t>(kFirstVector + k);
+      out.push_back(Send{.to = peer, .kind = kind, .round = state.round, .payload = sent_[k]});
+    }
   }
   return true;
 }
 
 bool LockstepGossip::ready(const NodeState& state) const {
-  return adapted_ && inbox_.at(state.round).size() == row_.neighbors.size();
+  return computed_ &&
+         std::ranges::all_of(std::span(inboxes_).first(spec_.vectors), [&](const Inbox& inbox) {
+           return inbox.at(state.round).size() == row_.neighbors.size();
+         });
 }
 
 void LockstepGossip::end_round(NodeState& state, std::vector<Effect>& out) {
-  const Payload own = own_;
-  const std::span<const Message> messages = inbox_.at(state.round);
-  for (size_t i = 0; i < messages.size(); ++i) {
-    KITH_ASSERT(messages[i].from == row_.neighbors[i].peer);
+  const std::array<Payload, kMostVectors> own = {sent_[0], sent_[1]};
+  const std::array<Exchanged, kMostVectors> vectors = {
+      Exchanged{own[0], inboxes_[0].at(state.round)},
+      Exchanged{own[1], inboxes_[1].at(state.round)}};
+  const std::span<const Exchanged> exchanged = std::span(vectors).first(spec_.vectors);
+  for (const Exchanged& vector : exchanged) {
+    for (size_t i = 0; i < vector.messages.size(); ++i) {
+      KITH_ASSERT(vector.messages[i].from == row_.neighbors[i].peer);
+    }
   }
-  state.parameters = combine(state, {row_, adapted_, own, messages});
-  inbox_.drop_through(state.round);
-  adapted_.reset();
+  state.parameters = combine(state, {row_, computed_, exchanged});
+  for (Inbox& inbox : inboxes_) inbox.drop_through(state.round);
+  computed_.reset();
   out.push_back(Report{.round = state.round, .loss = loss_, .parameters = state.parameters});
   ++state.round;
   checkpoint(*this, state, state.round - 1, state.round, true, out);
@@ -113,6 +140,45 @@ void LockstepGossip::end_round(NodeState& state, std::vector<Effect>& out) {
 void LockstepGossip::finish(const NodeState& state, Finish::Why why, std::vector<Effect>& out) {
   over_ = true;
   out.push_back(Finish{why, state.round});
+}
+
+bool LockstepGossip::encode_vector(const NodeState& state, const SharedBuffer& x,
+                                   SharedBuffer& wire) const {
+  const EncodingScope scope(*state.codec, state.dimension);
+  Rng rng(state.seed, state.self, Purpose::kCodec, state.round);  // lossless: draws nothing
+  return state.codec->encode(x, rng, *state.pool, wire).ok();
+}
+
+SharedBuffer LockstepGossip::mixed(const NodeState& state, const SharedBuffer& own,
+                                   const Exchange& exchange, uint32_t k) {
+  terms_.clear();
+  append_mixed(own.floats(), exchange.row, exchange.vectors[k].messages, 1.0f, terms_);
+  Buffer sum = state.pool->acquire_floats(state.dimension);
+  weighted_sum(*state.codec, terms_, sum.floats(), *state.pool);
+  return std::move(sum).freeze();
+}
+
+Buffer LockstepGossip::pulled(const NodeState& state, const SharedBuffer& own,
+                              const Exchange& exchange, uint32_t k) {
+  terms_.clear();
+  append_heard(exchange.row, exchange.vectors[k].messages, 1.0f, terms_);
+  Buffer sum = state.pool->acquire_floats(state.dimension);
+  std::ranges::fill(sum.floats(), 0.0f);
+  add_differences(*state.codec, own.floats(), terms_, sum.floats(), *state.pool);
+  return sum;
+}
+
+void append_mixed(std::span<const float> own, const MixingRow& row,
+                  std::span<const Message> messages, float gamma, std::vector<Term>& terms) {
+  terms.push_back({1.0f - gamma * (1.0f - row.self), own});
+  append_heard(row, messages, gamma, terms);
+}
+
+void append_heard(const MixingRow& row, std::span<const Message> messages, float gamma,
+                  std::vector<Term>& terms) {
+  for (size_t i = 0; i < messages.size(); ++i) {
+    terms.push_back({gamma * row.neighbors[i].weight, {}, &messages[i].payload, messages[i].from});
+  }
 }
 
 OptionSpec option_gossip_steps() {
