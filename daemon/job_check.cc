@@ -10,6 +10,7 @@
 #include "protocol/theory/delay.h"
 #include "topology/error.h"
 #include "topology/registry.h"
+#include "topology/spectral.h"
 
 namespace kith {
 
@@ -108,6 +109,46 @@ void check_doubly_stochastic(const Job& job, const Graph& graph, const std::stri
                       " needs weights whose rows and columns sum to 1, but topology.weights = "
                       "\"uniform\" does not give that on topology.graph = \"" +
                       job.graph.kind + "\", where degrees differ: " + remedy);
+}
+
+void check_lossless(const Job& job) {
+  if (lossless(job)) return;
+  throw OperatorError(pair_of(job) +
+                      " adds up what its nodes send, and would add up what a codec loses, but "
+                      "codec.kind = \"" +
+                      codec_text(job) +
+                      "\" loses something: take codec.kind = \"identity\" or \"zstd\", or "
+                      "algorithm.kind = \"choco-sgd\"");
+}
+
+// No eigenvalue of W lies outside the circles around w_ii with radius sum_j |w_ij| (Gershgorin).
+double least_by_circles(const Mixing& mixing) {
+  double least = 1;
+  MixingRow row;
+  for (uint32_t i = 0; i < mixing.graph().nodes(); ++i) {
+    mixing.row(NodeId{i}, 0, row);
+    double end = static_cast<double>(row.self);
+    for (const Neighbor& neighbor : row.neighbors) {
+      end -= std::abs(static_cast<double>(neighbor.weight));
+    }
+    least = std::min(least, end);
+  }
+  return least;
+}
+
+void check_eigenvalues(const Job& job, const Mixing& mixing, const std::string& rule) {
+  const double bound = algorithm_info(job.algorithm.kind).needs.eigenvalues_above;
+  if (bound <= -1 || least_by_circles(mixing) > bound) return;
+  constexpr double kRounding = 1e-6;  // of weights in floats
+  const double least = spectrum(mixing).lambda_min;
+  if (least > bound + kRounding) return;
+  throw OperatorError(
+      pair_of(job) + " needs weights whose eigenvalues are all above " + to_text(bound) +
+      ", but topology.weights = \"" + rule + "\" has " + to_text(least) +
+      " on topology.graph = \"" + job.graph.kind + "\" with " +
+      std::to_string(mixing.graph().nodes()) +
+      " nodes, and the models would part: take algorithm.kind = \"extra\", which goes with any "
+      "weights, or a graph such as \"complete\"");
 }
 
 // What a codec that decodes the payloads of all nodes together asks for.
@@ -297,7 +338,9 @@ void validate(const Job& job, uint32_t nodes, size_t parameters) {
   }
   const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
   if (needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
-  make_mixing(rule, graph);
+  const std::unique_ptr<Mixing> mixing = make_mixing(rule, graph);
+  check_eigenvalues(job, *mixing, rule);
+  if (needs.lossless) check_lossless(job);
   check_joint(job);
   check_scale(job, nodes);
   check_algorithm(job, nodes, parameters);
