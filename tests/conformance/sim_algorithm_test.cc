@@ -38,13 +38,9 @@ struct Setting {
         std::string("codec.memory=") + (error_feedback ? "error-feedback" : "none")};
     // Some have hundreds by default.
     const AlgorithmInfo& info = algorithm_info(algorithm);
-    const auto has = [&](const std::string& key) {
-      return std::ranges::any_of(info.options,
-                                 [&](const OptionSpec& spec) { return spec.key == key; });
-    };
-    if (has("local_steps") && info.central) keys.push_back("algorithm.local_steps=3");
+    if (has_option(info, "local_steps") && info.central) keys.push_back("algorithm.local_steps=3");
     // Steps on both sides of a wait.
-    if (has("fragments")) {
+    if (has_option(info, "fragments")) {
       keys.insert(keys.end(), {"algorithm.local_steps=6", "algorithm.fragments=3"});
     }
     return keys;
@@ -137,7 +133,7 @@ TEST(EverySynchronousAlgorithm, EndsWithTheSameBitsWhateverTheDelaysAndLosses) {
 // on.
 TEST(EveryAlgorithm, NothingIsSentAgainOnASlowLine) {
   for (const AlgorithmInfo* info : all_algorithms()) {
-    const Setting setting{info->name, info->needs.star ? "star" : "ring",
+    const Setting setting{info->name, graph_of(*info),
                           info->codec != nullptr ? info->codec : "identity", false};
     SCOPED_TRACE(setting.text());
     const SimulationResult slow =
@@ -182,17 +178,21 @@ TEST(EveryAlgorithm, AnotherSeedEndsElsewhere) {
 // On a quadratic with equal curvature the average of all nodes does not depend on who talks to
 // whom, nor on what a codec throws away: xbar+ = xbar - eta mean g (D-PSGD, ALGORITHMS 2D). The
 // consensus step is in proportion to 1 / (1 + w) of the codec (Koloskova, Stich, Jaggi 2019): with
-// a larger one the nodes part, and the average is a small difference of large numbers.
+// a larger one the nodes part, and the average is a small difference of large numbers. A momentum
+// of the algorithm's own is switched off.
 TEST(EveryGossip, NoGraphAndNoCodecMovesTheAverage) {
   const std::vector<double> expected = average_of(run({"dpsgd", "complete", "identity", false}));
   for (const Setting& setting : all_settings()) {
-    if (algorithm_info(setting.algorithm).needs.star) continue;
+    const AlgorithmInfo& info = algorithm_info(setting.algorithm);
+    if (info.needs.star) continue;
     const double gamma = 0.3 / (1 + make_codec(setting.codec)->variance_bound(300));
     std::vector<std::string> orders = {""};
     if (setting.algorithm == "dpsgd") orders = {"atc", "cta"};
     for (const std::string& order : orders) {
       SCOPED_TRACE(setting.text() + " " + order);
-      std::vector<std::string> keys = {"algorithm.gamma=" + std::to_string(gamma)};
+      std::vector<std::string> keys;
+      if (has_option(info, "gamma")) keys.push_back("algorithm.gamma=" + std::to_string(gamma));
+      if (has_option(info, "beta")) keys.push_back("algorithm.beta=0");
       if (!order.empty()) keys.push_back("algorithm.order=\"" + order + "\"");
       const std::vector<double> average = average_of(run(setting, keys));
       for (size_t j = 0; j < expected.size(); ++j) ASSERT_NEAR(average[j], expected[j], 2e-5);
@@ -238,11 +238,11 @@ TEST(EveryCentralAlgorithm, EndsWithEqualReplicas) {
 
 TEST(EveryAlgorithm, RunsAlone) {
   for (const AlgorithmInfo* algorithm : all_algorithms()) {
-    const char* graph = algorithm->needs.star ? "star" : "ring";
+    const std::string graph = graph_of(*algorithm);
     const SimulationResult result = simulate_text(
         kJob, 1,
         {codec_key(*algorithm), std::string("algorithm.kind=\"") + algorithm->name + '"',
-         std::string("topology.graph=\"") + graph + '"'},
+         "topology.graph=\"" + graph + '"'},
         with_threads(1));
     EXPECT_EQ(result.rounds, 25u) << algorithm->name;
     EXPECT_EQ(result.counters[0].messages_sent, 0u) << algorithm->name;
@@ -253,12 +253,11 @@ TEST(EveryAlgorithm, SaysWhenItDiverges) {
   for (const AlgorithmInfo* algorithm : all_algorithms()) {
     // Its steps are as long as the rate whatever the gradient: it never leaves the floats.
     if (algorithm->name == std::string("signsgd")) continue;
-    const char* graph = algorithm->needs.star ? "star" : "ring";
+    const std::string graph = graph_of(*algorithm);
     const SimulationResult result = simulate_text(
         kJob, 4,
         {codec_key(*algorithm), std::string("algorithm.kind=\"") + algorithm->name + '"',
-         std::string("topology.graph=\"") + graph + '"', "train.learning_rate=1000",
-         "stop.rounds=200"},
+         "topology.graph=\"" + graph + '"', "train.learning_rate=1000", "stop.rounds=200"},
         with_threads(1));
     EXPECT_TRUE(result.diverged) << algorithm->name;
   }

@@ -280,6 +280,25 @@ TEST(Job, SignSgdHasACodeOfItsOwn) {
   expect_all(refusal_for(kSmallest, 8, keys), {"signsgd", "codec.kind", "sync"});
 }
 
+// An even ring with weights 1/3 has an eigenvalue of -1/3 exactly; an odd one has none so low.
+TEST(Job, D2NeedsEigenvaluesAboveMinusOneThird) {
+  const std::string d2 = "algorithm.kind=d2";
+  for (const uint32_t nodes : {4u, 8u, 64u}) {
+    expect_all(refusal_for(kSmallest, nodes, {d2}),
+               {"d2", "-0.333333", "topology.graph = \"ring\"", "\"extra\"", "\"complete\""});
+    EXPECT_EQ(refusal_for(kSmallest, nodes, {d2, "topology.graph=complete"}), "");
+    EXPECT_EQ(refusal_for(kSmallest, nodes, {"algorithm.kind=extra"}), "");
+  }
+  for (const uint32_t nodes : {1u, 2u, 3u, 5u, 63u}) {
+    EXPECT_EQ(refusal_for(kSmallest, nodes, {d2}), "");
+  }
+  EXPECT_EQ(refusal_for(kSmallest, 8, {d2, "topology.graph=star"}), "");
+  expect_all(refusal_for(kSmallest, 8, {d2, "topology.weights=best-constant"}),
+             {"topology.weights = \"best-constant\"", "\"extra\""});
+  expect_all(refusal_for(kSmallest, 8, {d2, "topology.graph=static-exponential"}),
+             {"d2", "both ways", "ring"});
+}
+
 TEST(Job, NoNodesAreRefused) { expect_all(refusal_for(kSmallest, 0, {}), {"-n is 0", "1"}); }
 
 TEST(Job, EpochsBecomeRounds) {
