@@ -225,6 +225,58 @@ TEST(Dpsgd, OnACompleteGraphIsSynchronousSgd) {
   }
 }
 
+// The same of all that correct for unequal nodes, whose gradients stay where W = J; and with
+// momentum, where that is mixed as well.
+TEST(EveryGossip, OnACompleteGraphIsSynchronousSgd) {
+  const SimulationResult star = run({"sync", "star", "identity", false});
+  const SimulationResult momentum =
+      run({"sync", "star", "identity", false}, {"train.momentum=0.8"});
+  for (const char* name : {"d2", "gradient-tracking", "k-gt", "dmsgd"}) {
+    SCOPED_TRACE(name);
+    const bool own = name == std::string("dmsgd");
+    const SimulationResult gossip =
+        run({name, "complete", "identity", false},
+            own ? std::vector<std::string>{"algorithm.beta=0.8"} : std::vector<std::string>{});
+    for (size_t i = 0; i < kNodes; ++i) {
+      for (size_t j = 0; j < 300; ++j) {
+        ASSERT_NEAR(gossip.parameters[i].floats()[j],
+                    (own ? momentum : star).parameters[0].floats()[j], 2e-5);
+      }
+    }
+  }
+}
+
+// ALGORITHMS 2D: without momentum, and after any number of rounds, both are D-PSGD that adapts,
+// then combines, to the last bit.
+TEST(GossipWithMomentum, WithoutItIsDpsgdBitForBit) {
+  for (const char* graph : {"ring", "star", "complete", "static-exponential"}) {
+    for (const std::vector<std::string>& train :
+         {std::vector<std::string>{},
+          {"train.weight_decay=0.1", "train.schedule=\"cosine\"", "train.warm_up_steps=5"}}) {
+      const SimulationResult plain = run({"dpsgd", graph, "identity", false}, train);
+      for (const char* name : {"dmsgd", "quasi-global-momentum"}) {
+        SCOPED_TRACE(std::string(name) + " on " + graph);
+        std::vector<std::string> keys = train;
+        keys.push_back("algorithm.beta=0");
+        EXPECT_TRUE(same_parameters(plain, run({name, graph, "identity", false}, keys)));
+      }
+    }
+  }
+}
+
+// What stands for gradients, and what for local steps with a correction, is the same algorithm.
+TEST(KGt, WithOneLocalStepIsGradientTracking) {
+  for (const char* graph : {"ring", "star", "static-exponential"}) {
+    const SimulationResult tracking = run({"gradient-tracking", graph, "identity", false});
+    const SimulationResult local = run({"k-gt", graph, "identity", false});
+    for (size_t i = 0; i < kNodes; ++i) {
+      for (size_t j = 0; j < 300; ++j) {
+        ASSERT_NEAR(tracking.parameters[i].floats()[j], local.parameters[i].floats()[j], 2e-5);
+      }
+    }
+  }
+}
+
 // Where the model is the hub's, every node ends with it, whatever the codec on the way up.
 TEST(EveryCentralAlgorithm, EndsWithEqualReplicas) {
   for (const Setting& setting : all_settings()) {

@@ -299,6 +299,37 @@ TEST(Job, D2NeedsEigenvaluesAboveMinusOneThird) {
              {"d2", "both ways", "ring"});
 }
 
+TEST(Job, WhatAddsUpMessagesNeedsACodecThatLosesNothing) {
+  for (const char* kind :
+       {"d2", "extra", "gradient-tracking", "k-gt", "dmsgd", "quasi-global-momentum"}) {
+    const std::vector<std::string> keys = {std::string("algorithm.kind=") + kind,
+                                           "topology.graph=complete"};
+    for (const char* codec : {"top-k:0.1", "qsgd:15", "fp16", "identity", "zstd"}) {
+      std::vector<std::string> all = keys;
+      all.push_back(std::string("codec.kind=") + codec);
+      const std::string refused = refusal_for(kSmallest, 8, all);
+      if (make_codec(codec)->lossless()) {
+        EXPECT_EQ(refused, "");
+      } else {
+        expect_all(refused, {kind, codec, "identity", "choco-sgd"});
+      }
+    }
+  }
+}
+
+TEST(Job, MomentumOfTheOptimiserIsRefusedWhereTheAlgorithmHasItsOwn) {
+  for (const char* kind : {"dmsgd", "quasi-global-momentum", "k-gt"}) {
+    expect_all(
+        refusal_for(kSmallest, 8, {std::string("algorithm.kind=") + kind, "train.momentum=0.9"}),
+        {kind, "train.momentum = 0", "algorithm."});
+    EXPECT_NE(
+        refusal_for(kSmallest, 8, {std::string("algorithm.kind=") + kind, "train.optimizer=adamw"}),
+        "");
+  }
+  EXPECT_EQ(refusal_for(kSmallest, 8, {"algorithm.kind=gradient-tracking", "train.momentum=0.9"}),
+            "");
+}
+
 TEST(Job, NoNodesAreRefused) { expect_all(refusal_for(kSmallest, 0, {}), {"-n is 0", "1"}); }
 
 TEST(Job, EpochsBecomeRounds) {
