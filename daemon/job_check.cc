@@ -11,6 +11,7 @@
 #include "topology/error.h"
 #include "topology/reach.h"
 #include "topology/registry.h"
+#include "topology/spectral.h"
 
 namespace kith {
 
@@ -98,17 +99,21 @@ bool regular(const Graph& graph) {
   return true;
 }
 
-// Before make_mixing, whose sentence knows nothing of the job's keys. Of the rules only "uniform"
-// can fail: its rows sum to 1 always, its columns on regular graphs alone.
+// Before make_mixing, whose sentence knows nothing of the job's keys. Two rules can fail:
+// "uniform", whose rows sum to 1 always, and "column-stochastic", and both on irregular graphs
+// alone.
 void check_doubly_stochastic(const Job& job, const Graph& graph, const std::string& rule) {
-  if (rule != "uniform" || regular(graph)) return;
-  const std::string remedy = graph.undirected()
-                                 ? "remove topology.weights, or set it to \"metropolis\""
-                                 : "choose a graph in which all nodes have equally many neighbours";
+  const bool columns = rule.ends_with("column-stochastic");
+  if (!columns && !rule.ends_with("uniform")) return;
+  if (regular(graph)) return;
+  const std::string remedy =
+      graph.undirected() ? "remove topology.weights, or set it to \"metropolis\""
+                         : "choose a graph in which all nodes have equally many neighbours, or "
+                           "algorithm.kind = \"sgp\", which needs no such weights";
   throw OperatorError(pair_of(job) +
-                      " needs weights whose rows and columns sum to 1, but topology.weights = "
-                      "\"uniform\" does not give that on topology.graph = \"" +
-                      job.graph.kind + "\", where degrees differ: " + remedy);
+                      " needs weights whose rows and columns sum to 1, but topology.weights = \"" +
+                      rule + "\" does not give that on topology.graph = \"" + job.graph.kind +
+                      "\", where degrees differ: " + remedy);
 }
 
 // On a directed graph those who hear late hold nobody up until the news has come round, and what is
@@ -124,6 +129,47 @@ void check_lead(const Job& job, const Graph& graph) {
                       std::to_string(limits::kRoundsAhead - 1) +
                       " are kept: start fewer nodes, or choose a graph such as \"ring\" or "
                       "\"static-exponential\"");
+}
+
+void check_lossless(const Job& job) {
+  if (lossless(job)) return;
+  throw OperatorError(pair_of(job) +
+                      " goes on from what its nodes have told each other, and cannot make up for "
+                      "what a codec loses, but "
+                      "codec.kind = \"" +
+                      codec_text(job) +
+                      "\" loses something: take codec.kind = \"identity\" or \"zstd\", or "
+                      "algorithm.kind = \"choco-sgd\"");
+}
+
+// No eigenvalue of W lies outside the circles around w_ii with radius sum_j |w_ij| (Gershgorin).
+double least_by_circles(const Mixing& mixing) {
+  double least = 1;
+  MixingRow row;
+  for (uint32_t i = 0; i < mixing.graph().nodes(); ++i) {
+    mixing.row(NodeId{i}, 0, row);
+    double end = static_cast<double>(row.self);
+    for (const Neighbor& neighbor : row.neighbors) {
+      end -= std::abs(static_cast<double>(neighbor.weight));
+    }
+    least = std::min(least, end);
+  }
+  return least;
+}
+
+void check_eigenvalues(const Job& job, const Mixing& mixing, const std::string& rule) {
+  const double bound = algorithm_info(job.algorithm.kind).needs.eigenvalues_above;
+  if (bound <= -1 || least_by_circles(mixing) > bound) return;
+  constexpr double kRounding = 1e-6;  // of weights in floats
+  const double least = spectrum(mixing).lambda_min;
+  if (least > bound + kRounding) return;
+  throw OperatorError(
+      pair_of(job) + " needs weights whose eigenvalues are all above " + to_text(bound) +
+      ", but topology.weights = \"" + rule + "\" has " + to_text(least) +
+      " on topology.graph = \"" + job.graph.kind + "\" with " +
+      std::to_string(mixing.graph().nodes()) +
+      " nodes, and the models would part: take algorithm.kind = \"extra\", which goes with any "
+      "weights, or a graph such as \"complete\"");
 }
 
 // What a codec that decodes the payloads of all nodes together asks for.
@@ -165,9 +211,8 @@ void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
   const bool remembers = job.memory.kind != MemoryKind::kNone;
   setting.coded = job.codec != "identity" || job.layers.any() ||
                   (remembers && job.memory.kind != MemoryKind::kErrorFeedback);
-  setting.lossy = !lossless(job);
   setting.down = down;
-  setting.error_feedback = job.memory.kind == MemoryKind::kErrorFeedback && setting.lossy;
+  setting.error_feedback = job.memory.kind == MemoryKind::kErrorFeedback && !lossless(job);
   if (job.model.kind == "quadratic") {
     const double steepest = std::ranges::max(job.model.options.numbers("curvature"));
     setting.step_times_curvature =
@@ -315,7 +360,9 @@ void validate(const Job& job, uint32_t nodes, size_t parameters) {
   const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
   check_lead(job, *graph);
   if (needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
-  make_mixing(rule, graph);
+  const std::unique_ptr<Mixing> mixing = make_mixing(rule, graph);
+  check_eigenvalues(job, *mixing, rule);
+  if (needs.lossless) check_lossless(job);
   check_joint(job);
   check_scale(job, nodes);
   check_algorithm(job, nodes, parameters);

@@ -103,7 +103,7 @@ size_t Plan::repair_depth() const {
   if (!graph->undirected() && graph->period() == 1) {
     depth = std::max<size_t>(depth, longest_return(*graph) + 1);
   }
-  return depth * (1 + late);
+  return depth * (1 + late) * algorithm->messages_per_round;
 }
 
 SharedBuffer initial_parameters(const Job& job, const Model& model, Pool& pool) {

@@ -91,6 +91,8 @@ struct Needs {
   bool undirected = false;         // in == out
   bool doubly_stochastic = false;  // rows and columns of W sum to 1
   bool fixed = false;              // W is the same in every round
+  bool lossless = false;           // messages lose nothing of what they stand for
+  double eigenvalues_above = -1;   // all of the symmetric W's in round 0 are; -1 = any
 };
 
 // What a choice of options must fit to, beyond the range of each key.
@@ -103,7 +105,6 @@ struct Setting {
   bool error_feedback = false;  // codec.memory, around a codec that loses something
   bool down = false;            // what a hub tells its nodes is coded
   bool coded = false;           // by anything but identity
-  bool lossy = false;           // by a codec that loses something
   size_t parameters = 0;        // of the model; 0 = not known yet
   std::string codec = {};       // codec.kind
 };
@@ -136,6 +137,8 @@ struct AlgorithmInfo {
   const char* codec = nullptr;
   // May ask for Cancel. False spares its learners the memory that taking work back needs.
   bool cancels = true;
+  // To one peer: what may have to be sent again.
+  uint32_t messages_per_round = 1;
   // Throws OperatorError where the options do not fit the rest; null = they always do.
   void (*check)(const Setting& setting) = nullptr;
   // Expected wall-clock time of a round, of options that check() has let pass; null, or nothing for

@@ -26,10 +26,10 @@ inline constexpr size_t kPayloadBytes = kParameters * sizeof(float) + 4096;
 // by one round at most; on a directed one by the hop distance back to it.
 inline constexpr uint64_t kRoundsAhead = 64;
 
-// Messages per edge that the sender keeps for receiver-driven repair. On an undirected graph a
-// sender runs at most one round ahead of a receiver that misses a message, so two rounds are all
-// that can be asked for; on a directed one it may lead by the hop distance back to it, and where
-// that is longer than kRepairDirected so many are kept.
+// Rounds whose messages to a peer the sender keeps for receiver-driven repair. On an undirected
+// graph a sender runs at most one round ahead of a receiver that misses a message, so two rounds
+// are all that can be asked for; on a directed one it may lead by the hop distance back to it, and
+// where that is longer than kRepairDirected so many are kept.
 inline constexpr size_t kRepairUndirected = 2;
 inline constexpr size_t kRepairDirected = 16;
 
@@ -43,7 +43,8 @@ inline constexpr uint32_t kOverlapRounds = 3;
 inline constexpr uint64_t kSuperseded = 1u << 20;
 
 // Messages of one peer that wait in a daemon because the peer does not keep up: all that can be
-// asked for again, twice. What goes beyond is dropped and comes again by repair.
+// asked for again, twice where a round has one. What goes beyond is dropped and comes again by
+// repair.
 inline constexpr size_t kQueuedMessages = 32;
 
 // Messages on the emulated links of a daemon (delays.inject), held by reference.

@@ -1,6 +1,7 @@
 #include "protocol/weighted_sum.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "protocol/codec_meter.h"
@@ -62,6 +63,20 @@ void sum_block(const Codec& codec, std::span<const Term> terms, size_t first, st
   }
 }
 
+void add_block_of_differences(const Codec& codec, std::span<const float> own,
+                              std::span<const Term> terms, size_t first, std::span<float> y) {
+  const size_t width = codec.bytes_per_value();
+  alignas(64) std::array<float, kBlock> scratch;
+  const std::span<float> difference = std::span(scratch).first(y.size());
+  for (const Term& term : terms) {
+    kernels::scale(-1.0f, own, difference);
+    const Status status = codec.decode_add(bytes_at(*term.payload, first * width, y.size() * width),
+                                           1.0f, difference);
+    KITH_ASSERT(status.ok());
+    kernels::axpy(term.scale, difference, y);
+  }
+}
+
 // Each payload has had its share of one pass over the result.
 void tell(CodecMeter& meter, std::span<const Term> terms, size_t values) {
   meter.end();
@@ -111,6 +126,28 @@ void weighted_sum(const Codec& codec, std::span<const Term> terms, std::span<flo
     KITH_ASSERT(status.ok());
   }
   if (codec.decodes_jointly()) add_jointly(codec, terms, y, pool);
+}
+
+void add_differences(const Codec& codec, std::span<const float> own, std::span<const Term> terms,
+                     std::span<float> y, Pool& pool) {
+  if (y.empty() || terms.empty()) return;
+  if (by_blocks(codec, terms)) {
+    if (codec.meter()) codec.meter()->begin();
+    for (size_t first = 0; first < y.size(); first += kBlock) {
+      const size_t count = std::min(kBlock, y.size() - first);
+      add_block_of_differences(codec, own.subspan(first, count), terms, first,
+                               y.subspan(first, count));
+    }
+    if (codec.meter()) tell(*codec.meter(), terms, y.size());
+    return;
+  }
+  Buffer block = pool.acquire_floats(y.size());
+  for (const Term& term : terms) {
+    kernels::scale(-1.0f, own, block.floats());
+    const Status status = decode_add(codec, term.from, *term.payload, 1.0f, block.floats(), pool);
+    KITH_ASSERT(status.ok());
+    kernels::axpy(term.scale, block.floats(), y);
+  }
 }
 
 }  // namespace kith

@@ -21,4 +21,11 @@ struct Term {
 // decodes jointly gets all payloads at once, after the plain values.
 void weighted_sum(const Codec& codec, std::span<const Term> terms, std::span<float> y, Pool& pool);
 
+// y += sum of scale * (payload - own), in the order of the terms, all of them payloads. Each
+// difference is rounded once, before it is scaled: what two nodes with equal weights for each other
+// add of their difference is the same but for the sign, and where all are equal nothing is added.
+// So sums of such sums over many rounds do not drift. As many passes over memory as weighted_sum.
+void add_differences(const Codec& codec, std::span<const float> own, std::span<const Term> terms,
+                     std::span<float> y, Pool& pool);
+
 }  // namespace kith

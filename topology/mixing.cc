@@ -280,7 +280,8 @@ std::unique_ptr<Mixing> make_mixing(const std::string& rule, std::shared_ptr<con
 
 std::string default_mixing(const Graph& graph) {
   if (graph.weighted()) return "own";
-  return graph.undirected() ? "metropolis" : "uniform";
+  if (graph.undirected()) return "metropolis";
+  return regular(graph) ? "uniform" : "column-stochastic";
 }
 
 MixingSums mixing_sums(const Mixing& mixing, Round round) {

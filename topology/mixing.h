@@ -35,7 +35,8 @@ class Mixing {
   virtual Stochastic stochastic() const { return Stochastic::kDoubly; }
 };
 
-// Rules by name. All but the last are doubly stochastic, and symmetric where the graph is undirected:
+// Rules by name. All but the last are doubly stochastic, and symmetric where the graph is
+// undirected:
 //   "metropolis"         w_ij = 1 / (1 + max(d_i, d_j)), undirected (Xiao, Boyd, Lall 2005)
 //   "uniform"            w_ij = 1 / (1 + indegree_i), regular graphs
 //   "best-constant"      W = I - a L, a = 2 / (lambda_2 + lambda_N), undirected, never changing
@@ -54,7 +55,7 @@ class Mixing {
 std::unique_ptr<Mixing> make_mixing(const std::string& rule, std::shared_ptr<const Graph> graph);
 
 // The rule that suits the graph: own where it brings weights, metropolis where undirected, uniform
-// where directed and regular.
+// where directed and regular, else column-stochastic.
 std::string default_mixing(const Graph& graph);
 
 // What W truly sums to: for checks of a rule, of a graph's own weights, of a claim.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "protocol/theory/compressed_laboratory.h"
+#include "protocol/theory/decentralised_laboratory.h"
 #include "protocol/theory/synchronous_laboratory.h"
 #include "topology/mixing.h"
 
@@ -101,6 +102,29 @@ std::optional<LaboratoryMoments> predict_k_gradients(const Laboratory& lab,
   return run(KSyncProcess(scalar(lab), k), lab, rounds);
 }
 
+// The rule of an algorithm that gossips and keeps something beside x; nothing for any other.
+std::optional<GossipRule> gossip_rule(const std::string& kind, const Options& algorithm) {
+  using Kind = GossipRule::Kind;
+  if (kind == "d2") return GossipRule{.kind = Kind::kD2};
+  if (kind == "extra") return GossipRule{.kind = Kind::kExtra};
+  if (kind == "gradient-tracking") return GossipRule{.kind = Kind::kGradientTracking};
+  if (kind == "k-gt") {
+    return GossipRule{.kind = Kind::kKGt, .global_rate = algorithm.number("global_learning_rate")};
+  }
+  if (kind == "dmsgd") return GossipRule{.kind = Kind::kDmsgd, .beta = algorithm.number("beta")};
+  if (kind == "quasi-global-momentum") {
+    return GossipRule{.kind = Kind::kQuasiGlobalMomentum,
+                      .beta = algorithm.number("beta"),
+                      .mu = algorithm.number("mu")};
+  }
+  return std::nullopt;
+}
+
+std::unique_ptr<Mixing> mixing_of(const Job& job, uint32_t nodes) {
+  const std::shared_ptr<const Graph> graph = make_graph(job, nodes);
+  return make_mixing(job.weights.empty() ? default_mixing(*graph) : job.weights, graph);
+}
+
 }  // namespace
 
 LaboratoryResult measure_laboratory(std::span<const std::span<const float>> nodes) {
@@ -150,14 +174,20 @@ std::optional<LaboratoryMoments> predict_laboratory(const Job& job, uint32_t nod
   if (job.algorithm.kind == "k-sync" || job.algorithm.kind == "k-batch-sync") {
     return predict_k_gradients(lab, algorithm, rounds);
   }
+  if (const std::optional<GossipRule> rule = gossip_rule(job.algorithm.kind, algorithm)) {
+    if (job.algorithm.kind == "k-gt") {
+      lab.local_steps = static_cast<uint32_t>(algorithm.integer("local_steps"));
+    }
+    constexpr double kBlocks = 27;  // three vectors a node
+    if (work * kBlocks * lab.local_steps > kMostWork) return std::nullopt;
+    return predict_gossip(*rule, lab, *mixing_of(job, nodes), rounds);
+  }
   if (job.algorithm.kind != "dpsgd" || algorithm.number("gamma") != 1) {
     return std::nullopt;
   }
   lab.adapt_first = algorithm.text("order") == "atc";
   lab.local_steps = static_cast<uint32_t>(algorithm.integer("local_steps"));
-  const std::shared_ptr<const Graph> graph = make_graph(job, nodes);
-  return predict(
-      lab, *make_mixing(job.weights.empty() ? default_mixing(*graph) : job.weights, graph), rounds);
+  return predict(lab, *mixing_of(job, nodes), rounds);
 }
 
 }  // namespace kith

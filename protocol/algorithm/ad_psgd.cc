@@ -28,7 +28,7 @@ extern const AlgorithmInfo ad_psgd_algorithm;
 const AlgorithmInfo ad_psgd_algorithm = {
     .name = "ad-psgd",
     .help = "asynchronous gossip: a gradient, then an average with one random neighbour",
-    .needs = {.undirected = true, .fixed = true},
+    .needs = {.undirected = true, .fixed = true, .lossless = true},
     .options = {option_gossip_steps(), option_overlap()},
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
       return make_pairwise(state, {.name = "ad-psgd",
@@ -38,7 +38,6 @@ const AlgorithmInfo ad_psgd_algorithm = {
     .batches_per_round = batches_of_gossip,
     .synchronous = false,
     .cancels = false,
-    .check = [](const Setting& setting) { check_pairwise(setting, "ad-psgd"); },
     .run_time =
         [](const Options& options, const ClusterTiming& cluster) {
           return std::optional(pairwise_time(cluster, steps_of(options), options.flag("overlap")));

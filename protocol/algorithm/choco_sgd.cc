@@ -20,7 +20,6 @@
 #include "protocol/describe.h"
 #include "protocol/gossip/lockstep.h"
 #include "protocol/kernels.h"
-#include "protocol/weighted_sum.h"
 #include "topology/assert.h"
 
 namespace kith {
@@ -30,8 +29,8 @@ namespace {
 class ChocoSgd final : public LockstepGossip {
  public:
   ChocoSgd(const NodeState& state, const Options& options)
-      : LockstepGossip("choco-sgd", Sends::kAdapted,
-                       static_cast<uint32_t>(options.integer("local_steps"))),
+      : LockstepGossip({.name = "choco-sgd",
+                        .local_steps = static_cast<uint32_t>(options.integer("local_steps"))}),
         gamma_(static_cast<float>(options.number("gamma"))),
         copy_(state.parameters),
         copies_(state.parameters) {}
@@ -44,21 +43,22 @@ class ChocoSgd final : public LockstepGossip {
   }
 
  private:
-  bool encode(NodeState& state, const SharedBuffer& v, SharedBuffer& wire) override {
+  bool encode(NodeState& state, const SharedBuffer& v, Wires wires) override {
     const EncodingScope scope(*state.codec, state.dimension);
     Buffer difference = state.pool->acquire_floats(state.dimension);
     kernels::subtract(v.floats(), copy_.floats(), difference.floats());
     Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
     return last_sent_
-        .encode_contraction(*state.codec, std::move(difference).freeze(), rng, *state.pool, wire)
+        .encode_contraction(*state.codec, std::move(difference).freeze(), rng, *state.pool,
+                            wires[0])
         .ok();
   }
 
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
-    add_own(state, exchange.own);
+    add_own(state, exchange.vectors[0].own);
     add_all(state, exchange);
     terms_.clear();
-    terms_.push_back({1.0f, exchange.adapted.floats()});
+    terms_.push_back({1.0f, exchange.computed.floats()});
     terms_.push_back({gamma_, copies_.floats()});
     terms_.push_back({-gamma_, copy_.floats()});
     Buffer next = state.pool->acquire_floats(state.dimension);
@@ -81,11 +81,9 @@ class ChocoSgd final : public LockstepGossip {
   void add_all(NodeState& state, const Exchange& exchange) {
     terms_.clear();
     terms_.push_back({1.0f, copies_.floats()});
-    terms_.push_back({exchange.row.self, {}, &exchange.own, state.self});
-    for (size_t i = 0; i < exchange.messages.size(); ++i) {
-      const Message& message = exchange.messages[i];
-      terms_.push_back({exchange.row.neighbors[i].weight, {}, &message.payload, message.from});
-    }
+    const Exchanged& heard = exchange.vectors[0];
+    terms_.push_back({exchange.row.self, {}, &heard.own, state.self});
+    append_heard(exchange.row, heard.messages, 1.0f, terms_);
     Buffer next = state.pool->acquire_floats(state.dimension);
     weighted_sum(*state.codec, terms_, next.floats(), *state.pool);
     copies_ = std::move(next).freeze();

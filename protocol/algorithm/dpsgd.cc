@@ -18,7 +18,6 @@
 #include "protocol/compressor.h"
 #include "protocol/describe.h"
 #include "protocol/gossip/lockstep.h"
-#include "protocol/weighted_sum.h"
 
 namespace kith {
 
@@ -27,8 +26,9 @@ namespace {
 class Dpsgd final : public LockstepGossip {
  public:
   Dpsgd(const NodeState& state, const Options& options)
-      : LockstepGossip("dpsgd", options.text("order") == "atc" ? Sends::kAdapted : Sends::kCurrent,
-                       static_cast<uint32_t>(options.integer("local_steps"))),
+      : LockstepGossip({.name = "dpsgd",
+                        .sends = options.text("order") == "atc" ? Sends::kAdapted : Sends::kCurrent,
+                        .local_steps = static_cast<uint32_t>(options.integer("local_steps"))}),
         adapt_first_(options.text("order") == "atc"),
         gamma_(static_cast<float>(options.number("gamma"))),
         compressor_(*state.codec, state.memory) {}
@@ -36,9 +36,9 @@ class Dpsgd final : public LockstepGossip {
   void persist(Archive& archive) override { archive.part("compressor", compressor_); }
 
  private:
-  bool encode(NodeState& state, const SharedBuffer& x, SharedBuffer& wire) override {
+  bool encode(NodeState& state, const SharedBuffer& x, Wires wires) override {
     Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
-    return compressor_.encode(x, 1.0f, rng, *state.pool, wire).ok();
+    return compressor_.encode(x, 1.0f, rng, *state.pool, wires[0]).ok();
   }
 
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
@@ -54,22 +54,19 @@ class Dpsgd final : public LockstepGossip {
 
   // What this node itself brings to the sum, then its neighbours in NodeId order.
   void collect_terms(const NodeState& state, const Exchange& exchange) {
+    const Exchanged& heard = exchange.vectors[0];
     const float leaves = gamma_ * (1.0f - exchange.row.self);
     terms_.clear();
     if (!state.codec->lossless()) {
-      terms_.push_back({1.0f, exchange.adapted.floats()});
-      terms_.push_back({-leaves, {}, &exchange.own, state.self});
+      terms_.push_back({1.0f, exchange.computed.floats()});
+      terms_.push_back({-leaves, {}, &heard.own, state.self});
     } else if (adapt_first_) {
-      terms_.push_back({1.0f - leaves, exchange.adapted.floats()});
+      return append_mixed(exchange.computed.floats(), exchange.row, heard.messages, gamma_, terms_);
     } else {
       terms_.push_back({-leaves, state.parameters.floats()});
-      terms_.push_back({1.0f, exchange.adapted.floats()});
+      terms_.push_back({1.0f, exchange.computed.floats()});
     }
-    for (size_t i = 0; i < exchange.messages.size(); ++i) {
-      const Message& message = exchange.messages[i];
-      const float weight = exchange.row.neighbors[i].weight;
-      terms_.push_back({gamma_ * weight, {}, &message.payload, message.from});
-    }
+    append_heard(exchange.row, heard.messages, gamma_, terms_);
   }
 
   const bool adapt_first_;

@@ -27,7 +27,6 @@
 #include "protocol/compressor.h"
 #include "protocol/describe.h"
 #include "protocol/gossip/lockstep.h"
-#include "protocol/gossip/lossless.h"
 #include "protocol/kernels.h"
 #include "protocol/weighted_sum.h"
 
@@ -77,9 +76,9 @@ class Trigger {
 class EventGrad final : public LockstepGossip {
  public:
   EventGrad(const NodeState& state, const Options& options)
-      : LockstepGossip("eventgrad",
-                       options.text("order") == "atc" ? Sends::kAdapted : Sends::kCurrent,
-                       static_cast<uint32_t>(options.integer("local_steps"))),
+      : LockstepGossip({.name = "eventgrad",
+                        .sends = options.text("order") == "atc" ? Sends::kAdapted : Sends::kCurrent,
+                        .local_steps = static_cast<uint32_t>(options.integer("local_steps"))}),
         adapt_first_(options.text("order") == "atc"),
         trigger_(options),
         compressor_(*state.codec, {}),
@@ -108,7 +107,8 @@ class EventGrad final : public LockstepGossip {
   }
 
  private:
-  bool encode(NodeState& state, const SharedBuffer& a, SharedBuffer& wire) override {
+  bool encode(NodeState& state, const SharedBuffer& a, Wires wires) override {
+    SharedBuffer& wire = wires[0];
     const size_t hearers = copies_.size();
     const double moved = std::sqrt(kernels::squared_distance(a.floats(), own_.floats()));
     if (!trigger_.fires(moved, state.round)) {
@@ -132,8 +132,9 @@ class EventGrad final : public LockstepGossip {
   }
 
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
-    for (size_t i = 0; i < exchange.messages.size(); ++i) {
-      if (exchange.messages[i].payload) copies_[i] = exchange.messages[i].payload;
+    const std::span<const Message> messages = exchange.vectors[0].messages;
+    for (size_t i = 0; i < messages.size(); ++i) {
+      if (messages[i].payload) copies_[i] = messages[i].payload;
     }
     collect_terms(state, exchange);
     Buffer next = state.pool->acquire_floats(state.dimension);
@@ -153,10 +154,10 @@ class EventGrad final : public LockstepGossip {
     const float leaves = 1.0f - exchange.row.self;
     terms_.clear();
     if (adapt_first_) {
-      terms_.push_back({1.0f - leaves, exchange.adapted.floats()});
+      terms_.push_back({1.0f - leaves, exchange.computed.floats()});
     } else {
       terms_.push_back({-leaves, state.parameters.floats()});
-      terms_.push_back({1.0f, exchange.adapted.floats()});
+      terms_.push_back({1.0f, exchange.computed.floats()});
     }
     for (size_t i = 0; i < copies_.size(); ++i) {
       const Neighbor& neighbor = exchange.row.neighbors[i];
@@ -182,18 +183,13 @@ class EventGrad final : public LockstepGossip {
   std::vector<Term> terms_;  // scratch, kept for its capacity
 };
 
-void check(const Setting& setting) {
-  check_lossless(setting, "eventgrad",
-                 "compares a model with what it has sent last, and neighbours with that");
-}
-
 }  // namespace
 
 extern const AlgorithmInfo eventgrad_algorithm;
 const AlgorithmInfo eventgrad_algorithm = {
     .name = "eventgrad",
     .help = "event-triggered SGD: D-PSGD that sends a model only when it has moved far enough",
-    .needs = {.doubly_stochastic = true, .fixed = true},
+    .needs = {.doubly_stochastic = true, .fixed = true, .lossless = true},
     .options =
         {{"order",
           OptionSpec::Type::kText,
@@ -215,7 +211,6 @@ const AlgorithmInfo eventgrad_algorithm = {
     },
     .batches_per_round = batches_of_gossip,
     .cancels = false,
-    .check = check,
     .run_time = gossip_run_time,
 };
 

@@ -26,7 +26,7 @@ extern const AlgorithmInfo osgp_algorithm;
 const AlgorithmInfo osgp_algorithm = {
     .name = "osgp",
     .help = "overlap SGP: stochastic gradient push with messages some rounds late",
-    .needs = {},
+    .needs = {.lossless = true},
     .options = {option_gossip_steps(),
                 {"overlap", OptionSpec::Type::kInteger, int64_t{1},
                  "tau_o: rounds that messages may take behind the computing; 0 = sgp", 0,
@@ -39,7 +39,6 @@ const AlgorithmInfo osgp_algorithm = {
     },
     .batches_per_round = batches_of_gossip,
     .cancels = false,
-    .check = [](const Setting& setting) { check_push_sum(setting, "osgp"); },
     .run_time =
         [](const Options& options, const ClusterTiming& cluster) {
           return gossip_time(cluster,

@@ -20,7 +20,7 @@ extern const AlgorithmInfo sgp_algorithm;
 const AlgorithmInfo sgp_algorithm = {
     .name = "sgp",
     .help = "stochastic gradient push: decentralised SGD over one-way edges, with push-sum weights",
-    .needs = {},
+    .needs = {.lossless = true},
     .options = {option_gossip_steps()},
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
       return make_push_sum(
@@ -29,7 +29,6 @@ const AlgorithmInfo sgp_algorithm = {
     },
     .batches_per_round = batches_of_gossip,
     .cancels = false,
-    .check = [](const Setting& setting) { check_push_sum(setting, "sgp"); },
     .run_time = gossip_run_time,
 };
 

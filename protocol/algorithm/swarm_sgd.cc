@@ -45,7 +45,7 @@ extern const AlgorithmInfo swarm_sgd_algorithm;
 const AlgorithmInfo swarm_sgd_algorithm = {
     .name = "swarm-sgd",
     .help = "local steps, fixed or random in number, then an average with one random neighbour",
-    .needs = {.undirected = true, .fixed = true},
+    .needs = {.undirected = true, .fixed = true, .lossless = true},
     .options = {option_steps(),
                 {"steps",
                  OptionSpec::Type::kText,
@@ -61,7 +61,6 @@ const AlgorithmInfo swarm_sgd_algorithm = {
     .batches_per_round = batches_of_gossip,
     .synchronous = false,
     .cancels = false,
-    .check = [](const Setting& setting) { check_pairwise(setting, "swarm-sgd"); },
     .run_time = run_time,
 };
 

@@ -82,8 +82,7 @@ void FinalConsensus::go_on(NodeState& state, std::vector<Effect>& out) {
   }
   if (averaging_.finite() && !averaging_.over()) return;
   over_ = true;
-  const Finish::Why why =
-      averaging_.finite() ? Finish::Why::kDone : Finish::Why::kDiverged;
+  const Finish::Why why = averaging_.finite() ? Finish::Why::kDone : Finish::Why::kDiverged;
   out.push_back(Finish{why, state.round});
 }
 

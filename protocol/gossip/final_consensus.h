@@ -1,8 +1,8 @@
 // Around an algorithm without a coordinator: when its rounds are over, the nodes average what they
 // have until they all have nearly the same model (protocol/gossip/averaging.h).
 //
-// Where nodes do not keep step, one that has done its rounds goes on serving others, which moves its
-// model. There it tells its neighbours that it is done, and averages when all of these are.
+// Where nodes do not keep step, one that has done its rounds goes on serving others, which moves
+// its model. There it tells its neighbours that it is done, and averages when all of these are.
 #pragma once
 
 #include "protocol/gossip/averaging.h"

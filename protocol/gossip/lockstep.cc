@@ -3,13 +3,18 @@
 #include <algorithm>
 
 #include "protocol/checkpoint.h"
+#include "protocol/codec_meter.h"
 #include "protocol/describe.h"
 #include "topology/assert.h"
 
 namespace kith {
 
 namespace {
-constexpr uint16_t kModel = 1;
+constexpr uint16_t kFirstVector = 1;  // the kind of a message says which of the vectors it brings
+}
+
+LockstepGossip::LockstepGossip(const Spec& spec) : spec_(spec) {
+  KITH_ASSERT(spec.vectors >= 1 && spec.vectors <= kMostVectors);
 }
 
 Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>& out) {
@@ -21,43 +26,53 @@ Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>
       return status;
     }
   }
-  if (auto* computed = std::get_if<Computed>(&event)) adapted(state, std::move(*computed), out);
+  if (auto* computed = std::get_if<Computed>(&event)) take(state, std::move(*computed), out);
   while (!over_ && ready(state)) end_round(state, out);
   return {};
 }
 
 void LockstepGossip::describe(const NodeState& state, std::string& out) const {
-  out += name_;
+  out += spec_.name;
   out += " round=" + std::to_string(state.round);
-  out += over_ ? " over" : adapted_ ? " waiting" : " computing";
-  out += " inbox=" + std::to_string(inbox_.size());
+  out += over_ ? " over" : computed_ ? " waiting" : " computing";
+  size_t waiting = 0;
+  for (const Inbox& inbox : inboxes_) waiting += inbox.size();
+  out += " inbox=" + std::to_string(waiting);
   describe_vector("x", state.parameters, out);
-  describe_vector("v", adapted_, out);
+  const bool gradient = rule().kind == LocalRule::Kind::kGradient;
+  describe_vector(gradient ? "g" : "v", computed_, out);
   describe_memory(out);
 }
 
 void LockstepGossip::waiting_for(const NodeState& state, std::vector<NodeId>& out) const {
-  if (over_ || !adapted_ || !combines(state)) return;
-  missing_senders(inbox_, combined(state), row_.neighbors, out);
+  if (over_ || !computed_ || !combines(state)) return;
+  for (uint32_t k = 0; k < spec_.vectors; ++k) {
+    missing_senders(inboxes_[k], combined(state), row_.neighbors, out);
+  }
+  if (spec_.vectors == 1) return;
+  std::ranges::sort(out);
+  const auto repeated = std::ranges::unique(out);
+  out.erase(repeated.begin(), repeated.end());
 }
 
 void LockstepGossip::begin_round(NodeState& state, std::vector<Effect>& out) {
   if (state.round == state.rounds) return finish(state, Finish::Why::kDone, out);
   state.mixing->row(state.self, combined(state), row_);
-  if (sends_ == Sends::kCurrent && !publish(state, state.parameters, out)) return;
+  if (spec_.sends == Sends::kCurrent && !publish(state, state.parameters, out)) return;
   out.push_back(Compute{.ticket = state.round + 1,
-                        .first_batch = state.round * local_steps_,
-                        .steps = local_steps_,
+                        .first_batch = state.round * spec_.local_steps,
+                        .steps = spec_.local_steps,
                         .at = state.parameters,
-                        .rule = LocalRule::local_steps()});
+                        .rule = rule()});
 }
 
 Status LockstepGossip::receive(const NodeState& state, Message&& message) {
-  if (over_ && lag_ > 0) return {};  // what comes after the last round is of no use
-  if (message.kind != kModel) return Reason::kMalformed;
+  if (over_ && spec_.lag > 0) return {};  // what comes after the last round is of no use
+  const uint32_t vector = uint32_t{message.kind} - kFirstVector;
+  if (vector >= spec_.vectors) return Reason::kMalformed;
   if (!hears(state, message)) return Reason::kUnknownPeer;
   if (const Status status = check_message(state, message); !status.ok()) return status;
-  return inbox_.put(std::move(message), combined(state));
+  return inboxes_[vector].put(std::move(message), combined(state));
 }
 
 Status LockstepGossip::check_message(const NodeState& state, const Message& message) const {
@@ -74,25 +89,25 @@ bool LockstepGossip::hears(const NodeState& state, const Message& message) {
   return std::ranges::binary_search(peers_, message.from);
 }
 
-void LockstepGossip::adapted(NodeState& state, Computed&& computed, std::vector<Effect>& out) {
+void LockstepGossip::take(NodeState& state, Computed&& computed, std::vector<Effect>& out) {
   if (over_ || computed.ticket != state.round + 1) return;
   if (!computed.finite) return finish(state, Finish::Why::kDiverged, out);
-  adapted_ = std::move(computed.result);
+  computed_ = std::move(computed.result);
   loss_ = computed.loss;
-  if (sends_ == Sends::kAdapted) publish(state, adapted_, out);
+  if (spec_.sends == Sends::kAdapted) publish(state, computed_, out);
 }
 
-// Encodes x once and sends the same block to every neighbour. False when x is not finite.
+// Encodes once and sends the same blocks to every neighbour. False when something is not finite.
 bool LockstepGossip::publish(NodeState& state, const SharedBuffer& x, std::vector<Effect>& out) {
-  if (!encode(state, x, own_)) {
+  if (!encode(state, x, Wires(sent_.wires).first(spec_.vectors))) {
     finish(state, Finish::Why::kDiverged, out);
     return false;
   }
-  const Sent sent{own_, scalar()};
-  send(state, state.round, sent, out);
-  if (lag_ > 0) {
-    if (sent_.size() == lag_) sent_.pop_front();
-    sent_.push_back(sent);
+  sent_.scalar = scalar();
+  send(state, state.round, sent_, out);
+  if (spec_.lag > 0) {
+    if (on_way_.size() == spec_.lag) on_way_.pop_front();
+    on_way_.push_back(sent_);
   }
   return true;
 }
@@ -101,47 +116,61 @@ void LockstepGossip::send(const NodeState& state, Round round, const Sent& sent,
                           std::vector<Effect>& out) {
   state.mixing->graph().out(state.self, round, peers_);
   for (NodeId peer : peers_) {
-    out.push_back(Send{.to = peer,
-                       .kind = kModel,
-                       .round = round,
-                       .scalar = sent.scalar,
-                       .payload = sent.wire,
-                       .values = state.dimension});
+    for (uint32_t k = 0; k < spec_.vectors; ++k) {
+      out.push_back(Send{.to = peer,
+                         .kind = static_cast<uint16_t>(kFirstVector + k),
+                         .round = round,
+                         .scalar = sent.scalar,
+                         .payload = sent.wires[k],
+                         .values = state.dimension});
+    }
   }
 }
 
 void LockstepGossip::send_again(const NodeState& state, std::vector<Effect>& out) {
-  for (size_t i = 0; i < sent_.size(); ++i) {
-    send(state, state.round - sent_.size() + i, sent_[i], out);
+  for (size_t i = 0; i < on_way_.size(); ++i) {
+    send(state, state.round - on_way_.size() + i, on_way_[i], out);
   }
 }
 
 void LockstepGossip::persist_sent(Archive& archive) {
-  size_t kept = sent_.size();
+  size_t kept = on_way_.size();
   archive.number("sent", kept);
-  if (kept > lag_) return archive.refuse();
-  sent_.resize(kept);
+  if (kept > spec_.lag) return archive.refuse();
+  on_way_.resize(kept);
   for (size_t i = 0; i < kept; ++i) {
-    archive.bytes("wire." + std::to_string(i), sent_[i].wire);
-    archive.number("scalar." + std::to_string(i), sent_[i].scalar);
+    for (uint32_t k = 0; k < spec_.vectors; ++k) {
+      archive.bytes("wire." + std::to_string(i) + "." + std::to_string(k), on_way_[i].wires[k]);
+    }
+    archive.number("scalar." + std::to_string(i), on_way_[i].scalar);
   }
 }
 
 bool LockstepGossip::ready(const NodeState& state) const {
-  if (!adapted_ || !combines(state)) return static_cast<bool>(adapted_);
-  return inbox_.at(combined(state)).size() == row_.neighbors.size();
+  if (!computed_ || !combines(state)) return static_cast<bool>(computed_);
+  return std::ranges::all_of(std::span(inboxes_).first(spec_.vectors), [&](const Inbox& inbox) {
+    return inbox.at(combined(state)).size() == row_.neighbors.size();
+  });
 }
 
 void LockstepGossip::end_round(NodeState& state, std::vector<Effect>& out) {
-  const Payload own = own_;
-  std::span<const Message> messages;
-  if (combines(state)) messages = inbox_.at(combined(state));
-  for (size_t i = 0; i < messages.size(); ++i) {
-    KITH_ASSERT(messages[i].from == row_.neighbors[i].peer);
+  const std::array<Payload, kMostVectors> own = {sent_.wires[0], sent_.wires[1]};
+  const auto heard = [&](uint32_t k) {
+    return combines(state) ? inboxes_[k].at(combined(state)) : std::span<const Message>();
+  };
+  const std::array<Exchanged, kMostVectors> vectors = {Exchanged{own[0], heard(0)},
+                                                       Exchanged{own[1], heard(1)}};
+  const std::span<const Exchanged> exchanged = std::span(vectors).first(spec_.vectors);
+  for (const Exchanged& vector : exchanged) {
+    for (size_t i = 0; i < vector.messages.size(); ++i) {
+      KITH_ASSERT(vector.messages[i].from == row_.neighbors[i].peer);
+    }
   }
-  state.parameters = combine(state, {row_, adapted_, own, messages});
-  if (combines(state)) inbox_.drop_through(combined(state));
-  adapted_.reset();
+  state.parameters = combine(state, {row_, computed_, exchanged});
+  if (combines(state)) {
+    for (Inbox& inbox : inboxes_) inbox.drop_through(combined(state));
+  }
+  computed_.reset();
   out.push_back(Report{.round = state.round, .loss = loss_, .parameters = state.parameters});
   ++state.round;
   checkpoint(*this, state, state.round - 1, state.round, true, out);
@@ -151,6 +180,45 @@ void LockstepGossip::end_round(NodeState& state, std::vector<Effect>& out) {
 void LockstepGossip::finish(const NodeState& state, Finish::Why why, std::vector<Effect>& out) {
   over_ = true;
   out.push_back(Finish{why, state.round});
+}
+
+bool LockstepGossip::encode_vector(const NodeState& state, const SharedBuffer& x,
+                                   SharedBuffer& wire) const {
+  const EncodingScope scope(*state.codec, state.dimension);
+  Rng rng(state.seed, state.self, Purpose::kCodec, state.round);  // lossless: draws nothing
+  return state.codec->encode(x, rng, *state.pool, wire).ok();
+}
+
+SharedBuffer LockstepGossip::mixed(const NodeState& state, const SharedBuffer& own,
+                                   const Exchange& exchange, uint32_t k) {
+  terms_.clear();
+  append_mixed(own.floats(), exchange.row, exchange.vectors[k].messages, 1.0f, terms_);
+  Buffer sum = state.pool->acquire_floats(state.dimension);
+  weighted_sum(*state.codec, terms_, sum.floats(), *state.pool);
+  return std::move(sum).freeze();
+}
+
+Buffer LockstepGossip::pulled(const NodeState& state, const SharedBuffer& own,
+                              const Exchange& exchange, uint32_t k) {
+  terms_.clear();
+  append_heard(exchange.row, exchange.vectors[k].messages, 1.0f, terms_);
+  Buffer sum = state.pool->acquire_floats(state.dimension);
+  std::ranges::fill(sum.floats(), 0.0f);
+  add_differences(*state.codec, own.floats(), terms_, sum.floats(), *state.pool);
+  return sum;
+}
+
+void append_mixed(std::span<const float> own, const MixingRow& row,
+                  std::span<const Message> messages, float gamma, std::vector<Term>& terms) {
+  terms.push_back({1.0f - gamma * (1.0f - row.self), own});
+  append_heard(row, messages, gamma, terms);
+}
+
+void append_heard(const MixingRow& row, std::span<const Message> messages, float gamma,
+                  std::vector<Term>& terms) {
+  for (size_t i = 0; i < messages.size(); ++i) {
+    terms.push_back({gamma * row.neighbors[i].weight, {}, &messages[i].payload, messages[i].from});
+  }
 }
 
 OptionSpec option_gossip_steps() {

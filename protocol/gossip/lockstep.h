@@ -1,18 +1,20 @@
-// Gossip in lockstep: in each round a node takes local steps, sends one message to its neighbours
-// on the graph, waits for one from each, and combines. What algorithms of this family differ in is
-// what they send and how they combine; the rest is this machine.
+// Gossip in lockstep: in each round a node computes, sends a vector or several to its neighbours on
+// the graph, waits for as many from each, and combines. What algorithms of this family differ in is
+// what they compute, what they send and how they combine; the rest is this machine.
 //
 // Waits: for its neighbours only, so a node may be a round ahead of another for each edge between
 // them. With a lag it combines what was sent so many rounds ago, and in its first rounds nothing:
 // messages and computing overlap, and a node may be 1 + lag rounds ahead for each edge.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <span>
 #include <vector>
 
 #include "protocol/algorithm.h"
 #include "protocol/inbox.h"
+#include "protocol/weighted_sum.h"
 
 namespace kith {
 
@@ -25,23 +27,44 @@ class LockstepGossip : public Algorithm {
 
  protected:
   enum class Sends : uint8_t {
-    kAdapted,  // what the local steps reached (adapt, then combine)
+    kAdapted,  // what is made of the round's work (adapt, then combine)
     kCurrent   // what the round begins with; computing and sending overlap (combine, then adapt)
   };
 
-  LockstepGossip(const char* name, Sends sends, uint32_t local_steps, Round lag = 0)
-      : name_(name), sends_(sends), local_steps_(local_steps), lag_(lag) {}
+  // Most vectors that a node sends to a neighbour in a round.
+  static constexpr uint32_t kMostVectors = 2;
 
-  // What the round under way has brought together.
-  struct Exchange {
-    const MixingRow& row;               // of W, in the round of the messages
-    const SharedBuffer& adapted;        // v: where the local steps from x ended
+  struct Spec {
+    const char* name;
+    Sends sends = Sends::kAdapted;
+    uint32_t local_steps = 1;  // batches of a round
+    uint32_t vectors = 1;      // each a message of its own, with a codec's wire of p values
+    Round lag = 0;             // of what is combined behind what is computed
+  };
+
+  explicit LockstepGossip(const Spec& spec);
+
+  // One of the vectors of the round under way, as all sent it.
+  struct Exchanged {
     const Payload& own;                 // what this node sent
     std::span<const Message> messages;  // from row.neighbors, in their order; checked
   };
 
-  // The wire of `x`; left empty, neighbours get a header alone. False where x is not finite.
-  virtual bool encode(NodeState& state, const SharedBuffer& x, SharedBuffer& wire) = 0;
+  // What the round under way has brought together.
+  struct Exchange {
+    const MixingRow& row;                // of W, in the round of the messages
+    const SharedBuffer& computed;        // where the local steps from x ended; or the gradient at x
+    std::span<const Exchanged> vectors;  // as many as the spec says
+  };
+
+  using Wires = std::span<SharedBuffer>;  // one for each vector
+
+  // The work of a round, at x: `local_steps` steps of the node's own optimiser, or a gradient.
+  virtual LocalRule rule() const { return LocalRule::local_steps(); }
+
+  // The wires of what is sent; `x` is what the spec says: computed, or current. Where one is left
+  // empty, neighbours get a header alone. False where a vector is not finite.
+  virtual bool encode(NodeState& state, const SharedBuffer& x, Wires wires) = 0;
 
   // Message::scalar of what encode() has written.
   virtual double scalar() const { return 0; }
@@ -52,25 +75,37 @@ class LockstepGossip : public Algorithm {
   // x of the next round.
   virtual SharedBuffer combine(NodeState& state, const Exchange& exchange) = 0;
 
-  // Appends the vectors that it keeps beside x and v.
+  // Appends the vectors that it keeps beside x and what was computed.
   virtual void describe_memory(std::string& out) const = 0;
 
   // With a lag: what is on its way between two checkpoints. It is sent again after Resume.
   void persist_sent(Archive& archive);
 
+  // For algorithms whose codec loses nothing. The wire of one vector; false where it is not finite.
+  bool encode_vector(const NodeState& state, const SharedBuffer& x, SharedBuffer& wire) const;
+
+  // Row i of W Q, with Q the vector k of all nodes and `own` what this node sent of it; and of
+  // (W - I) Q, as differences, for what is summed up over rounds (add_differences).
+  SharedBuffer mixed(const NodeState& state, const SharedBuffer& own, const Exchange& exchange,
+                     uint32_t k);
+  Buffer pulled(const NodeState& state, const SharedBuffer& own, const Exchange& exchange,
+                uint32_t k);
+
  private:
   struct Sent {
-    SharedBuffer wire;
+    std::array<SharedBuffer, kMostVectors> wires;
     double scalar = 0;
   };
 
   // The round whose messages the round under way combines; only where there is one.
-  bool combines(const NodeState& state) const { return state.round >= lag_; }
-  Round combined(const NodeState& state) const { return combines(state) ? state.round - lag_ : 0; }
+  bool combines(const NodeState& state) const { return state.round >= spec_.lag; }
+  Round combined(const NodeState& state) const {
+    return combines(state) ? state.round - spec_.lag : 0;
+  }
   void begin_round(NodeState& state, std::vector<Effect>& out);
   Status receive(const NodeState& state, Message&& message);
   bool hears(const NodeState& state, const Message& message);
-  void adapted(NodeState& state, Computed&& computed, std::vector<Effect>& out);
+  void take(NodeState& state, Computed&& computed, std::vector<Effect>& out);
   bool publish(NodeState& state, const SharedBuffer& x, std::vector<Effect>& out);
   void send(const NodeState& state, Round round, const Sent& sent, std::vector<Effect>& out);
   void send_again(const NodeState& state, std::vector<Effect>& out);
@@ -78,19 +113,27 @@ class LockstepGossip : public Algorithm {
   void end_round(NodeState& state, std::vector<Effect>& out);
   void finish(const NodeState& state, Finish::Why why, std::vector<Effect>& out);
 
-  const char* name_;
-  const Sends sends_;
-  const uint32_t local_steps_;
-  const Round lag_;
+  const Spec spec_;
   MixingRow row_;  // of the messages that the round under way combines
-  Inbox inbox_;
-  std::deque<Sent> sent_;  // of the last `lag_` rounds, the oldest first
-  SharedBuffer adapted_;   // v of the round under way; empty while it is computed
-  SharedBuffer own_;       // what was sent in the round under way
+  std::array<Inbox, kMostVectors> inboxes_;
+  SharedBuffer computed_;    // of the round under way; empty until it is there
+  Sent sent_;                // in the round under way
+  std::deque<Sent> on_way_;  // with a lag: of the last rounds, the oldest first
   double loss_ = 0;
   bool over_ = false;
   std::vector<NodeId> peers_;  // scratch, kept for its capacity
+  std::vector<Term> terms_;    // the same
 };
+
+// The vector x_i itself and what neighbours sent of theirs, mixed: appends the terms of
+//   (1 - gamma (1 - w_ii)) x_i + gamma sum_j w_ij q_j
+// in NodeId order of the neighbours. With gamma = 1 and a lossless codec that is row i of W X.
+void append_mixed(std::span<const float> own, const MixingRow& row,
+                  std::span<const Message> messages, float gamma, std::vector<Term>& terms);
+
+// The second half of it: gamma sum_j w_ij q_j.
+void append_heard(const MixingRow& row, std::span<const Message> messages, float gamma,
+                  std::vector<Term>& terms);
 
 // The option "local_steps", which algorithms of this family share.
 OptionSpec option_gossip_steps();

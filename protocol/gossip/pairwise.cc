@@ -8,7 +8,6 @@
 #include "protocol/checkpoint.h"
 #include "protocol/compressor.h"
 #include "protocol/describe.h"
-#include "protocol/gossip/lossless.h"
 #include "protocol/limits.h"
 #include "protocol/weighted_sum.h"
 #include "topology/assert.h"
@@ -309,12 +308,6 @@ std::unique_ptr<Algorithm> make_pairwise(const NodeState& state, const PairwiseR
 OptionSpec option_overlap() {
   return {"overlap", OptionSpec::Type::kFlag, false,
           "begin the next steps when a model is offered, not when the answer is there"};
-}
-
-void check_pairwise(const Setting& setting, const char* name) {
-  check_lossless(setting, name,
-                 "averages the models themselves in pairs, and what a codec leaves out of a model "
-                 "does not shrink with the steps");
 }
 
 }  // namespace kith

@@ -59,7 +59,4 @@ std::unique_ptr<Algorithm> make_pairwise(const NodeState& state, const PairwiseR
 // Options that the family shares.
 OptionSpec option_overlap();
 
-// Refuses a codec that loses something.
-void check_pairwise(const Setting& setting, const char* name);
-
 }  // namespace kith

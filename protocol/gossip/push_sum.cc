@@ -8,7 +8,6 @@
 #include "protocol/compressor.h"
 #include "protocol/describe.h"
 #include "protocol/gossip/lockstep.h"
-#include "protocol/gossip/lossless.h"
 #include "protocol/kernels.h"
 #include "protocol/weighted_sum.h"
 
@@ -19,7 +18,7 @@ namespace {
 class PushSum final : public LockstepGossip {
  public:
   PushSum(const NodeState& state, const PushSumRule& rule)
-      : LockstepGossip(rule.name, Sends::kAdapted, rule.local_steps, rule.overlap),
+      : LockstepGossip({.name = rule.name, .local_steps = rule.local_steps, .lag = rule.overlap}),
         compressor_(*state.codec, {}),
         x_(state.parameters) {}
 
@@ -34,7 +33,7 @@ class PushSum final : public LockstepGossip {
   }
 
  private:
-  bool encode(NodeState& state, const SharedBuffer& reached, SharedBuffer& wire) override {
+  bool encode(NodeState& state, const SharedBuffer& reached, Wires wires) override {
     state.mixing->graph().out(state.self, state.round, hearers_);
     const auto degree = static_cast<double>(hearers_.size());
     const float share = 1.0f / static_cast<float>(1 + hearers_.size());
@@ -46,7 +45,7 @@ class PushSum final : public LockstepGossip {
     Buffer part = state.pool->acquire_floats(state.dimension);
     kernels::scale(share, moved_.floats(), part.floats());
     Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
-    return compressor_.encode(std::move(part).freeze(), 1.0f, rng, *state.pool, wire).ok();
+    return compressor_.encode(std::move(part).freeze(), 1.0f, rng, *state.pool, wires[0]).ok();
   }
 
   double scalar() const override { return sent_weight_; }
@@ -61,7 +60,7 @@ class PushSum final : public LockstepGossip {
     terms_.clear();
     terms_.push_back({own_share_, moved_.floats()});
     w_ *= static_cast<double>(own_share_);
-    for (const Message& message : exchange.messages) {
+    for (const Message& message : exchange.vectors[0].messages) {
       terms_.push_back({1.0f, {}, &message.payload, message.from});
       w_ += message.scalar;
     }
@@ -111,12 +110,6 @@ class PushSum final : public LockstepGossip {
 
 std::unique_ptr<Algorithm> make_push_sum(const NodeState& state, const PushSumRule& rule) {
   return std::make_unique<PushSum>(state, rule);
-}
-
-void check_push_sum(const Setting& setting, const char* name) {
-  check_lossless(setting, name,
-                 "keeps the sum of all models, of which a codec that loses something would take "
-                 "away a part for good");
 }
 
 }  // namespace kith

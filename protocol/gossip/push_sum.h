@@ -32,7 +32,4 @@ struct PushSumRule {
 
 std::unique_ptr<Algorithm> make_push_sum(const NodeState& state, const PushSumRule& rule);
 
-// Refuses a codec that loses something.
-void check_push_sum(const Setting& setting, const char* name);
-
 }  // namespace kith

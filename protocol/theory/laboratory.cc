@@ -3,6 +3,7 @@
 #include <Eigen/Dense>
 #include <functional>
 
+#include "protocol/theory/decentralised_laboratory.h"
 #include "topology/assert.h"
 
 namespace kith {
@@ -62,15 +63,9 @@ void combine_then_adapt(const Laboratory& lab, const Matrix& w, Moments& x) {
 }
 
 Matrix dense(const Mixing& mixing, Round round) {
+  const std::vector<double> w = dense_weights(mixing, round);
   const auto n = static_cast<Eigen::Index>(mixing.graph().nodes());
-  Matrix w = Matrix::Zero(n, n);
-  MixingRow row;
-  for (Eigen::Index i = 0; i < n; ++i) {
-    mixing.row(NodeId{static_cast<uint32_t>(i)}, round, row);
-    w(i, i) = row.self;
-    for (const Neighbor& neighbor : row.neighbors) w(i, index_of(neighbor.peer)) = neighbor.weight;
-  }
-  return w;
+  return Eigen::Map<const Matrix>(w.data(), n, n).transpose();  // by rows
 }
 
 LaboratoryMoments summary(const Moments& x) {

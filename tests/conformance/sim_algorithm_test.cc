@@ -137,7 +137,7 @@ TEST(EverySynchronousAlgorithm, EndsWithTheSameBitsWhateverTheDelaysAndLosses) {
 // on.
 TEST(EveryAlgorithm, NothingIsSentAgainOnASlowLine) {
   for (const AlgorithmInfo* info : all_algorithms()) {
-    const Setting setting{info->name, info->needs.star ? "star" : "ring",
+    const Setting setting{info->name, graph_of(*info),
                           info->codec != nullptr ? info->codec : "identity", false};
     SCOPED_TRACE(setting.text());
     const SimulationResult slow =
@@ -197,12 +197,13 @@ TEST(EveryAlgorithm, AnotherSeedEndsElsewhere) {
 // whom, nor on what a codec throws away: xbar+ = xbar - eta mean g (D-PSGD, ALGORITHMS 2D),
 // wherever weights are doubly stochastic (push-sum does without) and all steps of a round count.
 // The consensus step is in proportion to 1 / (1 + w) of the codec (Koloskova, Stich, Jaggi 2019):
-// with a larger one the nodes part, and the average is a small difference of large numbers.
+// with a larger one the nodes part, and the average is a small difference of large numbers. A
+// momentum of the algorithm's own is switched off.
 TEST(EveryGossip, NoGraphAndNoCodecMovesTheAverage) {
   const std::vector<double> expected = average_of(run({"dpsgd", "complete", "identity", false}));
   for (const Setting& setting : all_settings()) {
     const AlgorithmInfo& info = algorithm_info(setting.algorithm);
-    if (!info.needs.doubly_stochastic) continue;
+    if (info.needs.star || !info.needs.doubly_stochastic) continue;
     const double gamma = 0.3 / (1 + make_codec(setting.codec)->variance_bound(300));
     std::vector<std::string> orders = {""};
     if (has_option(info, "order")) orders = {"atc", "cta"};
@@ -210,6 +211,7 @@ TEST(EveryGossip, NoGraphAndNoCodecMovesTheAverage) {
       SCOPED_TRACE(setting.text() + " " + order);
       std::vector<std::string> keys;
       if (has_option(info, "gamma")) keys.push_back("algorithm.gamma=" + std::to_string(gamma));
+      if (has_option(info, "beta")) keys.push_back("algorithm.beta=0");
       if (!order.empty()) keys.push_back("algorithm.order=\"" + order + "\"");
       const std::vector<double> average = average_of(run(setting, keys));
       for (size_t j = 0; j < expected.size(); ++j) ASSERT_NEAR(average[j], expected[j], 2e-5);
@@ -242,6 +244,58 @@ TEST(Dpsgd, OnACompleteGraphIsSynchronousSgd) {
   }
 }
 
+// The same of all that correct for unequal nodes, whose gradients stay where W = J; and with
+// momentum, where that is mixed as well.
+TEST(EveryGossip, OnACompleteGraphIsSynchronousSgd) {
+  const SimulationResult star = run({"sync", "star", "identity", false});
+  const SimulationResult momentum =
+      run({"sync", "star", "identity", false}, {"train.momentum=0.8"});
+  for (const char* name : {"d2", "gradient-tracking", "k-gt", "dmsgd"}) {
+    SCOPED_TRACE(name);
+    const bool own = name == std::string("dmsgd");
+    const SimulationResult gossip =
+        run({name, "complete", "identity", false},
+            own ? std::vector<std::string>{"algorithm.beta=0.8"} : std::vector<std::string>{});
+    for (size_t i = 0; i < kNodes; ++i) {
+      for (size_t j = 0; j < 300; ++j) {
+        ASSERT_NEAR(gossip.parameters[i].floats()[j],
+                    (own ? momentum : star).parameters[0].floats()[j], 2e-5);
+      }
+    }
+  }
+}
+
+// ALGORITHMS 2D: without momentum, and after any number of rounds, both are D-PSGD that adapts,
+// then combines, to the last bit.
+TEST(GossipWithMomentum, WithoutItIsDpsgdBitForBit) {
+  for (const char* graph : {"ring", "star", "complete", "static-exponential"}) {
+    for (const std::vector<std::string>& train :
+         {std::vector<std::string>{},
+          {"train.weight_decay=0.1", "train.schedule=\"cosine\"", "train.warm_up_steps=5"}}) {
+      const SimulationResult plain = run({"dpsgd", graph, "identity", false}, train);
+      for (const char* name : {"dmsgd", "quasi-global-momentum"}) {
+        SCOPED_TRACE(std::string(name) + " on " + graph);
+        std::vector<std::string> keys = train;
+        keys.push_back("algorithm.beta=0");
+        EXPECT_TRUE(same_parameters(plain, run({name, graph, "identity", false}, keys)));
+      }
+    }
+  }
+}
+
+// What stands for gradients, and what for local steps with a correction, is the same algorithm.
+TEST(KGt, WithOneLocalStepIsGradientTracking) {
+  for (const char* graph : {"ring", "star", "static-exponential"}) {
+    const SimulationResult tracking = run({"gradient-tracking", graph, "identity", false});
+    const SimulationResult local = run({"k-gt", graph, "identity", false});
+    for (size_t i = 0; i < kNodes; ++i) {
+      for (size_t j = 0; j < 300; ++j) {
+        ASSERT_NEAR(tracking.parameters[i].floats()[j], local.parameters[i].floats()[j], 2e-5);
+      }
+    }
+  }
+}
+
 // Where the model is the hub's, every node ends with it, whatever the codec on the way up.
 TEST(EveryCentralAlgorithm, EndsWithEqualReplicas) {
   for (const Setting& setting : all_settings()) {
@@ -255,11 +309,11 @@ TEST(EveryCentralAlgorithm, EndsWithEqualReplicas) {
 
 TEST(EveryAlgorithm, RunsAlone) {
   for (const AlgorithmInfo* algorithm : all_algorithms()) {
-    const char* graph = algorithm->needs.star ? "star" : "ring";
+    const std::string graph = graph_of(*algorithm);
     const SimulationResult result = simulate_text(
         kJob, 1,
         {codec_key(*algorithm), std::string("algorithm.kind=\"") + algorithm->name + '"',
-         std::string("topology.graph=\"") + graph + '"'},
+         "topology.graph=\"" + graph + '"'},
         with_threads(1));
     EXPECT_EQ(result.rounds, 25u) << algorithm->name;
     EXPECT_EQ(result.counters[0].messages_sent, 0u) << algorithm->name;
@@ -270,12 +324,11 @@ TEST(EveryAlgorithm, SaysWhenItDiverges) {
   for (const AlgorithmInfo* algorithm : all_algorithms()) {
     // Its steps are as long as the rate whatever the gradient: it never leaves the floats.
     if (algorithm->name == std::string("signsgd")) continue;
-    const char* graph = algorithm->needs.star ? "star" : "ring";
+    const std::string graph = graph_of(*algorithm);
     const SimulationResult result = simulate_text(
         kJob, 4,
         {codec_key(*algorithm), std::string("algorithm.kind=\"") + algorithm->name + '"',
-         std::string("topology.graph=\"") + graph + '"', "train.learning_rate=1000",
-         "stop.rounds=200"},
+         "topology.graph=\"" + graph + '"', "train.learning_rate=1000", "stop.rounds=200"},
         with_threads(1));
     EXPECT_TRUE(result.diverged) << algorithm->name;
   }

@@ -13,6 +13,7 @@
 #include "daemon/node.h"
 #include "daemon/plan.h"
 #include "protocol/wire.h"
+#include "tests/support/simulate.h"
 
 namespace kith {
 namespace {
@@ -108,7 +109,7 @@ class Script final : public Body {
 };
 
 std::string play(const AlgorithmInfo& algorithm) {
-  const std::string graph = algorithm.needs.star ? "star" : "ring";
+  const std::string graph = graph_of(algorithm);
   const std::string codec = algorithm.codec != nullptr ? algorithm.codec : "identity";
   std::string options;
   for (const OptionSpec& spec : algorithm.options) {

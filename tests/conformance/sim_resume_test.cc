@@ -39,11 +39,14 @@ std::vector<std::string> keys_of(const AlgorithmInfo& info) {
   std::vector<std::string> keys = {codec_key(info),
                                    std::string("algorithm.kind=\"") + info.name + '"'};
   keys.push_back(std::string("topology.graph=\"") + (info.needs.star ? "star" : "ring") + '"');
-  const std::string name = info.name;
-  if (name == "scaffold" || name == "fednova") keys.push_back("train.momentum=0");
   for (const OptionSpec& spec : info.options) {
     if (spec.key == std::string("local_steps")) keys.push_back("algorithm.local_steps=4");
     if (spec.key == std::string("fragments")) keys.push_back("algorithm.fragments=2");
+  }
+  try {
+    validate(parse_job(kJob, keys), kNodes);
+  } catch (const OperatorError&) {
+    keys.push_back("train.momentum=0");  // some have their own, or take none
   }
   return keys;
 }

@@ -76,6 +76,17 @@ LOCAL_UPDATE = ("local-sgd", "slowmo", "diloco", "overlap-local-sgd", "cocod-sgd
                 "fedavg", "fedprox", "fedopt")
 
 
+# Over a graph, with what they keep beside the model: the algorithm, and graphs for five nodes.
+SYMMETRIC = ("ring", "complete", "star")
+DIRECTED = SYMMETRIC + ("static-exponential",)
+GOSSIP = {"d2": (SYMMETRIC, []),
+          "extra": (SYMMETRIC, []),
+          "gradient-tracking": (DIRECTED, []),
+          "k-gt": (DIRECTED, ["algorithm.local_steps=3", "train.momentum=0"]),
+          "dmsgd": (DIRECTED, ["train.momentum=0"]),
+          "quasi-global-momentum": (DIRECTED, ["train.momentum=0"])}
+
+
 def same(what, job, nodes, sets):
     real = hash_of("run", job, nodes, sets)
     simulated = hash_of("simulate", job, nodes, sets)
@@ -100,6 +111,12 @@ def main():
             if "spatial" in codec and (algorithm, memory) != ("sync", "none"):
                 continue  # the hub decodes all payloads together
             same(f"{algorithm} with {codec}, memory {memory}", LABORATORY, 5, sets)
+    for algorithm, (graphs, sets) in GOSSIP.items():
+        for graph in graphs:
+            same(f"{algorithm} on {graph}", LABORATORY, 5,
+                 [f"algorithm.kind={algorithm}", f"topology.graph={graph}"] + sets)
+    same("gradient-tracking, packed", LABORATORY, 5,
+         ["algorithm.kind=gradient-tracking", "topology.graph=ring", "codec.kind=zstd"])
     for algorithm in LOCAL_UPDATE:
         same(algorithm, LABORATORY, 5, [f"algorithm.kind={algorithm}", "topology.graph=star",
                                         "algorithm.local_steps=3"])
@@ -132,6 +149,7 @@ def main():
                              ("three threads", [], ("--threads", "3"))):
         found = hash_of("simulate", PICTURES, 8, sets, *more)
         check(f"the simulator with {what}: the same", found == reference, found)
+    same("pictures, with tracked gradients", PICTURES, 4, ["algorithm.kind=gradient-tracking"])
     same("pictures, synchronous, two workers each", PICTURES, 3, ALGORITHMS["sync"])
     same("pictures, factors of rank 2, averaged", PICTURES, 3, ALGORITHMS["powersgd"])
     factors = ["codec.kind=powersgd:2", "codec.memory=error-feedback"]

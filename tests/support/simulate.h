@@ -14,6 +14,17 @@ inline std::string codec_key(const AlgorithmInfo& info) {
   return std::string("codec.kind=\"") + (info.codec != nullptr ? info.codec : "identity") + '"';
 }
 
+// topology.graph of a job for this algorithm where nothing else matters, for any number of nodes:
+// on rings of an even number weights have an eigenvalue of -1/3.
+inline std::string graph_of(const AlgorithmInfo& info) {
+  if (info.needs.star) return "star";
+  return info.needs.eigenvalues_above > -1 ? "complete" : "ring";
+}
+
+inline bool has_option(const AlgorithmInfo& info, const std::string& key) {
+  return std::ranges::any_of(info.options, [&](const OptionSpec& spec) { return spec.key == key; });
+}
+
 // Any model; data is loaded when the model needs it.
 inline SimulationResult simulate_text(const std::string& toml, uint32_t nodes,
                                       const std::vector<std::string>& overrides = {},

@@ -288,6 +288,56 @@ TEST(Job, SignSgdHasACodeOfItsOwn) {
   expect_all(refusal_for(kSmallest, 8, keys), {"signsgd", "codec.kind", "sync"});
 }
 
+// An even ring with weights 1/3 has an eigenvalue of -1/3 exactly; an odd one has none so low.
+TEST(Job, D2NeedsEigenvaluesAboveMinusOneThird) {
+  const std::string d2 = "algorithm.kind=d2";
+  for (const uint32_t nodes : {4u, 8u, 64u}) {
+    expect_all(refusal_for(kSmallest, nodes, {d2}),
+               {"d2", "-0.333333", "topology.graph = \"ring\"", "\"extra\"", "\"complete\""});
+    EXPECT_EQ(refusal_for(kSmallest, nodes, {d2, "topology.graph=complete"}), "");
+    EXPECT_EQ(refusal_for(kSmallest, nodes, {"algorithm.kind=extra"}), "");
+  }
+  for (const uint32_t nodes : {1u, 2u, 3u, 5u, 63u}) {
+    EXPECT_EQ(refusal_for(kSmallest, nodes, {d2}), "");
+  }
+  EXPECT_EQ(refusal_for(kSmallest, 8, {d2, "topology.graph=star"}), "");
+  expect_all(refusal_for(kSmallest, 8, {d2, "topology.weights=best-constant"}),
+             {"topology.weights = \"best-constant\"", "\"extra\""});
+  expect_all(refusal_for(kSmallest, 8, {d2, "topology.graph=static-exponential"}),
+             {"d2", "both ways", "ring"});
+}
+
+TEST(Job, WhatAddsUpMessagesNeedsACodecThatLosesNothing) {
+  for (const char* kind :
+       {"d2", "extra", "gradient-tracking", "k-gt", "dmsgd", "quasi-global-momentum"}) {
+    const std::vector<std::string> keys = {std::string("algorithm.kind=") + kind,
+                                           "topology.graph=complete"};
+    for (const char* codec : {"top-k:0.1", "qsgd:15", "fp16", "identity", "zstd"}) {
+      std::vector<std::string> all = keys;
+      all.push_back(std::string("codec.kind=") + codec);
+      const std::string refused = refusal_for(kSmallest, 8, all);
+      if (make_codec(codec)->lossless()) {
+        EXPECT_EQ(refused, "");
+      } else {
+        expect_all(refused, {kind, codec, "identity", "choco-sgd"});
+      }
+    }
+  }
+}
+
+TEST(Job, MomentumOfTheOptimiserIsRefusedWhereTheAlgorithmHasItsOwn) {
+  for (const char* kind : {"dmsgd", "quasi-global-momentum", "k-gt"}) {
+    expect_all(
+        refusal_for(kSmallest, 8, {std::string("algorithm.kind=") + kind, "train.momentum=0.9"}),
+        {kind, "train.momentum = 0", "algorithm."});
+    EXPECT_NE(
+        refusal_for(kSmallest, 8, {std::string("algorithm.kind=") + kind, "train.optimizer=adamw"}),
+        "");
+  }
+  EXPECT_EQ(refusal_for(kSmallest, 8, {"algorithm.kind=gradient-tracking", "train.momentum=0.9"}),
+            "");
+}
+
 TEST(Job, NoNodesAreRefused) { expect_all(refusal_for(kSmallest, 0, {}), {"-n is 0", "1"}); }
 
 TEST(Job, EpochsBecomeRounds) {

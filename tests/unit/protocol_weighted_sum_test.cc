@@ -96,5 +96,43 @@ TEST(WeightedSum, OfACodecThatDecodesJointly) {
   }
 }
 
+// y += sum of scale (payload - own): in blocks or not the same bits; what two nodes add of their
+// difference cancels to the last bit; between equal ones it is 0.
+TEST(Differences, CancelBetweenTwoNodesAndVanishBetweenEqualOnes) {
+  for (const char* name : {"identity", "fp16", "zstd", "int8"}) {
+    for (const size_t n : {size_t{1}, size_t{4096}, size_t{4097}, size_t{100001}}) {
+      SCOPED_TRACE(std::string(name) + " n " + std::to_string(n));
+      Pool pool;
+      Rng rng = test::test_rng(n);
+      const auto codec = make_codec(name);
+      Payload wires[2];
+      std::vector<float> told[2];  // as all nodes decode them
+      for (size_t i = 0; i < 2; ++i) {
+        SharedBuffer wire;
+        const SharedBuffer x = copy_of(test::make_vector(test::Shape::kRandom, n, 5 + i), pool);
+        ASSERT_TRUE(codec->encode(x, rng, pool, wire).ok());
+        wires[i] = wire;
+        told[i].assign(n, 0.0f);
+        ASSERT_TRUE(decode_add(*codec, NodeId{0}, wires[i], 1.0f, told[i], pool).ok());
+      }
+      const float weight = 1.0f / 3;
+      std::vector<float> sums[2];
+      for (size_t i = 0; i < 2; ++i) {
+        sums[i].assign(n, 0.0f);
+        const Term other[] = {{weight, {}, &wires[1 - i], NodeId{1}}};
+        add_differences(*codec, told[i], other, sums[i], pool);
+        const Term pieces[] = {{0.7f, {}, &wires[i], NodeId{1}}};
+        std::vector<float> none(n, 0.25f);
+        add_differences(*codec, told[i], pieces, none, pool);
+        for (const float value : none) ASSERT_EQ(value, 0.25f);
+      }
+      for (size_t j = 0; j < n; ++j) {
+        ASSERT_EQ(sums[0][j], -sums[1][j]);
+        ASSERT_EQ(sums[0][j], weight * (told[1][j] - told[0][j]));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace kith

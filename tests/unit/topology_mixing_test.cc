@@ -35,8 +35,9 @@ bool serves(const std::string& rule, const std::shared_ptr<const Graph>& graph) 
 
 // The fastest weights cost a solve: at small sizes alone.
 std::vector<std::string> rules_for(const Graph& graph) {
-  std::vector<std::string> rules = {"metropolis",        "uniform",      "best-constant",
-                                    "column-stochastic", "lazy-uniform", "lazy-metropolis", "own"};
+  std::vector<std::string> rules = {
+      "metropolis",      "uniform", "best-constant", "column-stochastic", "lazy-uniform",
+      "lazy-metropolis", "own"};
   if (graph.nodes() <= 12) rules.emplace_back("fastest");
   return rules;
 }
