@@ -168,8 +168,9 @@ void check_eigenvalues(const Job& job, const Mixing& mixing, const std::string& 
       ", but topology.weights = \"" + rule + "\" has " + to_text(least) +
       " on topology.graph = \"" + job.graph.kind + "\" with " +
       std::to_string(mixing.graph().nodes()) +
-      " nodes, and the models would part: take algorithm.kind = \"extra\", which goes with any "
-      "weights, or a graph such as \"complete\"");
+      " nodes, and the models would part: set topology.weights = \"lazy-" + rule +
+      "\", which leaves half of each model where it is, or take algorithm.kind = \"extra\", which "
+      "goes with any weights");
 }
 
 // What a codec that decodes the payloads of all nodes together asks for.

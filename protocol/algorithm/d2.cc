@@ -8,8 +8,8 @@
 // where d_i comes to rest at eta (grad f_i - mean of all grad f) and takes it out of every step.
 // Taken as x+ - v, d would add up the rounding of x as well, and the average would drift.
 //
-// With (I + W) / 2 in the place of W it is exact diffusion (Yuan, Ying, Zhao, Sayed 2018), and NIDS
-// (Li, Shi, Yan 2019) with one step size for all nodes.
+// With lazy weights, (I + W) / 2 in the place of W, it is exact diffusion (Yuan, Ying, Zhao, Sayed
+// 2018), and NIDS (Li, Shi, Yan 2019) with one step size for all nodes.
 //
 // Keeps: x, v, phi and d. Sends: phi to every neighbour, once a round. Waits: for its neighbours.
 // Needs: W symmetric, the same in every round, with every eigenvalue above -1/3 (below it flat

@@ -292,9 +292,10 @@ TEST(Job, SignSgdHasACodeOfItsOwn) {
 TEST(Job, D2NeedsEigenvaluesAboveMinusOneThird) {
   const std::string d2 = "algorithm.kind=d2";
   for (const uint32_t nodes : {4u, 8u, 64u}) {
-    expect_all(refusal_for(kSmallest, nodes, {d2}),
-               {"d2", "-0.333333", "topology.graph = \"ring\"", "\"extra\"", "\"complete\""});
-    EXPECT_EQ(refusal_for(kSmallest, nodes, {d2, "topology.graph=complete"}), "");
+    expect_all(refusal_for(kSmallest, nodes, {d2}), {"d2", "-0.333333", "topology.graph = \"ring\"",
+                                                     "\"lazy-metropolis\"", "\"extra\""});
+    EXPECT_EQ(refusal_for(kSmallest, nodes, {d2, "topology.weights=lazy-metropolis"}), "");
+    EXPECT_EQ(refusal_for(kSmallest, nodes, {d2, "topology.weights=lazy-best-constant"}), "");
     EXPECT_EQ(refusal_for(kSmallest, nodes, {"algorithm.kind=extra"}), "");
   }
   for (const uint32_t nodes : {1u, 2u, 3u, 5u, 63u}) {
@@ -302,7 +303,9 @@ TEST(Job, D2NeedsEigenvaluesAboveMinusOneThird) {
   }
   EXPECT_EQ(refusal_for(kSmallest, 8, {d2, "topology.graph=star"}), "");
   expect_all(refusal_for(kSmallest, 8, {d2, "topology.weights=best-constant"}),
-             {"topology.weights = \"best-constant\"", "\"extra\""});
+             {"topology.weights = \"best-constant\"", "\"lazy-best-constant\""});
+  expect_all(refusal_for(kSmallest, 8, {"topology.graph=star", "topology.weights=lazy-uniform"}),
+             {"\"lazy-uniform\"", "metropolis"});
   expect_all(refusal_for(kSmallest, 8, {d2, "topology.graph=static-exponential"}),
              {"d2", "both ways", "ring"});
 }
