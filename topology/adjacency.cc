@@ -37,7 +37,7 @@ void AdjacencyGraph::out(NodeId node, Round round, std::vector<NodeId>& out) con
   in(node, round, out);
 }
 
-ArcGraph::ArcGraph(uint32_t nodes, const std::vector<Arc>& arcs, bool weighted)
+ArcGraph::ArcGraph(uint32_t nodes, const std::vector<WeightedArc>& arcs, bool weighted)
     : in_(lists(nodes, arcs, true)), out_(lists(nodes, arcs, false)), weighted_(weighted) {
   const auto same = [&](const Neighbor& a, const Neighbor& b) {
     return a.peer == b.peer && (!weighted || a.weight == b.weight);
@@ -45,15 +45,16 @@ ArcGraph::ArcGraph(uint32_t nodes, const std::vector<Arc>& arcs, bool weighted)
   undirected_ = in_.begin == out_.begin && std::ranges::equal(in_.ends, out_.ends, same);
 }
 
-ArcGraph::Lists ArcGraph::lists(uint32_t nodes, const std::vector<Arc>& arcs, bool incoming) {
+ArcGraph::Lists ArcGraph::lists(uint32_t nodes, const std::vector<WeightedArc>& arcs,
+                                bool incoming) {
   Lists lists{std::vector<uint64_t>(size_t{nodes} + 1, 0), std::vector<Neighbor>(arcs.size())};
-  for (const Arc& arc : arcs) {
+  for (const WeightedArc& arc : arcs) {
     KITH_ASSERT(arc.from < nodes && arc.to < nodes && arc.from != arc.to);
     ++lists.begin[(incoming ? arc.to : arc.from) + 1];
   }
   for (uint32_t i = 0; i < nodes; ++i) lists.begin[i + 1] += lists.begin[i];
   std::vector<uint64_t> next(lists.begin.begin(), lists.begin.end() - 1);
-  for (const Arc& arc : arcs) {
+  for (const WeightedArc& arc : arcs) {
     const auto [owner, end] = incoming ? Edge{arc.to, arc.from} : Edge{arc.from, arc.to};
     lists.ends[next[owner]++] = {NodeId{end}, arc.weight};
   }

@@ -28,7 +28,7 @@ class AdjacencyGraph final : public Graph {
   std::vector<NodeId> peers_;
 };
 
-struct Arc {
+struct WeightedArc {
   uint32_t from;
   uint32_t to;
   float weight;  // of what `to` hears from `from`: entry (to, from) of W
@@ -39,7 +39,7 @@ class ArcGraph final : public Graph {
  public:
   // Each arc stands once; no loops. Where `weighted`, the weights are a doubly stochastic matrix
   // without its diagonal.
-  ArcGraph(uint32_t nodes, const std::vector<Arc>& arcs, bool weighted);
+  ArcGraph(uint32_t nodes, const std::vector<WeightedArc>& arcs, bool weighted);
 
   uint32_t nodes() const override { return static_cast<uint32_t>(in_.begin.size() - 1); }
   bool undirected() const override { return undirected_; }
@@ -56,7 +56,7 @@ class ArcGraph final : public Graph {
     std::span<const Neighbor> of(NodeId node) const;
   };
 
-  static Lists lists(uint32_t nodes, const std::vector<Arc>& arcs, bool incoming);
+  static Lists lists(uint32_t nodes, const std::vector<WeightedArc>& arcs, bool incoming);
 
   Lists in_;
   Lists out_;

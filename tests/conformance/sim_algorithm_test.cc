@@ -27,10 +27,6 @@ latency_ms = 1
 rounds = 25
 )";
 
-bool has_option(const AlgorithmInfo& info, const std::string& key) {
-  return std::ranges::any_of(info.options, [&](const OptionSpec& spec) { return spec.key == key; });
-}
-
 struct Setting {
   std::string algorithm, graph, codec;
   bool error_feedback;

@@ -29,7 +29,7 @@ namespace {
 constexpr double kSumTolerance = 1e-6;
 
 // What lines say. Without a weight it is 0.
-using Arcs = std::vector<Arc>;
+using Arcs = std::vector<WeightedArc>;
 
 // One word of the file as a node.
 uint32_t node_of(const std::string& word, uint32_t nodes, const std::string& where) {
@@ -105,12 +105,14 @@ Arcs read_arcs(const std::string& path, uint32_t nodes) {
 
 // Each once, sorted. An edge of two weights is refused.
 void deduplicate(Arcs& arcs, const std::string& path) {
-  const auto ends = [](const Arc& arc) { return std::pair(arc.from, arc.to); };
-  std::ranges::sort(arcs, [&](const Arc& a, const Arc& b) {
+  const auto ends = [](const WeightedArc& arc) { return std::pair(arc.from, arc.to); };
+  std::ranges::sort(arcs, [&](const WeightedArc& a, const WeightedArc& b) {
     return ends(a) != ends(b) ? ends(a) < ends(b) : a.weight < b.weight;
   });
-  const auto two = std::ranges::adjacent_find(
-      arcs, [&](const Arc& a, const Arc& b) { return ends(a) == ends(b) && a.weight != b.weight; });
+  const auto two =
+      std::ranges::adjacent_find(arcs, [&](const WeightedArc& a, const WeightedArc& b) {
+        return ends(a) == ends(b) && a.weight != b.weight;
+      });
   if (two != arcs.end()) {
     throw OperatorError(path + ": the edge " + std::to_string(two->from) + " " +
                         std::to_string(two->to) + " has two weights; keep one");
@@ -122,7 +124,7 @@ void deduplicate(Arcs& arcs, const std::string& path) {
 void check_sums(const Arcs& arcs, uint32_t nodes, const std::string& path) {
   std::vector<double> heard(nodes, 0.0);
   std::vector<double> said(nodes, 0.0);
-  for (const Arc& arc : arcs) {
+  for (const WeightedArc& arc : arcs) {
     heard[arc.to] += static_cast<double>(arc.weight);
     said[arc.from] += static_cast<double>(arc.weight);
   }
@@ -157,7 +159,7 @@ void check_connected(const Graph& graph, const std::string& path) {
 std::shared_ptr<const Graph> undirected_graph(uint32_t nodes, const Arcs& arcs) {
   std::vector<Edge> edges;
   edges.reserve(arcs.size());
-  for (const Arc& arc : arcs) edges.emplace_back(arc.from, arc.to);
+  for (const WeightedArc& arc : arcs) edges.emplace_back(arc.from, arc.to);
   return std::make_shared<AdjacencyGraph>(nodes, edges);
 }
 
@@ -166,7 +168,7 @@ std::shared_ptr<const Graph> make_edge_list(uint32_t nodes, uint64_t, const Opti
   const bool directed = options.flag("directed");
   Arcs arcs = read_arcs(path, nodes);
   if (!directed) {
-    for (Arc& arc : arcs)
+    for (WeightedArc& arc : arcs)
       arc = {std::min(arc.from, arc.to), std::max(arc.from, arc.to), arc.weight};
   }
   deduplicate(arcs, path);
