@@ -245,6 +245,7 @@ Job build(const JobSections& sections, std::string text) {
   const Options report = reader.plain("report");
   job.report.every = static_cast<Round>(report.integer("every"));
   job.report.evaluate = report.flag("evaluate");
+  job.consensus_tolerance = reader.plain("consensus").number("tolerance");
   job.checkpoint_every = static_cast<Round>(reader.plain("checkpoint").integer("every"));
   const Options stop = reader.plain("stop");
   job.rounds = static_cast<Round>(stop.integer("rounds"));

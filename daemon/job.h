@@ -79,9 +79,10 @@ struct Job {
   std::string down;  // codec of what a hub tells its nodes; "identity" = as it is
   DelaySpec delays;
   ReportSpec report;
-  Round checkpoint_every = 0;  // rounds; 0 = never
-  Round rounds = 0;            // exactly one of rounds and epochs is above zero
-  double epochs = 0;           // passes of the average node over its shard
+  double consensus_tolerance = 0;  // of a phase of gossip alone at the end; 0 = there is none
+  Round checkpoint_every = 0;      // rounds; 0 = never
+  Round rounds = 0;                // exactly one of rounds and epochs is above zero
+  double epochs = 0;               // passes of the average node over its shard
 
   std::string text;  // the TOML that it came from, overrides applied: what daemons are sent
 };

@@ -242,6 +242,16 @@ void check_delays(const Job& job) {
   if (!job.delays.jitter.empty()) check_law("delays.jitter", job.delays.jitter);
 }
 
+void check_consensus(const Job& job) {
+  if (job.consensus_tolerance == 0) return;
+  const AlgorithmInfo& info = algorithm_info(job.algorithm.kind);
+  if (!info.central && job.algorithm.kind != "consensus") return;
+  throw OperatorError("consensus.tolerance asks for averaging at the end, but with " +
+                      pair_of(job) +
+                      (info.central ? " all nodes end with one model by themselves: leave it out"
+                                    : " that is all there is: set stop.rounds, and leave it out"));
+}
+
 void check_scale(const Job& job, uint32_t nodes) {
   const size_t given = job.delays.scale.size();
   if (given <= nodes) return;
@@ -327,6 +337,7 @@ void check_job(const Job& job) {
   check_graph(job);
   check_layers(job);
   check_memory(job);
+  check_consensus(job);
   // A sum of differences is rounded, so that nothing would be lossless about it.
   if (codes_down(job) && make_codec(job.down)->lossless()) {
     throw OperatorError("codec.down is \"" + job.down +

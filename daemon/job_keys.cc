@@ -162,6 +162,10 @@ void add_run(std::vector<JobKey>& keys) {
       {integer("rounds", 0, 0, kMostRounds, "rounds to run: this or epochs"),
        number("epochs", 0, 0, 1e9,
               "passes of the average node over its own data: this or rounds")});
+  add(keys, "consensus",
+      {number(
+          "tolerance", 0, 0, 0.5,
+          "at the end nodes average till no more than this is left of what parts them; 0 = not")});
   add(keys, "report",
       {integer("every", 0, 0, kMostRounds, "rounds between reports; 0 = chosen by the length"),
        flag("evaluate", true, "test accuracy of the average model at each report")});

@@ -27,7 +27,7 @@ constexpr uint16_t kGone = kFirstNodeKind + 3;
 Node::Node(NodeState state, const AlgorithmInfo& algorithm, const Options& options,
            RepairPolicy repair, Body& body)
     : state_(std::move(state)),
-      algorithm_(algorithm.make(state_, options)),
+      algorithm_(make_algorithm(algorithm, state_, options)),
       body_(body),
       edges_(repair),
       cancels_(algorithm.cancels) {

@@ -37,6 +37,9 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
   plan.graph = make_graph(job, nodes);
   plan.mixing =
       make_mixing(job.weights.empty() ? default_mixing(*plan.graph) : job.weights, plan.graph);
+  if (job.consensus_tolerance > 0) {
+    plan.final_consensus = plan_gossip(*plan.mixing, job.consensus_tolerance);
+  }
   plan.codec = make_layered_codec(job.codec, job.layers, plan.layout);
   if (job.memory.warm_up > 0) {
     plan.warm_up = std::make_unique<WarmUp>(job.codec, job.memory.warm_up);
@@ -69,6 +72,7 @@ NodeState Plan::node_state(NodeId self, size_t rows, SharedBuffer initial, Pool&
           .warm_up = warm_up.get(),
           .down = down.get(),
           .optimizer = &job.train.optimizer,
+          .final_consensus = final_consensus,
           .pool = &pool,
           .now = {},
           .parameters = std::move(initial),

@@ -24,6 +24,7 @@ struct Plan {
   const AlgorithmInfo* algorithm = nullptr;
   std::shared_ptr<const Graph> graph;
   std::unique_ptr<Mixing> mixing;
+  GossipRounds final_consensus;  // none where the job does not ask for it
   std::unique_ptr<Codec> codec;
   std::unique_ptr<WarmUp> warm_up;  // null where there is none
   std::unique_ptr<Codec> down;      // null where a hub codes nothing

@@ -16,6 +16,7 @@
 #include "protocol/optimizer.h"
 #include "protocol/theory/runtime.h"
 #include "protocol/warm_up.h"
+#include "topology/gossip_plan.h"
 #include "topology/mixing.h"
 #include "topology/options.h"
 
@@ -46,6 +47,7 @@ struct NodeState {
   const WarmUp* warm_up = nullptr;  // codecs of the first rounds; null = there is none
   const Codec* down = nullptr;      // of what a hub tells all nodes; null = as it is
   const OptimizerSpec* optimizer = nullptr;
+  GossipRounds final_consensus = {};  // when the rounds are over; none = the models stay apart
   Pool* pool = nullptr;
 
   // Set by Node before each step.
@@ -154,6 +156,10 @@ struct AlgorithmInfo {
 };
 
 std::vector<const AlgorithmInfo*> all_algorithms();
+
+// One node's, with what NodeState asks for around it.
+std::unique_ptr<Algorithm> make_algorithm(const AlgorithmInfo& info, const NodeState& state,
+                                          const Options& options);
 
 // Throws OperatorError with the known names.
 const AlgorithmInfo& algorithm_info(const std::string& name);

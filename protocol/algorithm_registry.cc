@@ -1,4 +1,5 @@
 #include "protocol/algorithm.h"
+#include "protocol/gossip/final_consensus.h"
 
 namespace kith {
 
@@ -12,6 +13,14 @@ std::vector<const AlgorithmInfo*> all_algorithms() {
 #include "protocol/algorithms.def"
 #undef ALGORITHM
   };
+}
+
+std::unique_ptr<Algorithm> make_algorithm(const AlgorithmInfo& info, const NodeState& state,
+                                          const Options& options) {
+  std::unique_ptr<Algorithm> algorithm = info.make(state, options);
+  if (state.final_consensus.rounds == 0) return algorithm;
+  return std::make_unique<FinalConsensus>(std::move(algorithm), state.final_consensus,
+                                          info.synchronous);
 }
 
 const AlgorithmInfo& algorithm_info(const std::string& name) {

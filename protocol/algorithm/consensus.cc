@@ -22,7 +22,7 @@ constexpr uint16_t kVector = 1;
 class Consensus final : public Algorithm {
  public:
   Consensus(const NodeState& state, const Options& options)
-      : averaging_({.rounds = state.rounds}, kVector, 0),
+      : averaging_({.rounds = state.rounds}, kVector),
         local_steps_(static_cast<uint32_t>(options.integer("local_steps"))),
         spread_(static_cast<float>(options.number("spread"))) {}
 

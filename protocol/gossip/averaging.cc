@@ -7,8 +7,8 @@
 
 namespace kith {
 
-GossipAveraging::GossipAveraging(const GossipRounds& how, uint16_t kind, Round first)
-    : how_(how), kind_(kind), first_(first), floats_(make_codec("identity")) {}
+GossipAveraging::GossipAveraging(const GossipRounds& how, uint16_t kind)
+    : how_(how), kind_(kind), floats_(make_codec("identity")) {}
 
 bool GossipAveraging::begin(NodeState& state, std::vector<Effect>& out) {
   begun_ = true;
@@ -17,12 +17,12 @@ bool GossipAveraging::begin(NodeState& state, std::vector<Effect>& out) {
 
 // Sends the same block to every neighbour.
 bool GossipAveraging::publish(NodeState& state, std::vector<Effect>& out) {
-  Rng unused(state.seed, state.self, Purpose::kCodec, first_ + done_);
+  Rng unused(state.seed, state.self, Purpose::kCodec, done_);
   SharedBuffer wire;
   finite_ = floats_->encode(state.parameters, unused, *state.pool, wire).ok();
   if (!finite_) return false;
-  state.mixing->row(state.self, first_ + done_, row_);
-  state.mixing->graph().out(state.self, first_ + done_, peers_);
+  state.mixing->row(state.self, done_, row_);
+  state.mixing->graph().out(state.self, done_, peers_);
   for (const NodeId peer : peers_) {
     out.push_back(Send{.to = peer, .kind = kind_, .round = done_, .payload = wire});
   }
@@ -31,7 +31,7 @@ bool GossipAveraging::publish(NodeState& state, std::vector<Effect>& out) {
 
 Status GossipAveraging::receive(const NodeState& state, Message&& message) {
   if (message.round >= how_.rounds) return Reason::kMalformed;
-  state.mixing->graph().in(state.self, first_ + message.round, peers_);
+  state.mixing->graph().in(state.self, message.round, peers_);
   if (!std::ranges::binary_search(peers_, message.from)) return Reason::kUnknownPeer;
   if (const Status status = check(*floats_, message.payload, state.dimension, *state.pool);
       !status.ok()) {

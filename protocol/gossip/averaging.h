@@ -20,20 +20,16 @@
 #include "protocol/algorithm.h"
 #include "protocol/inbox.h"
 #include "protocol/weighted_sum.h"
+#include "topology/gossip_plan.h"
 
 namespace kith {
-
-// How long, and how fast; topology/gossip_plan.h finds them.
-struct GossipRounds {
-  Round rounds = 0;
-  double zeta = 0;  // of the accelerated form; 0 = plain
-};
 
 // One node's part; its owner hands it the messages and asks it to go on.
 class GossipAveraging {
  public:
-  // `first`: the round of the graph that it begins with; messages carry rounds counted from there.
-  GossipAveraging(const GossipRounds& how, uint16_t kind, Round first);
+  // Messages are of `kind`, and carry rounds of their own, from 0; so do the weights: a graph that
+  // averages exactly over a period does so from its first round on.
+  GossipAveraging(const GossipRounds& how, uint16_t kind);
 
   // Sends what the node holds to its neighbours. False where that is not finite.
   bool begin(NodeState& state, std::vector<Effect>& out);
@@ -60,7 +56,6 @@ class GossipAveraging {
 
   const GossipRounds how_;
   const uint16_t kind_;
-  const Round first_;
   const std::unique_ptr<Codec> floats_;
   MixingRow row_;
   Inbox inbox_;

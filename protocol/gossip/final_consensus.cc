@@ -11,8 +11,8 @@ constexpr uint16_t kTrained = 0x7f01;
 }  // namespace
 
 FinalConsensus::FinalConsensus(std::unique_ptr<Algorithm> trains, const GossipRounds& how,
-                               bool in_step, Round rounds)
-    : trains_(std::move(trains)), averaging_(how, kAverage, rounds), in_step_(in_step) {}
+                               bool in_step)
+    : trains_(std::move(trains)), averaging_(how, kAverage), in_step_(in_step) {}
 
 Status FinalConsensus::step(NodeState& state, Event&& event, std::vector<Effect>& out) {
   auto* received = std::get_if<Received>(&event);

@@ -11,8 +11,7 @@ namespace kith {
 
 class FinalConsensus final : public Algorithm {
  public:
-  FinalConsensus(std::unique_ptr<Algorithm> trains, const GossipRounds& how, bool in_step,
-                 Round rounds);
+  FinalConsensus(std::unique_ptr<Algorithm> trains, const GossipRounds& how, bool in_step);
 
   Status step(NodeState& state, Event&& event, std::vector<Effect>& out) override;
   void describe(const NodeState& state, std::string& out) const override;

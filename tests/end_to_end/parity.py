@@ -117,6 +117,11 @@ def main():
                  [f"algorithm.kind={algorithm}", f"topology.graph={graph}"] + sets)
     same("gradient-tracking, packed", LABORATORY, 5,
          ["algorithm.kind=gradient-tracking", "topology.graph=ring", "codec.kind=zstd"])
+    for graph in DIRECTED + ("one-peer-exponential", "base-k-plus-1"):
+        same(f"consensus on {graph}", LABORATORY, 5,
+             ["algorithm.kind=consensus", f"topology.graph={graph}"])
+        same(f"dpsgd and consensus at the end on {graph}", LABORATORY, 5,
+             ["algorithm.kind=dpsgd", f"topology.graph={graph}", "consensus.tolerance=0.001"])
     for algorithm in LOCAL_UPDATE:
         same(algorithm, LABORATORY, 5, [f"algorithm.kind={algorithm}", "topology.graph=star",
                                         "algorithm.local_steps=3"])

@@ -179,8 +179,11 @@ TEST(CodecChoice, WhatTheJobSaysStands) {
 TEST(CodecChoice, EveryAlgorithmHasCandidatesThatAreValid) {
   for (const AlgorithmInfo* info : all_algorithms()) {
     if (info->codec != nullptr) continue;
-    const Job job = job_with({std::string("algorithm.kind=") + info->name,
-                              info->needs.star ? "topology.graph=star" : "topology.graph=ring"});
+    const std::string graph = info->needs.star                     ? "star"
+                              : info->needs.eigenvalues_above > -1 ? "complete"
+                                                                   : "ring";
+    const Job job =
+        job_with({std::string("algorithm.kind=") + info->name, "topology.graph=" + graph});
     const std::vector<CodecCandidate> candidates = codec_candidates(job, kNodes);
     ASSERT_FALSE(candidates.empty()) << info->name;
     EXPECT_EQ(candidates.back().job.codec, "identity") << info->name;

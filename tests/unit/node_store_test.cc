@@ -217,7 +217,8 @@ TEST(Result, RoundTimeIsPredictedFromTheDelays) {
               1e-12);
   EXPECT_FALSE(predict({"delays.bandwidth_mbit=10"}));
   EXPECT_FALSE(predict({"delays.compute=trace:/no/such/trace"}));
-  EXPECT_FALSE(predict_run_time(laboratory_job({}), 8));  // D-PSGD: no theory yet
+  EXPECT_TRUE(predict_run_time(laboratory_job({}), 8));                         // D-PSGD
+  EXPECT_FALSE(predict_run_time(laboratory_job({"algorithm.kind=extra"}), 8));  // no theory yet
 }
 
 TEST(Result, RoundTimeStandsBesideItsPrediction) {
