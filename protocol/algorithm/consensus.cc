@@ -8,6 +8,7 @@
 // W doubly stochastic. Invariant: the average of x. For every start and fixed W
 //   sum_i |x_i(t) - mean|^2 <= zeta^(2 t) sum_i |x_i(0) - mean|^2
 // and with weights that are drawn in every round the mean square falls by rho = |E W^T W - J|.
+#include "protocol/checkpoint.h"
 #include "protocol/describe.h"
 #include "protocol/gossip/averaging.h"
 #include "protocol/limits.h"
@@ -28,6 +29,7 @@ class Consensus final : public Algorithm {
 
   Status step(NodeState& state, Event&& event, std::vector<Effect>& out) override {
     if (std::holds_alternative<Start>(event)) start(state, out);
+    if (std::holds_alternative<Resume>(event)) averaging_.begin(state, out);
     if (auto* computed = std::get_if<Computed>(&event)) trained(state, std::move(*computed), out);
     if (auto* received = std::get_if<Received>(&event)) {
       if (received->message.kind != kVector) return Reason::kMalformed;
@@ -86,6 +88,7 @@ class Consensus final : public Algorithm {
     const auto told = [&] {
       out.push_back(Report{.round = state.round, .loss = loss_, .parameters = state.parameters});
       ++state.round;
+      checkpoint(*this, state, state.round - 1, state.round, true, out);
     };
     while (averaging_.done() == state.round && averaging_.advance(state, out)) told();
     if (!averaging_.finite()) return finish(state, Finish::Why::kDiverged, out);

@@ -48,7 +48,7 @@ class GossipAveraging {
   // As Algorithm::waiting_for.
   void waiting_for(std::vector<NodeId>& out) const;
   void describe(std::string& out) const;
-  void persist(Archive& archive);
+  void persist(Archive& archive);  // of the plain form; begin() follows
 
  private:
   bool publish(NodeState& state, std::vector<Effect>& out);
