@@ -157,6 +157,7 @@ TEST(Matcha, SaysWhereItDoesNotHelp) {
 TEST(Matcha, WholeBudgetIsTheBestConstant) {
   for_each_graph([](const std::string& label, std::shared_ptr<const Graph> graph) {
     if (!graph->undirected() || graph->nodes() < 2 || graph->nodes() > 33) return;
+    if (graph->period() != 1) return;  // a single round of it need not be connected
     SCOPED_TRACE(label);
     const MatchaDesign found = design_matcha(*graph, 1);
     for (const double p : found.probabilities) EXPECT_EQ(p, 1);

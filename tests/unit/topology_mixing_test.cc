@@ -167,7 +167,7 @@ TEST(EveryMixing, Contracts) {
   for_each_mixing([](const Mixing& mixing) {
     if (mixing.graph().period() == 1) {
       EXPECT_LT(spectrum(mixing).zeta, 1);
-    } else {
+    } else if (mixing.stochastic() == Stochastic::kDoubly) {  // push-sum's x alone comes to no rest
       EXPECT_LT(left_over(mixing), 1e-2);
     }
   });
