@@ -175,21 +175,30 @@ MatchaDesign design_matcha(uint32_t nodes, std::vector<Matching> matchings, doub
   design.budget = budget;
   design.matchings = std::move(matchings);
   choose_probabilities(nodes, ends, design);
+  const double zeta = (ends.largest - ends.connectivity) / (ends.largest + ends.connectivity);
+  design.periodic_alpha = 2 / (ends.connectivity + ends.largest);
+  design.periodic_rho = 1 - budget * (1 - zeta * zeta);
+  if (budget == 1) {  // no round differs from another
+    design.alpha = design.periodic_alpha;
+    design.rho = design.periodic_rho;
+    return design;
+  }
   MeanSquare mean_square(nodes, design.matchings, design.probabilities);
   design.alpha =
       minimise(0, kLargestAlpha, [&](double alpha) { return mean_square.largest(alpha); });
   design.rho = mean_square.largest(design.alpha);
-  const double zeta = (ends.largest - ends.connectivity) / (ends.largest + ends.connectivity);
-  design.periodic_alpha = 2 / (ends.connectivity + ends.largest);
-  design.periodic_rho = 1 - budget * (1 - zeta * zeta);
   return design;
 }
 
-MatchaDesign design_matcha(const Graph& graph, double budget) {
+void check_matcha(const Graph& graph, double budget) {
   if (!graph.undirected()) {
     throw OperatorError("MATCHA needs an undirected graph, and this one is directed");
   }
   check(graph.nodes(), edges_of(graph).size(), budget);
+}
+
+MatchaDesign design_matcha(const Graph& graph, double budget) {
+  check_matcha(graph, budget);
   return design_matcha(graph.nodes(), edge_matchings(graph), budget);
 }
 

@@ -46,6 +46,9 @@ inline constexpr uint64_t kMatchaEdges = 16384;
 // (0, 1]. Dense: a second at 200 nodes, a minute at kMatchaNodes.
 MatchaDesign design_matcha(const Graph& graph, double budget);
 
+// Throws as design_matcha does, but for a graph that is not connected. O(edges).
+void check_matcha(const Graph& graph, double budget);
+
 // Of given matchings, which together are a connected graph. Throws OperatorError as above.
 MatchaDesign design_matcha(uint32_t nodes, std::vector<Matching> matchings, double budget);
 

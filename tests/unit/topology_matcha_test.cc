@@ -161,8 +161,14 @@ TEST(Matcha, WholeBudgetIsTheBestConstant) {
     SCOPED_TRACE(label);
     const MatchaDesign found = design_matcha(*graph, 1);
     for (const double p : found.probabilities) EXPECT_EQ(p, 1);
-    EXPECT_NEAR(found.alpha, found.periodic_alpha, 2e-6);
-    EXPECT_NEAR(found.rho, found.periodic_rho, 1e-6);
+    EXPECT_EQ(found.alpha, found.periodic_alpha);
+    EXPECT_EQ(found.rho, found.periodic_rho);
+    EXPECT_NEAR(matcha_rho(graph->nodes(), found.matchings, found.probabilities, found.alpha),
+                found.rho, 1e-6);
+    for (const double off : {0.999, 1.001}) {
+      EXPECT_GE(matcha_rho(graph->nodes(), found.matchings, found.probabilities, off * found.alpha),
+                found.rho - 1e-9);
+    }
     EXPECT_DOUBLE_EQ(found.expected_matchings(), static_cast<double>(found.matchings.size()));
   });
 }
