@@ -1,6 +1,6 @@
 // Messages that wait for their round, in (round, sender) order, so that sums run in sorted NodeId
-// order whatever the order of arrival. Bounded: kRoundsAhead rounds of at most one message a
-// sender.
+// order whatever the order of arrival. Bounded: at most kRoundsAhead messages of each sender, one a
+// round.
 #pragma once
 
 #include <algorithm>
@@ -14,10 +14,19 @@ namespace kith {
 
 class Inbox {
  public:
+  // How often a sender has something to say.
+  enum class Pace : uint8_t {
+    kEveryRound,  // then what is kRoundsAhead rounds early breaks the protocol
+    kSomeRounds  // then a message may be early by any number of rounds: those between do without it
+  };
+
   // `current` is the round that the owner is in. O(log n) search, O(n) insertion of small records.
-  Status put(Message&& message, Round current) {
+  Status put(Message&& message, Round current, Pace pace = Pace::kEveryRound) {
     if (message.round < current) return Reason::kStale;
-    if (message.round >= current + limits::kRoundsAhead) return Reason::kTooEarly;
+    if (message.round >= current + limits::kRoundsAhead &&
+        (pace == Pace::kEveryRound || count_of(message.from) >= limits::kRoundsAhead)) {
+      return Reason::kTooEarly;
+    }
     const auto place = std::lower_bound(messages_.begin(), messages_.end(), message, before);
     if (place != messages_.end() && !before(message, *place)) return Reason::kDuplicate;
     messages_.insert(place, std::move(message));
@@ -42,6 +51,9 @@ class Inbox {
  private:
   static bool before(const Message& a, const Message& b) {
     return a.round != b.round ? a.round < b.round : a.from < b.from;
+  }
+  uint64_t count_of(NodeId from) const {
+    return static_cast<uint64_t>(std::ranges::count(messages_, from, &Message::from));
   }
   static bool earlier(const Message& a, Round round) { return a.round < round; }
 

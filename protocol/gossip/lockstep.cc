@@ -72,7 +72,9 @@ Status LockstepGossip::receive(const NodeState& state, Message&& message) {
   if (vector >= spec_.vectors) return Reason::kMalformed;
   if (!hears(state, message)) return Reason::kUnknownPeer;
   if (const Status status = check_message(state, message); !status.ok()) return status;
-  return inboxes_[vector].put(std::move(message), combined(state));
+  const bool repeats = state.mixing->graph().period() != kNeverRepeats;
+  return inboxes_[vector].put(std::move(message), combined(state),
+                              repeats ? Inbox::Pace::kEveryRound : Inbox::Pace::kSomeRounds);
 }
 
 Status LockstepGossip::check_message(const NodeState& state, const Message& message) const {

@@ -3,8 +3,9 @@
 // what they compute, what they send and how they combine; the rest is this machine.
 //
 // Waits: for its neighbours only, so a node may be a round ahead of another for each edge between
-// them. With a lag it combines what was sent so many rounds ago, and in its first rounds nothing:
-// messages and computing overlap, and a node may be 1 + lag rounds ahead for each edge.
+// them; where the graph leaves edges out, ahead by as many rounds more as it does. With a lag it
+// combines what was sent so many rounds ago, and in its first rounds nothing: messages and
+// computing overlap, and a node may be 1 + lag rounds ahead for each edge.
 #pragma once
 
 #include <array>
