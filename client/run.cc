@@ -9,6 +9,7 @@
 #include "client/command/command.h"
 #include "client/view/summary.h"
 #include "client/view/units.h"
+#include "daemon/job_notes.h"
 #include "daemon/job_timing.h"
 #include "topology/error.h"
 
@@ -82,6 +83,7 @@ Run::Run(const RunOptions& options)
   validate(job_, options_.nodes);
   // The traces of other machines are theirs to read.
   if (job_.delays.inject && options_.hosts.empty()) make_timing(job_.delays);
+  for (const std::string& note : job_notes(job_, options_.nodes)) view_.say("note: " + note + ".");
   folder_.emplace(options_.out, job_, options_.nodes);
 }
 

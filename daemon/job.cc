@@ -298,6 +298,14 @@ std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes) {
   return make_graph(job.graph.kind, nodes, job.seed, job.graph.options);
 }
 
+std::unique_ptr<Mixing> make_mixing(const Job& job, std::shared_ptr<const Graph> graph) {
+  if (const OwnWeights* own = algorithm_info(job.algorithm.kind).weights) {
+    return own->make(job.algorithm.options, *graph, job.seed);
+  }
+  const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
+  return make_mixing(rule, std::move(graph));
+}
+
 double batches_per_round(const Job& job, uint32_t nodes, double rows_per_node) {
   const AlgorithmInfo& algorithm = algorithm_info(job.algorithm.kind);
   const Options& options = job.algorithm.options;

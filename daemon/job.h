@@ -125,6 +125,10 @@ std::string codec_text(const Job& job);
 
 std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes);
 
+// The weights that the job gossips with: those of its algorithm where that makes its own, else of
+// topology.weights. `graph` is the job's.
+std::unique_ptr<Mixing> make_mixing(const Job& job, std::shared_ptr<const Graph> graph);
+
 // Batches of a node in a round, for shards of `rows_per_node` rows on average (0: laboratory).
 double batches_per_round(const Job& job, uint32_t nodes, double rows_per_node);
 

@@ -173,6 +173,21 @@ void check_eigenvalues(const Job& job, const Mixing& mixing, const std::string& 
       "goes with any weights");
 }
 
+void check_weights(const Job& job, const std::shared_ptr<const Graph>& graph) {
+  const AlgorithmInfo& info = algorithm_info(job.algorithm.kind);
+  if (info.weights == nullptr) {
+    const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
+    if (info.needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
+    return check_eigenvalues(job, *make_mixing(rule, graph), rule);
+  }
+  if (!job.weights.empty()) {
+    throw OperatorError(pair_of(job) +
+                        " makes its own weights from the graph, but topology.weights is \"" +
+                        job.weights + "\": leave it out, or take algorithm.kind = \"dpsgd\"");
+  }
+  info.weights->check(job.algorithm.options, *graph);
+}
+
 // What a codec that decodes the payloads of all nodes together asks for.
 void check_joint(const Job& job) {
   if (!make_codec(job.codec)->decodes_jointly()) return;
@@ -369,11 +384,8 @@ void validate(const Job& job, uint32_t nodes, size_t parameters) {
                         "\" changes from round to round: choose one such as \"ring\" or "
                         "\"torus\", or algorithm.kind = \"dpsgd\"");
   }
-  const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
   check_lead(job, *graph);
-  if (needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
-  const std::unique_ptr<Mixing> mixing = make_mixing(rule, graph);
-  check_eigenvalues(job, *mixing, rule);
+  check_weights(job, graph);
   if (needs.lossless) check_lossless(job);
   check_joint(job);
   check_scale(job, nodes);

@@ -22,9 +22,9 @@ struct Plan {
   Round checkpoint_every = 0;  // rounds; 0 = never
   uint64_t total_batches = 0;  // of one node
   const AlgorithmInfo* algorithm = nullptr;
-  std::shared_ptr<const Graph> graph;
-  std::unique_ptr<Mixing> mixing;
-  GossipRounds final_consensus;  // none where the job does not ask for it
+  std::shared_ptr<const Graph> graph;  // all who may ever meet
+  std::unique_ptr<Mixing> mixing;      // over this graph, or some of its edges in each round
+  GossipRounds final_consensus;        // none where the job does not ask for it
   std::unique_ptr<Codec> codec;
   std::unique_ptr<WarmUp> warm_up;  // null where there is none
   std::unique_ptr<Codec> down;      // null where a hub codes nothing

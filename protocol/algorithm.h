@@ -111,6 +111,17 @@ struct Setting {
   std::string codec = {};       // codec.kind
 };
 
+// The mixing matrices of an algorithm that makes its own from the job's graph, in place of
+// topology.weights. They may use fewer edges than that graph, never others.
+struct OwnWeights {
+  // Throws OperatorError where make() would. O(edges).
+  void (*check)(const Options& options, const Graph& graph);
+  // The same on every node of the job. The graph need not outlive it.
+  std::unique_ptr<Mixing> (*make)(const Options& options, const Graph& graph, uint64_t seed);
+  // What the operator should know of them before a start: a sentence. Costs what make() does.
+  std::string (*note)(const Options& options, const Graph& graph);
+};
+
 // One line of algorithms.def: ALGORITHM(symbol) names `const AlgorithmInfo symbol_algorithm` in
 // protocol/algorithm/<symbol>.cc.
 struct AlgorithmInfo {
@@ -153,6 +164,8 @@ struct AlgorithmInfo {
   // Rounds after which a message is waited for; null = 0, in its own. Senders lead by as many more,
   // and must keep what they have sent for as long.
   Round (*rounds_late)(const Options& options) = nullptr;
+  // Null = it gossips with topology.weights, or not at all.
+  const OwnWeights* weights = nullptr;
 };
 
 std::vector<const AlgorithmInfo*> all_algorithms();

@@ -9,6 +9,7 @@
 #include "client/training.h"
 #include "client/view/progress.h"
 #include "client/view/summary.h"
+#include "daemon/job_notes.h"
 #include "daemon/job_timing.h"
 #include "daemon/sim/simulator.h"
 #include "daemon/store/result.h"
@@ -41,6 +42,7 @@ class Simulation {
       : options_(options), job_(load_job(options.path, options.set)), view_(options.json) {
     validate(job_, options.nodes);
     make_timing(job_.delays);  // refuses a bad trace before there is a folder
+    for (const std::string& note : job_notes(job_, options.nodes)) view_.say("note: " + note + ".");
     training_ = load_training(job_, options.nodes, true);
     const double rows = training_.train ? static_cast<double>(training_.train->rows()) : 0;
     rounds_ = rounds_of(job_, options.nodes, rows / options.nodes);

@@ -121,8 +121,7 @@ std::optional<GossipRule> gossip_rule(const std::string& kind, const Options& al
 }
 
 std::unique_ptr<Mixing> mixing_of(const Job& job, uint32_t nodes) {
-  const std::shared_ptr<const Graph> graph = make_graph(job, nodes);
-  return make_mixing(job.weights.empty() ? default_mixing(*graph) : job.weights, graph);
+  return make_mixing(job, make_graph(job, nodes));
 }
 
 }  // namespace
