@@ -125,6 +125,10 @@ def main():
              ["algorithm.kind=consensus", f"topology.graph={graph}"])
         same(f"dpsgd and consensus at the end on {graph}", LABORATORY, 5,
              ["algorithm.kind=dpsgd", f"topology.graph={graph}", "consensus.tolerance=0.001"])
+    for codec in ("identity", "top-k:0.1", "qsgd:15", "rand-k:0.5 | int8 | zstd"):
+        for graph in SYMMETRIC:
+            same(f"beer on {graph} with {codec}", LABORATORY, 5,
+                 ["algorithm.kind=beer", f"topology.graph={graph}", f'codec.kind="{codec}"'])
     for algorithm in LOCAL_UPDATE:
         same(algorithm, LABORATORY, 5, [f"algorithm.kind={algorithm}", "topology.graph=star",
                                         "algorithm.local_steps=3"])

@@ -109,8 +109,9 @@ class GossipRun {
   static constexpr size_t kValues = 6;
 
   GossipRun(const std::string& kind, const std::map<std::string, OptionValue>& given,
-            const UnequalQuadratics& problem, const Mixing& mixing, double rate)
-      : problem_(problem), codec_(make_codec("identity")) {
+            const UnequalQuadratics& problem, const Mixing& mixing, double rate,
+            const std::string& codec = "identity")
+      : problem_(problem), codec_(make_codec(codec)) {
     optimizer_.learning_rate = static_cast<float>(rate);
     const AlgorithmInfo& info = algorithm_info(kind);
     const Options options("algorithm", info.options, given);
@@ -170,7 +171,7 @@ class GossipRun {
   }
 
   Rows gradients;          // sums over the last round's batches
-  std::vector<Rows> sent;  // in the last round, by vector
+  std::vector<Rows> sent;  // in the last round, by vector, where the codec is identity
 
  private:
   static Eigen::RowVectorXd row_of(std::span<const float> values) {
@@ -201,7 +202,9 @@ class GossipRun {
     for (Effect& effect : effects_) {
       if (auto* work = std::get_if<Compute>(&effect)) work_[node] = std::move(*work);
       if (auto* send = std::get_if<Send>(&effect)) {
-        sent.at(send->kind - 1u).row(node) = row_of(send->payload.chunk(0).floats());
+        if (codec_->lossless()) {
+          sent.at(send->kind - 1u).row(node) = row_of(send->payload.chunk(0).floats());
+        }
         messages_.push_back({.from = NodeId{node},
                              .to = send->to,
                              .kind = send->kind,
