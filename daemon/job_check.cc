@@ -377,6 +377,13 @@ void validate(const Job& job, uint32_t nodes, size_t parameters) {
                         job.graph.kind +
                         "\" is directed: choose one such as \"ring\" or \"torus\"");
   }
+  if (needs.undirected_changes && graph->period() != 1 && !graph->undirected()) {
+    throw OperatorError(pair_of(job) +
+                        " needs edges that go both ways where the graph changes, but "
+                        "topology.graph = \"" +
+                        job.graph.kind +
+                        "\" is directed: choose one such as \"base-k-plus-1\" or \"ring\"");
+  }
   if (needs.fixed && graph->period() != 1) {
     throw OperatorError(pair_of(job) +
                         " needs a graph that stays the same, but topology.graph = \"" +

@@ -89,12 +89,13 @@ class Algorithm {
 
 // What an algorithm cannot do without; validation refuses a job that lacks it.
 struct Needs {
-  bool star = false;               // one hub, node 0
-  bool undirected = false;         // in == out
-  bool doubly_stochastic = false;  // rows and columns of W sum to 1
-  bool fixed = false;              // W is the same in every round
-  bool lossless = false;           // messages lose nothing of what they stand for
-  double eigenvalues_above = -1;   // all of the symmetric W's in round 0 are; -1 = any
+  bool star = false;                // one hub, node 0
+  bool undirected = false;          // in == out
+  bool doubly_stochastic = false;   // rows and columns of W sum to 1
+  bool fixed = false;               // W is the same in every round
+  bool undirected_changes = false;  // in == out in each round, unless W is the same in every round
+  bool lossless = false;            // messages lose nothing of what they stand for
+  double eigenvalues_above = -1;    // all of the symmetric W's in round 0 are; -1 = any
 };
 
 // What a choice of options must fit to, beyond the range of each key.

@@ -6,18 +6,20 @@
 //   x_i+ = v_i + gamma sum_j w_ij (xhat_j+ - xhat_i+)
 //
 // All copies begin as x_0, which every node knows. Of its neighbours' copies a node keeps the sum
-// alone, s_i = sum_j w_ij xhat_j, which needs weights that never change:
+// alone, s_i = sum_j w_ij xhat_j, where the weights never change:
 //   s_i+ = s_i + sum_j w_ij q_j         x_i+ = v_i + gamma (s_i+ - xhat_i+)
+// Where they do each edge has copies of its own (protocol/gossip/edge_choco.h).
 // What C leaves out stays in the difference, so that it needs no error feedback. An unbiased codec
 // is used as a contraction (protocol/compressor.h).
 //
 // Keeps: x, v, xhat and s. Sends: q to every neighbour, once a round. Waits: for its neighbours.
-// Needs: W doubly stochastic and the same in every round; gamma below 1 for coarse codecs.
-// Invariants: the average of x is moved by steps alone; with C = identity and gamma = 1 it is
-// D-PSGD in the order ATC, to rounding.
+// Needs: W doubly stochastic, and edges that go both ways where it changes; gamma below 1 for
+// coarse codecs. Invariants: the average of x is moved by steps alone; with C = identity and gamma
+// = 1 it is D-PSGD in the order ATC, to rounding.
 #include "protocol/codec_meter.h"
 #include "protocol/compressor.h"
 #include "protocol/describe.h"
+#include "protocol/gossip/edge_choco.h"
 #include "protocol/gossip/lockstep.h"
 #include "protocol/kernels.h"
 #include "topology/assert.h"
@@ -102,7 +104,7 @@ extern const AlgorithmInfo choco_sgd_algorithm;
 const AlgorithmInfo choco_sgd_algorithm = {
     .name = "choco-sgd",
     .help = "CHOCO-SGD: decentralised SGD that sends compressed differences to its neighbours",
-    .needs = {.doubly_stochastic = true, .fixed = true},
+    .needs = {.doubly_stochastic = true, .undirected_changes = true},
     .options =
         {option_gossip_steps(),
          {"gamma", OptionSpec::Type::kNumber, 0.3,
@@ -110,7 +112,10 @@ const AlgorithmInfo choco_sgd_algorithm = {
           "smaller",
           0, 1}},
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
-      return std::make_unique<ChocoSgd>(state, options);
+      if (state.mixing->graph().period() == 1) return std::make_unique<ChocoSgd>(state, options);
+      return std::make_unique<EdgeChoco>(state, "choco-sgd",
+                                         static_cast<uint32_t>(options.integer("local_steps")),
+                                         static_cast<float>(options.number("gamma")));
     },
     .batches_per_round = batches_of_gossip,
     .keeps_differences = true,

@@ -8,9 +8,12 @@
 // (topology/matcha.h): a round has sum_j p_j <= C_B M matchings on average, of all M. Which ones is
 // a function of the seed and the round, so that no word is exchanged about it.
 //
+// Through a codec that loses something it is CHOCO-SGD over the same W_t, each edge by itself, with
+// consensus step gamma (protocol/gossip/edge_choco.h, which says what that keeps).
+//
 // Keeps: x and v = T(x). Sends: v to those neighbours whose edge is active, once a round; a node
 // that has none sends nothing and goes on. Waits: for these neighbours only. Needs: an undirected
-// graph that never changes; a codec that loses nothing.
+// graph that never changes; gamma below 1 for coarse codecs.
 // Invariants: the average of x is moved by steps alone; with C_B = 1 it is D-PSGD in the order ATC
 // with topology.weights = "best-constant", bit for bit.
 #include "topology/matcha.h"
@@ -18,6 +21,7 @@
 #include <cstdio>
 
 #include "protocol/describe.h"
+#include "protocol/gossip/edge_choco.h"
 #include "protocol/gossip/lockstep.h"
 
 namespace kith {
@@ -84,15 +88,23 @@ extern const AlgorithmInfo matcha_algorithm;
 const AlgorithmInfo matcha_algorithm = {
     .name = "matcha",
     .help = "MATCHA: D-PSGD over a random part of the graph's edges in each round",
-    .needs = {.undirected = true, .doubly_stochastic = true, .fixed = true, .lossless = true},
+    .needs = {.undirected = true, .doubly_stochastic = true, .fixed = true},
     .options = {{"budget", OptionSpec::Type::kNumber, 0.5,
                  "share of the graph's matchings that a round may use on average; 1 = D-PSGD",
                  0.001, 1},
-                option_gossip_steps()},
-    .make = [](const NodeState&, const Options& options) -> std::unique_ptr<Algorithm> {
-      return std::make_unique<Matcha>(options);
+                option_gossip_steps(),
+                {"gamma", OptionSpec::Type::kNumber, 0.3,
+                 "consensus step where the codec loses something, else 1: the coarser it is, the "
+                 "smaller",
+                 0, 1}},
+    .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
+      if (state.codec->lossless()) return std::make_unique<Matcha>(options);
+      return std::make_unique<EdgeChoco>(state, "matcha",
+                                         static_cast<uint32_t>(options.integer("local_steps")),
+                                         static_cast<float>(options.number("gamma")));
     },
     .batches_per_round = batches_of_gossip,
+    .keeps_differences = true,
     .cancels = false,
     .weights = &kWeights,
 };

@@ -15,6 +15,17 @@ constexpr uint16_t kFirstVector = 1;  // the kind of a message says which of the
 
 LockstepGossip::LockstepGossip(const Spec& spec) : spec_(spec) {
   KITH_ASSERT(spec.vectors >= 1 && spec.vectors <= kMostVectors);
+  KITH_ASSERT(!spec.each_edge || (spec.vectors == 1 && spec.lag == 0));
+}
+
+bool LockstepGossip::encode(NodeState&, const SharedBuffer&, Wires) {
+  KITH_ASSERT(!"an algorithm that sends all neighbours the same");
+  return false;
+}
+
+bool LockstepGossip::encode_for(NodeState&, const SharedBuffer&, NodeId, SharedBuffer&) {
+  KITH_ASSERT(!"an algorithm whose edges have wires of their own");
+  return false;
 }
 
 Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>& out) {
@@ -101,6 +112,7 @@ void LockstepGossip::take(NodeState& state, Computed&& computed, std::vector<Eff
 
 // Encodes once and sends the same blocks to every neighbour. False when something is not finite.
 bool LockstepGossip::publish(NodeState& state, const SharedBuffer& x, std::vector<Effect>& out) {
+  if (spec_.each_edge) return publish_each(state, x, out);
   if (!encode(state, x, Wires(sent_.wires).first(spec_.vectors))) {
     finish(state, Finish::Why::kDiverged, out);
     return false;
@@ -110,6 +122,25 @@ bool LockstepGossip::publish(NodeState& state, const SharedBuffer& x, std::vecto
   if (spec_.lag > 0) {
     if (on_way_.size() == spec_.lag) on_way_.pop_front();
     on_way_.push_back(sent_);
+  }
+  return true;
+}
+
+// One encoding for each neighbour.
+bool LockstepGossip::publish_each(NodeState& state, const SharedBuffer& x,
+                                  std::vector<Effect>& out) {
+  state.mixing->graph().out(state.self, state.round, peers_);
+  for (const NodeId peer : peers_) {
+    SharedBuffer wire;
+    if (!encode_for(state, x, peer, wire)) {
+      finish(state, Finish::Why::kDiverged, out);
+      return false;
+    }
+    out.push_back(Send{.to = peer,
+                       .kind = kFirstVector,
+                       .round = state.round,
+                       .payload = std::move(wire),
+                       .values = state.dimension});
   }
   return true;
 }

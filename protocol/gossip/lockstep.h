@@ -41,13 +41,14 @@ class LockstepGossip : public Algorithm {
     uint32_t local_steps = 1;  // batches of a round
     uint32_t vectors = 1;      // each a message of its own, with a codec's wire of p values
     Round lag = 0;             // of what is combined behind what is computed
+    bool each_edge = false;    // neighbours are sent wires of their own: one vector, no lag
   };
 
   explicit LockstepGossip(const Spec& spec);
 
   // One of the vectors of the round under way, as all sent it.
   struct Exchanged {
-    const Payload& own;                 // what this node sent
+    const Payload& own;                 // what this node sent; empty where each edge has its own
     std::span<const Message> messages;  // from row.neighbors, in their order; checked
   };
 
@@ -64,8 +65,12 @@ class LockstepGossip : public Algorithm {
   virtual LocalRule rule() const { return LocalRule::local_steps(); }
 
   // The wires of what is sent; `x` is what the spec says: computed, or current. Where one is left
-  // empty, neighbours get a header alone. False where a vector is not finite.
-  virtual bool encode(NodeState& state, const SharedBuffer& x, Wires wires) = 0;
+  // empty, neighbours get a header alone. False where a vector is not finite. To be given unless
+  // each edge has its own.
+  virtual bool encode(NodeState& state, const SharedBuffer& x, Wires wires);
+
+  // The same for one neighbour of the round, in NodeId order, where each edge has its own.
+  virtual bool encode_for(NodeState& state, const SharedBuffer& x, NodeId peer, SharedBuffer& wire);
 
   // Message::scalar of what encode() has written.
   virtual double scalar() const { return 0; }
@@ -108,6 +113,7 @@ class LockstepGossip : public Algorithm {
   bool hears(const NodeState& state, const Message& message);
   void take(NodeState& state, Computed&& computed, std::vector<Effect>& out);
   bool publish(NodeState& state, const SharedBuffer& x, std::vector<Effect>& out);
+  bool publish_each(NodeState& state, const SharedBuffer& x, std::vector<Effect>& out);
   void send(const NodeState& state, Round round, const Sent& sent, std::vector<Effect>& out);
   void send_again(const NodeState& state, std::vector<Effect>& out);
   bool ready(const NodeState& state) const;

@@ -150,6 +150,22 @@ TEST(EverySynchronousAlgorithm, GoesOnToTheSameBitsWithACodedDownlink) {
 }
 
 // Of an even number of nodes the hub tells ties, and must tell them again.
+// Copies of neighbours: of all, or for each edge that has been used.
+TEST(CompressedGossip, GoesOnToTheSameBits) {
+  for (const char* graph : {"ring", "star", "base-k-plus-1"}) {
+    for (const char* algorithm : {"choco-sgd", "matcha", "beer"}) {
+      const bool changes = graph == std::string("base-k-plus-1");
+      if (changes && algorithm != std::string("choco-sgd")) continue;
+      for (const char* codec : {"top-k:0.1", "powersgd:1"}) {
+        SCOPED_TRACE(std::string(algorithm) + " on " + graph + " with " + codec);
+        expect_exact_resume({std::string("algorithm.kind=") + algorithm,
+                             std::string("topology.graph=") + graph,
+                             std::string("codec.kind=") + codec});
+      }
+    }
+  }
+}
+
 TEST(SignSgd, GoesOnToTheSameBitsWithTiesAndMomentum) {
   std::vector<std::string> keys = keys_of(algorithm_info("signsgd"));
   keys.insert(keys.end(), {"algorithm.ties=\"zero\"", "algorithm.beta=0.9"});

@@ -129,6 +129,11 @@ def main():
         for graph in SYMMETRIC:
             same(f"beer on {graph} with {codec}", LABORATORY, 5,
                  ["algorithm.kind=beer", f"topology.graph={graph}", f'codec.kind="{codec}"'])
+    for codec in ("top-k:0.1", "qsgd:15", "rand-k:0.5 | int8 | zstd"):
+        for more in (["algorithm.kind=matcha", "topology.graph=ring"],
+                     ["algorithm.kind=matcha", "topology.graph=star"],
+                     ["algorithm.kind=choco-sgd", "topology.graph=base-k-plus-1"]):
+            same(f"{' '.join(more)} with {codec}", LABORATORY, 5, more + [f'codec.kind="{codec}"'])
     for algorithm in LOCAL_UPDATE:
         same(algorithm, LABORATORY, 5, [f"algorithm.kind={algorithm}", "topology.graph=star",
                                         "algorithm.local_steps=3"])

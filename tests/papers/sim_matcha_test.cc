@@ -86,6 +86,49 @@ TEST(Matcha, TheAverageIsMovedByStepsAlone) {
   }
 }
 
+double furthest(const SimulationResult& a, const SimulationResult& b) {
+  double most = 0;
+  for (size_t i = 0; i < a.parameters.size(); ++i) {
+    for (size_t j = 0; j < a.parameters[i].floats().size(); ++j) {
+      most = std::max(most, std::abs(double{a.parameters[i].floats()[j]} -
+                                     double{b.parameters[i].floats()[j]}));
+    }
+  }
+  return most;
+}
+
+// ALGORITHMS 2D, where weights change: C = identity (top-k of all 50 values counts as one that
+// loses something) and gamma = 1 are the algorithm without compression, to rounding.
+TEST(ChangingChoco, WithoutLossesIsTheAlgorithmThatSendsModels) {
+  for (const char* graph : {"ring", "star", "barbell"}) {
+    for (const char* steps : {"algorithm.local_steps=1", "algorithm.local_steps=3"}) {
+      SCOPED_TRACE(std::string(graph) + ", " + steps);
+      const SimulationResult coded =
+          run(8, "matcha", graph, {steps, "algorithm.gamma=1", "codec.kind=top-k:50"});
+      EXPECT_LT(furthest(coded, run(8, "matcha", graph, {steps})), 2e-5);
+    }
+  }
+  for (const uint32_t nodes : {2u, 5u, 6u, 12u}) {
+    SCOPED_TRACE(std::to_string(nodes) + " nodes");
+    EXPECT_LT(furthest(run(nodes, "choco-sgd", "base-k-plus-1", {"algorithm.gamma=1"}),
+                       run(nodes, "dpsgd", "base-k-plus-1")),
+              2e-5);
+  }
+}
+
+TEST(ChangingChoco, TheAverageIsMovedByStepsAloneWhateverTheCodec) {
+  for (const char* codec : {"top-k:5", "rand-k:0.2", "sign", "qsgd:3"}) {
+    const std::string coded = std::string("codec.kind=") + codec;
+    const std::vector<double> expected = average_of(run(8, "dpsgd", "barbell"));
+    const std::vector<double> matcha = average_of(run(8, "matcha", "barbell", {coded}));
+    const std::vector<double> choco = average_of(run(8, "choco-sgd", "base-k-plus-1", {coded}));
+    for (size_t j = 0; j < expected.size(); ++j) {
+      ASSERT_NEAR(matcha[j], expected[j], 1e-5) << codec;
+      ASSERT_NEAR(choco[j], expected[j], 1e-5) << codec;
+    }
+  }
+}
+
 struct Sample {
   double mean = 0;
   double standard_error = 0;

@@ -26,8 +26,7 @@ class Ring {
   explicit Ring(const std::string& codec)
       : graph_(make_graph("ring", kNodes)),
         mixing_(make_mixing("metropolis", graph_)),
-        cluster_(kNodes, codec, make_choco) {
-    for (uint32_t i = 0; i < kNodes; ++i) cluster_.state(i).mixing = mixing_.get();
+        cluster_(kNodes, codec, make_choco, {}, mixing_.get()) {
     for (uint32_t i = 0; i < kNodes; ++i)
       work_.push_back(first<Compute>(cluster_.step(i, Start{})));
   }
