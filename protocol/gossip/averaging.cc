@@ -37,7 +37,9 @@ Status GossipAveraging::receive(const NodeState& state, Message&& message) {
       !status.ok()) {
     return status;
   }
-  return inbox_.put(std::move(message), done_);
+  const bool rare = state.mixing->graph().period() == kNeverRepeats;
+  return inbox_.put(std::move(message), done_,
+                    rare ? Inbox::Pace::kSomeRounds : Inbox::Pace::kEveryRound);
 }
 
 bool GossipAveraging::advance(NodeState& state, std::vector<Effect>& out) {
