@@ -137,14 +137,13 @@ std::vector<control::ProgressReply> Cluster::progress() {
 bool Cluster::attentive() const { return std::ranges::none_of(members_, &Member::asked); }
 
 std::optional<std::vector<std::vector<float>>> Cluster::snapshots(std::optional<uint64_t> round,
-                                                                  size_t nodes) {
+                                                                  size_t nodes,
+                                                                  std::chrono::seconds patience) {
   for (size_t i = 0; i < nodes; ++i) {
     members_[i].connection.send(control::SnapshotRequest{round});
   }
-  // A question that goes down with a daemon is answered by nobody. Of the final parameters there is
-  // nothing to go on with.
-  constexpr std::chrono::seconds kLost{10};
-  const Deadline deadline = crashes_ && round ? steady_clock::now() + kLost : Deadline::max();
+  // A question that goes down with a daemon is answered by nobody.
+  const Deadline deadline = crashes_ ? steady_clock::now() + patience : Deadline::max();
   std::vector<std::vector<float>> vectors;
   bool complete = true;
   for (size_t i = 0; i < nodes; ++i) {

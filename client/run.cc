@@ -178,6 +178,7 @@ void Run::judge_latest() {
 
 // The reports that there was no time for, before the daemons forget them.
 void Run::judge_rest() {
+  await_judgement();
   for (size_t i = 0; i < points_.size(); ++i) {
     if (points_[i].judged || !points_[i].snapshots) continue;
     const Round round = points_[i].round;
@@ -251,7 +252,6 @@ void Run::show(const Replies& replies) {
 
 // Until all are done or one has diverged; returns the last replies.
 Run::Replies Run::follow() {
-  training_ = true;
   for (;;) {
     Replies replies = cluster_->progress();
     size_t over = 0;
@@ -265,10 +265,7 @@ Run::Replies Run::follow() {
       over += reply.phase == Phase::kFinished || reply.phase == Phase::kDiverged;
       diverged = diverged || reply.phase == Phase::kDiverged;
     }
-    if (diverged || over == replies.size()) {
-      training_ = false;
-      return replies;
-    }
+    if (diverged || over == replies.size()) return replies;
     record(replies);
     judge_latest();
     flush_points();
@@ -277,29 +274,44 @@ Run::Replies Run::follow() {
   }
 }
 
-int Run::conclude(const Replies& replies) {
+// A daemon may die between its last round and the handing over of its model: it goes on from its
+// checkpoint like any other, and the end is waited for once more.
+Run::Outcome Run::await_end() {
+  training_ = true;
+  for (std::chrono::seconds patience{10};; patience *= 2) {
+    Outcome outcome{follow(), false, {}};
+    for (const control::ProgressReply& reply : outcome.replies) {
+      outcome.diverged = outcome.diverged || reply.phase == Phase::kDiverged;
+    }
+    auto parameters = cluster_->snapshots(std::nullopt, outcome.replies.size(), patience);
+    if (parameters) {
+      training_ = false;
+      outcome.parameters = std::move(*parameters);
+      return outcome;
+    }
+    if (outcome.diverged) {
+      throw RunFailed(
+          "training diverged, the numbers grew beyond all bounds: try a smaller "
+          "train.learning_rate");
+    }
+    if (!keeps_checkpoints(job_)) throw RunFailed("not all nodes handed over their final model");
+  }
+}
+
+int Run::conclude(const Outcome& outcome) {
+  const Replies& replies = outcome.replies;
   view_.clear();
-  bool diverged = false;
-  for (const control::ProgressReply& reply : replies) {
-    diverged = diverged || reply.phase == Phase::kDiverged;
-  }
-  const std::optional<Parameters> parameters = cluster_->snapshots(std::nullopt, replies.size());
-  if (!parameters) {
-    throw RunFailed(diverged ? "training diverged, the numbers grew beyond all bounds: try a "
-                               "smaller train.learning_rate"
-                             : "not all nodes handed over their final model");
-  }
   record(replies);
-  await_judgement();
   if (options_.judge_all) judge_rest();
-  stop();
+  stop();  // what is at hand needs no daemon any more
+  await_judgement();
   folder_->drop_state();
   interrupt_.reset();  // from here on Ctrl-C may end us as it is
 
   std::vector<NodeOutcome> outcomes;
   std::vector<std::span<const float>> vectors;
   for (size_t i = 0; i < replies.size(); ++i) {
-    vectors.push_back((*parameters)[i]);
+    vectors.push_back(outcome.parameters[i]);
     outcomes.push_back(outcome_of(replies[i], vectors[i]));
   }
   Measures measures = replies[0].measures;
@@ -307,15 +319,16 @@ int Run::conclude(const Replies& replies) {
     measures.add(replies[i].measures);
   }
   const Training& training = evaluator_->training();
-  RunResult result = summarise(job_, *training.model, training.test.get(), outcomes,
-                               {training_seconds(replies), std::nullopt, diverged, measures},
-                               std::thread::hardware_concurrency());
+  RunResult result =
+      summarise(job_, *training.model, training.test.get(), outcomes,
+                {training_seconds(replies), std::nullopt, outcome.diverged, measures},
+                std::thread::hardware_concurrency());
   if (choice_) result.codec_choice = *choice_;
   save(result, vectors);
   const std::string text =
       options_.json ? to_json(result) + "\n" : render_summary(result, folder_->path().string());
   std::fputs(text.c_str(), stdout);
-  return diverged ? kRunFailed : kDone;
+  return outcome.diverged ? kRunFailed : kDone;
 }
 
 void Run::save(const RunResult& result, const std::vector<std::span<const float>>& vectors) {
@@ -344,7 +357,7 @@ void Run::stop() {
 int Run::run() {
   try {
     begin();
-    return conclude(follow());
+    return conclude(await_end());
   } catch (const Interrupted&) {
     view_.clear();
     stop();

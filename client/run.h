@@ -42,12 +42,18 @@ class Run {
   using Replies = std::vector<control::ProgressReply>;
   using Parameters = std::vector<std::vector<float>>;
   struct Interrupted {};
+  struct Outcome {
+    Replies replies;  // by NodeId, the last
+    bool diverged = false;
+    Parameters parameters;  // by NodeId
+  };
 
   void watch();
   void revive(const LocalDaemons::Death& death);
   void begin();
   void choose_codec();
   Replies follow();
+  Outcome await_end();
   void record(const Replies& replies);
   void take_judgement();
   void flush_points();
@@ -57,7 +63,7 @@ class Run {
   void await_judgement();
   void show(const Replies& replies);
   void warn_of_silence(const Replies& replies);
-  int conclude(const Replies& replies);
+  int conclude(const Outcome& outcome);
   void save(const RunResult& result, const std::vector<std::span<const float>>& vectors);
   void stop();
 

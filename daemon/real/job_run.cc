@@ -257,7 +257,6 @@ void JobRun::finish(NodeId, Finish finish) {
   const bool done = finish.why == Finish::Why::kDone;
   phase_ = done ? control::Phase::kFinished : control::Phase::kDiverged;
   for (auto& [id, peer] : peers_) peer.silent = false;
-  if (plan().checkpoint_every > 0) checkpoints_->run_is_over();
   log_.info(done ? "finished" : "diverged",
             {{"round", std::to_string(finish.round)}, {"seconds", number(training_seconds())}});
 }

@@ -92,6 +92,16 @@ def wait_for_round(folder, round_, process, seconds=60):
         time.sleep(0.01)
 
 
+def wait_for_line(path, part, seconds=60):
+    deadline = time.monotonic() + seconds
+    while True:
+        with open(path, encoding="utf-8") as file:
+            if any(part in line for line in file):
+                return
+        assert time.monotonic() < deadline, f"no {part} in {path}"
+        time.sleep(0.01)
+
+
 def finished(process):
     out, err = process.communicate(timeout=120)
     check("the run ends well", process.returncode == 0, err[-500:])
@@ -140,6 +150,24 @@ def killed_while_models_are_fetched(draw):
             os.kill(children(process.pid)[0], signal.SIGKILL)
         check("killed four times while models were fetched: no bit is different",
               finished(process)["parameters_hash"] == expected)
+
+
+def killed_after_its_last_round():
+    """A daemon has done its rounds and dies before the client has its model: nothing is lost."""
+    sets = EXACT["local-sgd"]
+    expected = json.loads(kith("simulate", JOB, NODES, sets, "--json"))["parameters_hash"]
+    for victim in (0, 3):
+        with tempfile.TemporaryDirectory() as folder:
+            process = subprocess.Popen(words(JOB, folder, sets, "-n", str(NODES)), text=True,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            wait_for_round(folder, 20, process)
+            os.kill(process.pid, signal.SIGSTOP)  # a client that does not look for a while
+            for node in range(NODES):
+                wait_for_line(os.path.join(folder, "run", "logs", f"{node}.log"), "event=finished")
+            os.kill(children(process.pid)[victim], signal.SIGKILL)
+            os.kill(process.pid, signal.SIGCONT)
+            check(f"node {victim} was killed after its last round, and no bit is different",
+                  finished(process)["parameters_hash"] == expected)
 
 
 def killed_before_it_has_begun():
@@ -223,6 +251,10 @@ def all_die(damage):
                 for daemon in daemons]
         check(f"all were killed at once, {damage.__name__.replace('_', ' ')}: the same bits",
               ends == expected)
+        check("a finished run is kept until it is stopped",
+              len(glob.glob(os.path.join(folder, "*", "run"))) == NODES)
+        for daemon in daemons:
+            daemon.ask("stop_job")
         # Forgotten on the thread that writes, a moment later.
         deadline = time.monotonic() + 10
         while glob.glob(os.path.join(folder, "*", "run")) and time.monotonic() < deadline:
@@ -303,6 +335,7 @@ def main():
         victims = [0, *(draw.randrange(NODES) for _ in range(3))]
         killed_locally(name, sets, victims, draw)
     killed_while_models_are_fetched(draw)
+    killed_after_its_last_round()
     killed_before_it_has_begun()
     hub_dies_and_comes_back()
     for damage in (nothing_is_damaged, the_newest_of_node_2_is_cut_short,
