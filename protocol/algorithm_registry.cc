@@ -19,8 +19,7 @@ std::unique_ptr<Algorithm> make_algorithm(const AlgorithmInfo& info, const NodeS
                                           const Options& options) {
   std::unique_ptr<Algorithm> algorithm = info.make(state, options);
   if (state.final_consensus.rounds == 0) return algorithm;
-  return std::make_unique<FinalConsensus>(std::move(algorithm), state.final_consensus,
-                                          info.synchronous);
+  return std::make_unique<FinalConsensus>(std::move(algorithm), state.final_consensus);
 }
 
 const AlgorithmInfo& algorithm_info(const std::string& name) {

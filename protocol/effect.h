@@ -80,7 +80,8 @@ struct Report {
   double disagreement = -1;
 };
 
-// The node's work is over. It goes on serving its neighbours until its body stops it.
+// The node's work is over, and its x moves no more. It goes on serving its neighbours until its
+// body stops it.
 struct Finish {
   enum class Why : uint8_t { kDone, kDiverged };
   Why why = Why::kDone;

@@ -26,9 +26,8 @@
 #include <string>
 #include <vector>
 
-#include "protocol/codec_meter.h"
-#include "protocol/compressor.h"
 #include "protocol/describe.h"
+#include "protocol/gossip/differences.h"
 #include "protocol/gossip/lockstep.h"
 #include "protocol/kernels.h"
 #include "topology/assert.h"
@@ -49,22 +48,15 @@ class Followed {
 
   // The wire of C(x - own copy). False where it is not finite.
   bool encode(const NodeState& state, const SharedBuffer& x, Rng& rng, SharedBuffer& wire) {
-    const EncodingScope scope(*state.codec, state.dimension);
-    SharedBuffer difference = x;
-    if (own_) {
-      Buffer rest = state.pool->acquire_floats(state.dimension);
-      kernels::subtract(x.floats(), own_.floats(), rest.floats());
-      difference = std::move(rest).freeze();
-    }
-    return last_sent_.encode_contraction(*state.codec, difference, rng, *state.pool, wire).ok();
+    return encode_difference(state, x, own_, last_sent_, rng, wire);
   }
 
   // Adds the differences of a round to all copies.
   void follow(const NodeState& state, const Payload& own, std::span<const Message> messages) {
-    add(state, state.self, own, own_);
+    add_difference(state, state.self, own, own_);
     KITH_ASSERT(messages.size() == copies_.size());
     for (size_t i = 0; i < copies_.size(); ++i) {
-      add(state, messages[i].from, messages[i].payload, copies_[i]);
+      add_difference(state, messages[i].from, messages[i].payload, copies_[i]);
     }
   }
 
@@ -92,16 +84,6 @@ class Followed {
   const SharedBuffer& own() const { return own_; }
 
  private:
-  static void add(const NodeState& state, NodeId from, const Payload& wire, SharedBuffer& copy) {
-    const bool zero = !copy;
-    Buffer next =
-        zero ? state.pool->acquire_floats(state.dimension) : writable(std::move(copy), *state.pool);
-    if (zero) std::ranges::fill(next.floats(), 0.0f);
-    const Status status = decode_add(*state.codec, from, wire, 1.0f, next.floats(), *state.pool);
-    KITH_ASSERT(status.ok());  // messages are checked, and a codec understands what it wrote
-    copy = std::move(next).freeze();
-  }
-
   SharedBuffer own_;                  // empty = 0
   std::vector<SharedBuffer> copies_;  // of the neighbours, in NodeId order; empty = 0
   LastSent last_sent_;
@@ -127,12 +109,7 @@ class Beer final : public LockstepGossip {
   LocalRule rule() const override { return {}; }
 
   bool encode(NodeState& state, const SharedBuffer& g, Wires wires) override {
-    tracker_ = g;
-    if (rest_) {
-      Buffer v = state.pool->acquire_floats(state.dimension);
-      kernels::add_scaled(rest_.floats(), 1.0f, g.floats(), v.floats());
-      tracker_ = std::move(v).freeze();
-    }
+    tracker_ = sum_of(state, g, rest_);
     Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
     return model_.encode(state, state.parameters, rng, wires[0]) &&
            estimate_.encode(state, tracker_, rng, wires[1]);
@@ -182,7 +159,7 @@ const AlgorithmInfo beer_algorithm = {
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
       return std::make_unique<Beer>(state, options);
     },
-    .batches_per_round = [](const Options&, uint32_t) { return 1.0; },
+    .batches_per_round = batches_of_gossip,
     .keeps_differences = true,
     .cancels = false,
     .messages_per_round = 2,

@@ -16,13 +16,10 @@
 // Needs: W doubly stochastic, and edges that go both ways where it changes; gamma below 1 for
 // coarse codecs. Invariants: the average of x is moved by steps alone; with C = identity and gamma
 // = 1 it is D-PSGD in the order ATC, to rounding.
-#include "protocol/codec_meter.h"
-#include "protocol/compressor.h"
 #include "protocol/describe.h"
+#include "protocol/gossip/differences.h"
 #include "protocol/gossip/edge_choco.h"
 #include "protocol/gossip/lockstep.h"
-#include "protocol/kernels.h"
-#include "topology/assert.h"
 
 namespace kith {
 
@@ -46,18 +43,12 @@ class ChocoSgd final : public LockstepGossip {
 
  private:
   bool encode(NodeState& state, const SharedBuffer& v, Wires wires) override {
-    const EncodingScope scope(*state.codec, state.dimension);
-    Buffer difference = state.pool->acquire_floats(state.dimension);
-    kernels::subtract(v.floats(), copy_.floats(), difference.floats());
     Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
-    return last_sent_
-        .encode_contraction(*state.codec, std::move(difference).freeze(), rng, *state.pool,
-                            wires[0])
-        .ok();
+    return encode_difference(state, v, copy_, last_sent_, rng, wires[0]);
   }
 
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
-    add_own(state, exchange.vectors[0].own);
+    add_difference(state, state.self, exchange.vectors[0].own, copy_);
     add_all(state, exchange);
     terms_.clear();
     terms_.push_back({1.0f, exchange.computed.floats()});
@@ -71,13 +62,6 @@ class ChocoSgd final : public LockstepGossip {
   void describe_memory(std::string& out) const override {
     describe_vector("xhat", copy_, out);
     describe_vector("s", copies_, out);
-  }
-
-  void add_own(NodeState& state, const Payload& q) {
-    Buffer next = writable(std::move(copy_), *state.pool);
-    const Status status = decode_add(*state.codec, state.self, q, 1.0f, next.floats(), *state.pool);
-    KITH_ASSERT(status.ok());  // a codec must understand what it wrote
-    copy_ = std::move(next).freeze();
   }
 
   void add_all(NodeState& state, const Exchange& exchange) {

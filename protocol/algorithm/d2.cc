@@ -33,12 +33,7 @@ class D2 final : public LockstepGossip {
 
  private:
   bool encode(NodeState& state, const SharedBuffer& v, Wires wires) override {
-    corrected_ = v;
-    if (moved_) {
-      Buffer phi = state.pool->acquire_floats(state.dimension);
-      kernels::add_scaled(v.floats(), 1.0f, moved_.floats(), phi.floats());
-      corrected_ = std::move(phi).freeze();
-    }
+    corrected_ = sum_of(state, v, moved_);
     return encode_vector(state, corrected_, wires[0]);
   }
 
@@ -73,7 +68,7 @@ const AlgorithmInfo d2_algorithm = {
     .make = [](const NodeState&, const Options&) -> std::unique_ptr<Algorithm> {
       return std::make_unique<D2>();
     },
-    .batches_per_round = [](const Options&, uint32_t) { return 1.0; },
+    .batches_per_round = batches_of_gossip,
     .cancels = false,
 };
 

@@ -69,7 +69,7 @@ const AlgorithmInfo dmsgd_algorithm = {
     .make = [](const NodeState&, const Options& options) -> std::unique_ptr<Algorithm> {
       return std::make_unique<Dmsgd>(options);
     },
-    .batches_per_round = [](const Options&, uint32_t) { return 1.0; },
+    .batches_per_round = batches_of_gossip,
     .cancels = false,
     .messages_per_round = 2,
     .check = [](const Setting& setting) { check_own_momentum("dmsgd", setting); },

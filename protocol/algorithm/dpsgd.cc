@@ -27,9 +27,8 @@ class Dpsgd final : public LockstepGossip {
  public:
   Dpsgd(const NodeState& state, const Options& options)
       : LockstepGossip({.name = "dpsgd",
-                        .sends = options.text("order") == "atc" ? Sends::kAdapted : Sends::kCurrent,
+                        .sends = sends_of(options),
                         .local_steps = static_cast<uint32_t>(options.integer("local_steps"))}),
-        adapt_first_(options.text("order") == "atc"),
         gamma_(static_cast<float>(options.number("gamma"))),
         compressor_(*state.codec, state.memory) {}
 
@@ -60,16 +59,12 @@ class Dpsgd final : public LockstepGossip {
     if (!state.codec->lossless()) {
       terms_.push_back({1.0f, exchange.computed.floats()});
       terms_.push_back({-leaves, {}, &heard.own, state.self});
-    } else if (adapt_first_) {
-      return append_mixed(exchange.computed.floats(), exchange.row, heard.messages, gamma_, terms_);
     } else {
-      terms_.push_back({-leaves, state.parameters.floats()});
-      terms_.push_back({1.0f, exchange.computed.floats()});
+      append_own(state, exchange.computed, leaves, terms_);
     }
     append_heard(exchange.row, heard.messages, gamma_, terms_);
   }
 
-  const bool adapt_first_;
   const float gamma_;
   Compressor compressor_;
   std::vector<Term> terms_;  // scratch, kept for its capacity
@@ -83,13 +78,7 @@ const AlgorithmInfo dpsgd_algorithm = {
     .help = "decentralised SGD: a local step, then averaging with the graph's neighbours",
     .needs = {.doubly_stochastic = true},
     .options =
-        {{"order",
-          OptionSpec::Type::kText,
-          std::string("atc"),
-          "atc: step, then mix; cta: mix what is sent before the step",
-          0,
-          0,
-          {"atc", "cta"}},
+        {option_gossip_order(),
          option_gossip_steps(),
          {"gamma", OptionSpec::Type::kNumber, 1.0,
           "consensus step: how far to move towards the neighbours; below 1 for coarse codecs", 0,

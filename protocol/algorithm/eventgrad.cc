@@ -77,9 +77,8 @@ class EventGrad final : public LockstepGossip {
  public:
   EventGrad(const NodeState& state, const Options& options)
       : LockstepGossip({.name = "eventgrad",
-                        .sends = options.text("order") == "atc" ? Sends::kAdapted : Sends::kCurrent,
+                        .sends = sends_of(options),
                         .local_steps = static_cast<uint32_t>(options.integer("local_steps"))}),
-        adapt_first_(options.text("order") == "atc"),
         trigger_(options),
         compressor_(*state.codec, {}),
         initial_(state.parameters),
@@ -151,14 +150,8 @@ class EventGrad final : public LockstepGossip {
 
   // As D-PSGD adds them.
   void collect_terms(const NodeState& state, const Exchange& exchange) {
-    const float leaves = 1.0f - exchange.row.self;
     terms_.clear();
-    if (adapt_first_) {
-      terms_.push_back({1.0f - leaves, exchange.computed.floats()});
-    } else {
-      terms_.push_back({-leaves, state.parameters.floats()});
-      terms_.push_back({1.0f, exchange.computed.floats()});
-    }
+    append_own(state, exchange.computed, 1.0f - exchange.row.self, terms_);
     for (size_t i = 0; i < copies_.size(); ++i) {
       const Neighbor& neighbor = exchange.row.neighbors[i];
       Term term{.scale = neighbor.weight, .from = neighbor.peer};
@@ -171,7 +164,6 @@ class EventGrad final : public LockstepGossip {
     }
   }
 
-  const bool adapt_first_;
   Trigger trigger_;
   Compressor compressor_;
   SharedBuffer initial_;         // x_0: h of those who have not sent yet
@@ -191,13 +183,7 @@ const AlgorithmInfo eventgrad_algorithm = {
     .help = "event-triggered SGD: D-PSGD that sends a model only when it has moved far enough",
     .needs = {.doubly_stochastic = true, .fixed = true, .lossless = true},
     .options =
-        {{"order",
-          OptionSpec::Type::kText,
-          std::string("atc"),
-          "atc: step, then mix; cta: mix what is sent before the step",
-          0,
-          0,
-          {"atc", "cta"}},
+        {option_gossip_order(),
          option_gossip_steps(),
          {"horizon", OptionSpec::Type::kNumber, 0.9,
           "adaptive threshold: the part of it that is left after each round; 0 = always send", 0,

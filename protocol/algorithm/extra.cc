@@ -62,7 +62,7 @@ const AlgorithmInfo extra_algorithm = {
     .make = [](const NodeState&, const Options&) -> std::unique_ptr<Algorithm> {
       return std::make_unique<Extra>();
     },
-    .batches_per_round = [](const Options&, uint32_t) { return 1.0; },
+    .batches_per_round = batches_of_gossip,
     .cancels = false,
 };
 

@@ -35,12 +35,7 @@ class GradientTracking final : public LockstepGossip {
   LocalRule rule() const override { return {}; }
 
   bool encode(NodeState& state, const SharedBuffer& g, Wires wires) override {
-    tracker_ = g;
-    if (rest_) {
-      Buffer y = state.pool->acquire_floats(state.dimension);
-      kernels::add_scaled(rest_.floats(), 1.0f, g.floats(), y.floats());
-      tracker_ = std::move(y).freeze();
-    }
+    tracker_ = sum_of(state, g, rest_);
     Buffer v = state.pool->acquire_floats(state.dimension);
     optimizer_.step(optimizer_.spec().rate_at(state.round, state.total_batches),
                     state.parameters.floats(), tracker_.floats(), v.floats());
@@ -81,7 +76,7 @@ const AlgorithmInfo gradient_tracking_algorithm = {
     .make = [](const NodeState& state, const Options&) -> std::unique_ptr<Algorithm> {
       return std::make_unique<GradientTracking>(state);
     },
-    .batches_per_round = [](const Options&, uint32_t) { return 1.0; },
+    .batches_per_round = batches_of_gossip,
     .cancels = false,
     .messages_per_round = 2,
 };

@@ -84,7 +84,7 @@ const AlgorithmInfo quasi_global_momentum_algorithm = {
     .make = [](const NodeState&, const Options& options) -> std::unique_ptr<Algorithm> {
       return std::make_unique<QuasiGlobalMomentum>(options);
     },
-    .batches_per_round = [](const Options&, uint32_t) { return 1.0; },
+    .batches_per_round = batches_of_gossip,
     .cancels = false,
     .check = [](const Setting& setting) { check_own_momentum("quasi-global-momentum", setting); },
 };

@@ -1,22 +1,10 @@
 #include "protocol/gossip/edge_choco.h"
 
-#include "protocol/codec_meter.h"
 #include "protocol/describe.h"
+#include "protocol/gossip/differences.h"
 #include "protocol/kernels.h"
-#include "topology/assert.h"
 
 namespace kith {
-
-namespace {
-
-void add_decoded(const NodeState& state, NodeId from, const Payload& q, SharedBuffer& copy) {
-  Buffer next = writable(std::move(copy), *state.pool);
-  const Status status = decode_add(*state.codec, from, q, 1.0f, next.floats(), *state.pool);
-  KITH_ASSERT(status.ok());  // messages are checked, and a codec understands what it wrote
-  copy = std::move(next).freeze();
-}
-
-}  // namespace
 
 EdgeChoco::EdgeChoco(const NodeState& state, const char* name, uint32_t local_steps, float gamma)
     : LockstepGossip({.name = name, .local_steps = local_steps, .each_edge = true}),
@@ -51,21 +39,11 @@ EdgeChoco::Copies& EdgeChoco::copies_with(NodeId peer) {
 bool EdgeChoco::encode_for(NodeState& state, const SharedBuffer& v, NodeId peer,
                            SharedBuffer& wire) {
   Copies& copies = copies_with(peer);
-  {
-    const EncodingScope scope(*state.codec, state.dimension);
-    Buffer difference = state.pool->acquire_floats(state.dimension);
-    kernels::subtract(v.floats(), copies.own.floats(), difference.floats());
-    // A stream for each edge: its number stands above those of rounds.
-    Rng rng(state.seed, state.self, Purpose::kCodec,
-            state.round + (uint64_t{index_of(peer) + 1} << 32));
-    if (!copies.last_sent
-             .encode_contraction(*state.codec, std::move(difference).freeze(), rng, *state.pool,
-                                 wire)
-             .ok()) {
-      return false;
-    }
-  }
-  add_decoded(state, state.self, wire, copies.own);
+  // A stream for each edge: its number stands above those of rounds.
+  Rng rng(state.seed, state.self, Purpose::kCodec,
+          state.round + (uint64_t{index_of(peer) + 1} << 32));
+  if (!encode_difference(state, v, copies.own, copies.last_sent, rng, wire)) return false;
+  add_difference(state, state.self, wire, copies.own);
   return true;
 }
 
@@ -77,7 +55,7 @@ SharedBuffer EdgeChoco::combine(NodeState& state, const Exchange& exchange) {
   kernels::scale(1.0f, exchange.computed.floats(), next.floats());
   for (size_t i = 0; i < messages.size(); ++i) {
     Copies& copies = copies_with(messages[i].from);
-    add_decoded(state, messages[i].from, messages[i].payload, copies.theirs);
+    add_difference(state, messages[i].from, messages[i].payload, copies.theirs);
     kernels::subtract(copies.theirs.floats(), copies.own.floats(), pull.floats());
     kernels::axpy(gamma_ * exchange.row.neighbors[i].weight, pull.floats(), next.floats());
   }

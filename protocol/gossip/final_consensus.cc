@@ -1,18 +1,14 @@
 #include "protocol/gossip/final_consensus.h"
 
-#include <algorithm>
-
 namespace kith {
 
 namespace {
 // Beyond the kinds of all algorithms, which count from 1.
 constexpr uint16_t kAverage = 0x7f00;
-constexpr uint16_t kTrained = 0x7f01;
 }  // namespace
 
-FinalConsensus::FinalConsensus(std::unique_ptr<Algorithm> trains, const GossipRounds& how,
-                               bool in_step)
-    : trains_(std::move(trains)), averaging_(how, kAverage), in_step_(in_step) {}
+FinalConsensus::FinalConsensus(std::unique_ptr<Algorithm> trains, const GossipRounds& how)
+    : trains_(std::move(trains)), averaging_(how, kAverage) {}
 
 Status FinalConsensus::step(NodeState& state, Event&& event, std::vector<Effect>& out) {
   auto* received = std::get_if<Received>(&event);
@@ -24,35 +20,14 @@ Status FinalConsensus::step(NodeState& state, Event&& event, std::vector<Effect>
     go_on(state, out);
     return {};
   }
-  if (received && received->message.kind == kTrained) {
-    if (const Status status = heard_of_end(received->message); !status.ok()) return status;
-    go_on(state, out);
-    return {};
-  }
   const size_t before = out.size();
   if (const Status status = trains_->step(state, std::move(event), out); !status.ok()) {
     return status;
   }
   if (takes_end(out, before)) {
-    announce(state, out);
+    averaging_.begin(state, out);
     go_on(state, out);
   }
-  return {};
-}
-
-void FinalConsensus::announce(const NodeState& state, std::vector<Effect>& out) {
-  if (in_step_) return;
-  state.mixing->graph().out(state.self, state.rounds, peers_);
-  for (const NodeId peer : peers_) {
-    out.push_back(Send{.to = peer, .kind = kTrained, .round = state.rounds, .payload = {}});
-  }
-}
-
-Status FinalConsensus::heard_of_end(const Message& message) {
-  if (in_step_ || message.payload.size() != 0) return Reason::kMalformed;
-  const auto place = std::ranges::lower_bound(done_, message.from);
-  if (place != done_.end() && *place == message.from) return Reason::kDuplicate;
-  done_.insert(place, message.from);
   return {};
 }
 
@@ -73,11 +48,6 @@ bool FinalConsensus::takes_end(std::vector<Effect>& out, size_t from) {
 
 void FinalConsensus::go_on(NodeState& state, std::vector<Effect>& out) {
   if (!trained_ || over_) return;
-  if (!averages_) {
-    if (!in_step_ && !std::ranges::includes(done_, peers_)) return;
-    averages_ = true;
-    averaging_.begin(state, out);
-  }
   while (averaging_.advance(state, out)) {
   }
   if (averaging_.finite() && !averaging_.over()) return;
@@ -92,13 +62,7 @@ void FinalConsensus::describe(const NodeState& state, std::string& out) const {
 }
 
 void FinalConsensus::waiting_for(const NodeState& state, std::vector<NodeId>& out) const {
-  if (!trained_) {
-    trains_->waiting_for(state, out);
-  } else if (averages_) {
-    averaging_.waiting_for(out);
-  } else {
-    std::ranges::set_difference(peers_, done_, std::back_inserter(out));
-  }
+  trained_ ? averaging_.waiting_for(out) : trains_->waiting_for(state, out);
 }
 
 }  // namespace kith

@@ -1,8 +1,7 @@
 // Around an algorithm without a coordinator: when its rounds are over, the nodes average what they
 // have until they all have nearly the same model (protocol/gossip/averaging.h).
-//
-// Where nodes do not keep step, one that has done its rounds goes on serving others, which moves
-// its model. There it tells its neighbours that it is done, and averages when all of these are.
+// An algorithm's Finish says that its x moves no more, whatever it still answers: so also where
+// nodes keep no step (protocol/gossip/pairwise.h).
 #pragma once
 
 #include "protocol/gossip/averaging.h"
@@ -11,7 +10,7 @@ namespace kith {
 
 class FinalConsensus final : public Algorithm {
  public:
-  FinalConsensus(std::unique_ptr<Algorithm> trains, const GossipRounds& how, bool in_step);
+  FinalConsensus(std::unique_ptr<Algorithm> trains, const GossipRounds& how);
 
   Status step(NodeState& state, Event&& event, std::vector<Effect>& out) override;
   void describe(const NodeState& state, std::string& out) const override;
@@ -21,17 +20,11 @@ class FinalConsensus final : public Algorithm {
 
  private:
   bool takes_end(std::vector<Effect>& out, size_t from);
-  void announce(const NodeState& state, std::vector<Effect>& out);
-  Status heard_of_end(const Message& message);
   void go_on(NodeState& state, std::vector<Effect>& out);
 
   std::unique_ptr<Algorithm> trains_;
   GossipAveraging averaging_;
-  const bool in_step_;
-  std::vector<NodeId> done_;   // neighbours that are, sorted; where not in step
-  std::vector<NodeId> peers_;  // all of them
   bool trained_ = false;
-  bool averages_ = false;
   bool over_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include "protocol/checkpoint.h"
 #include "protocol/codec_meter.h"
 #include "protocol/describe.h"
+#include "protocol/kernels.h"
 #include "topology/assert.h"
 
 namespace kith {
@@ -26,6 +27,10 @@ bool LockstepGossip::encode(NodeState&, const SharedBuffer&, Wires) {
 bool LockstepGossip::encode_for(NodeState&, const SharedBuffer&, NodeId, SharedBuffer&) {
   KITH_ASSERT(!"an algorithm whose edges have wires of their own");
   return false;
+}
+
+LockstepGossip::Sends LockstepGossip::sends_of(const Options& options) {
+  return options.text("order") == "atc" ? Sends::kAdapted : Sends::kCurrent;
 }
 
 Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>& out) {
@@ -62,8 +67,7 @@ void LockstepGossip::waiting_for(const NodeState& state, std::vector<NodeId>& ou
   }
   if (spec_.vectors == 1) return;
   std::ranges::sort(out);
-  const auto repeated = std::ranges::unique(out);
-  out.erase(repeated.begin(), repeated.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
 }
 
 void LockstepGossip::begin_round(NodeState& state, std::vector<Effect>& out) {
@@ -225,7 +229,9 @@ bool LockstepGossip::encode_vector(const NodeState& state, const SharedBuffer& x
 SharedBuffer LockstepGossip::mixed(const NodeState& state, const SharedBuffer& own,
                                    const Exchange& exchange, uint32_t k) {
   terms_.clear();
-  append_mixed(own.floats(), exchange.row, exchange.vectors[k].messages, 1.0f, terms_);
+  // As D-PSGD weighs it, to the bit.
+  terms_.push_back({1.0f - (1.0f - exchange.row.self), own.floats()});
+  append_heard(exchange.row, exchange.vectors[k].messages, 1.0f, terms_);
   Buffer sum = state.pool->acquire_floats(state.dimension);
   weighted_sum(*state.codec, terms_, sum.floats(), *state.pool);
   return std::move(sum).freeze();
@@ -241,10 +247,14 @@ Buffer LockstepGossip::pulled(const NodeState& state, const SharedBuffer& own,
   return sum;
 }
 
-void append_mixed(std::span<const float> own, const MixingRow& row,
-                  std::span<const Message> messages, float gamma, std::vector<Term>& terms) {
-  terms.push_back({1.0f - gamma * (1.0f - row.self), own});
-  append_heard(row, messages, gamma, terms);
+void LockstepGossip::append_own(const NodeState& state, const SharedBuffer& v, float leaves,
+                                std::vector<Term>& terms) const {
+  if (spec_.sends == Sends::kAdapted) {
+    terms.push_back({1.0f - leaves, v.floats()});
+  } else {
+    terms.push_back({-leaves, state.parameters.floats()});
+    terms.push_back({1.0f, v.floats()});
+  }
 }
 
 void append_heard(const MixingRow& row, std::span<const Message> messages, float gamma,
@@ -254,13 +264,31 @@ void append_heard(const MixingRow& row, std::span<const Message> messages, float
   }
 }
 
+SharedBuffer sum_of(const NodeState& state, const SharedBuffer& x, const SharedBuffer& memory) {
+  if (!memory) return x;
+  Buffer sum = state.pool->acquire_floats(state.dimension);
+  kernels::add_scaled(x.floats(), 1.0f, memory.floats(), sum.floats());
+  return std::move(sum).freeze();
+}
+
 OptionSpec option_gossip_steps() {
   return {
       "local_steps",      OptionSpec::Type::kInteger, int64_t{1}, "steps between two exchanges", 1,
       limits::kLocalSteps};
 }
 
+OptionSpec option_gossip_order() {
+  return {"order",
+          OptionSpec::Type::kText,
+          std::string("atc"),
+          "atc: step, then mix; cta: mix what is sent before the step",
+          0,
+          0,
+          {"atc", "cta"}};
+}
+
 double batches_of_gossip(const Options& options, uint32_t) {
+  if (!options.values().contains("local_steps")) return 1;
   return static_cast<double>(options.integer("local_steps"));
 }
 

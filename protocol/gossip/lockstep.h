@@ -46,6 +46,9 @@ class LockstepGossip : public Algorithm {
 
   explicit LockstepGossip(const Spec& spec);
 
+  // Of option_gossip_order().
+  static Sends sends_of(const Options& options);
+
   // One of the vectors of the round under way, as all sent it.
   struct Exchanged {
     const Payload& own;                 // what this node sent; empty where each edge has its own
@@ -90,6 +93,11 @@ class LockstepGossip : public Algorithm {
   // For algorithms whose codec loses nothing. The wire of one vector; false where it is not finite.
   bool encode_vector(const NodeState& state, const SharedBuffer& x, SharedBuffer& wire) const;
 
+  // What the node itself brings to the next x where messages lose nothing and its neighbours weigh
+  // `leaves` together: (1 - leaves) v, or, where x is what is sent, v - leaves x.
+  void append_own(const NodeState& state, const SharedBuffer& v, float leaves,
+                  std::vector<Term>& terms) const;
+
   // Row i of W Q, with Q the vector k of all nodes and `own` what this node sent of it; and of
   // (W - I) Q, as differences, for what is summed up over rounds (add_differences).
   SharedBuffer mixed(const NodeState& state, const SharedBuffer& own, const Exchange& exchange,
@@ -132,18 +140,17 @@ class LockstepGossip : public Algorithm {
   std::vector<Term> terms_;    // the same
 };
 
-// The vector x_i itself and what neighbours sent of theirs, mixed: appends the terms of
-//   (1 - gamma (1 - w_ii)) x_i + gamma sum_j w_ij q_j
-// in NodeId order of the neighbours. With gamma = 1 and a lossless codec that is row i of W X.
-void append_mixed(std::span<const float> own, const MixingRow& row,
-                  std::span<const Message> messages, float gamma, std::vector<Term>& terms);
-
-// The second half of it: gamma sum_j w_ij q_j.
+// What the neighbours bring, in NodeId order: appends the terms of gamma sum_j w_ij q_j.
 void append_heard(const MixingRow& row, std::span<const Message> messages, float gamma,
                   std::vector<Term>& terms);
 
-// The option "local_steps", which algorithms of this family share.
+// x + memory, an empty memory being 0: then the block of x itself.
+SharedBuffer sum_of(const NodeState& state, const SharedBuffer& x, const SharedBuffer& memory);
+
+// The options "local_steps" and "order", which algorithms of this family share.
 OptionSpec option_gossip_steps();
+OptionSpec option_gossip_order();
+// As many as local steps; one where there is no such option.
 double batches_of_gossip(const Options& options, uint32_t nodes);
 // With its "order", where there is one.
 std::optional<RunTime> gossip_run_time(const Options& options, const ClusterTiming& cluster);

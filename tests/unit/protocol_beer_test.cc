@@ -7,46 +7,27 @@
 namespace kith {
 namespace {
 
-struct Case {
-  uint64_t seed;
-  Rng rng;
-  std::shared_ptr<const Graph> graph;
-  HalfMetropolis mixing;
-  Rows w;
-  UnequalQuadratics problem;
-  double rate;
+// Rates that every codec here bears.
+GossipCase case_of(uint64_t seed, double noise) {
+  return GossipCase({.seed = seed, .noise = noise, .at_least = 3, .sizes = 9, .rates = 0.03});
+}
 
-  Case(uint64_t seed_of_case, double noise)
-      : seed(seed_of_case),
-        rng(seed, NodeId{0}, Purpose::kTest),
-        graph(std::make_shared<RandomGraph>(3 + static_cast<uint32_t>(rng.below(9)), rng)),
-        mixing(graph),
-        w(dense(mixing)),
-        problem(graph->nodes(), GossipRun::kValues, noise, rng),
-        rate(double{static_cast<float>(0.02 + 0.03 * rng.uniform())}) {}
-
-  std::string text() const {
-    return "seed " + std::to_string(seed) + ", " + std::to_string(graph->nodes()) +
-           " nodes, rate " + std::to_string(rate);
-  }
-  Rows start() const { return Rows::Constant(w.rows(), GossipRun::kValues, 0.5); }
-  GossipRun run(double gamma, const std::string& codec) const {
-    return GossipRun("beer", {{"gamma", gamma}}, problem, mixing, rate, codec);
-  }
-};
+GossipRun run_of(const GossipCase& c, double gamma, const std::string& codec) {
+  return c.run("beer", {{"gamma", gamma}}, codec);
+}
 
 // Nothing is lost, so that H = X and G = V; gamma = 1 is DIGing. Floats against doubles: 60 rounds
 // of numbers of some size 5, each off by some 3e-7.
 TEST(Beer, WithoutLossesIsGradientTrackingInItsEquations) {
   for (uint64_t seed = 1; seed <= 15; ++seed) {
-    Case c(seed, 0.3);
+    GossipCase c = case_of(seed, 0.3);
     const double gamma = seed % 3 == 0 ? 1 : 0.2 + 0.8 * c.rng.uniform();
     SCOPED_TRACE(c.text() + ", gamma " + std::to_string(gamma));
     const Rows pull = gamma * (c.w - Rows::Identity(c.w.rows(), c.w.rows()));
     Rows x = c.start();
     Rows g = c.problem.gradients(0, x);
     Rows v = g;
-    GossipRun run = c.run(gamma, "identity");
+    GossipRun run = run_of(c, gamma, "identity");
     for (uint64_t t = 1; t <= 60; ++t) {
       run.round(c.rng);
       x = (x + pull * x - c.rate * v).eval();
@@ -65,9 +46,9 @@ const char* const kCodecs[] = {"top-k:2", "rand-k:0.5", "sign", "qsgd:3", "top-k
 TEST(Beer, TheMeanOfTrackersIsThatOfGradientsWhateverTheCodec) {
   for (const char* codec : kCodecs) {
     for (uint64_t seed = 101; seed <= 104; ++seed) {
-      Case c(seed, 0.5);
+      GossipCase c = case_of(seed, 0.5);
       SCOPED_TRACE(c.text() + " " + codec);
-      GossipRun run = c.run(0.2, codec);
+      GossipRun run = run_of(c, 0.2, codec);
       for (int t = 0; t < 3000; ++t) {
         const Eigen::RowVectorXd before = run.x().colwise().mean();
         run.round(c.rng);
@@ -88,10 +69,10 @@ TEST(Beer, TheMeanOfTrackersIsThatOfGradientsWhateverTheCodec) {
 TEST(Beer, CodecsThatLoseMuchLeaveNoBias) {
   for (const char* codec : kCodecs) {
     for (uint64_t seed = 201; seed <= 204; ++seed) {
-      Case c(seed, 0);
+      GossipCase c = case_of(seed, 0);
       SCOPED_TRACE(c.text() + " " + codec);
       const Rows optimum = c.problem.optimum().transpose().replicate(c.w.rows(), 1);
-      GossipRun exact = c.run(0.2, codec);
+      GossipRun exact = run_of(c, 0.2, codec);
       GossipRun biased("choco-sgd", {{"gamma", 0.2}}, c.problem, c.mixing, c.rate, codec);
       for (int t = 0; t < 6000; ++t) {
         exact.round(c.rng);

@@ -88,15 +88,19 @@ TEST(GossipModes, PrintedBiasE6) {
   }
 }
 
+ScalarQuadratic random_problem(Rng& rng) {
+  const double curvature = 0.5 + rng.uniform();
+  const double sigma = 0.1 + rng.uniform();
+  return {.curvature = curvature, .sigma = sigma, .rate = 0.02 + 0.1 * rng.uniform()};
+}
+
 // The modes of E7 as printed: GT [[l a, -l eta], [-(1-l) h, l]] of (x, u), noise [-l eta; -(1-l)].
 // Its own recursion, iterated to its limit.
 TEST(GossipModes, GradientTrackingIsThePrintedSystem) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Rng rng(seed, NodeId{0}, Purpose::kTest);
-    const ScalarQuadratic problem = {.curvature = 0.5 + rng.uniform(),
-                                     .sigma = 0.1 + rng.uniform(),
-                                     .rate = 0.02 + 0.1 * rng.uniform()};
+    const ScalarQuadratic problem = random_problem(rng);
     const double l = -0.3 + 1.2 * rng.uniform();
     const double eta = problem.rate;
     Eigen::Matrix2d a;
@@ -119,9 +123,7 @@ TEST(GossipModes, D2IsThePublishedRecursion) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Rng rng(seed, NodeId{0}, Purpose::kTest);
-    const ScalarQuadratic problem = {.curvature = 0.5 + rng.uniform(),
-                                     .sigma = 0.1 + rng.uniform(),
-                                     .rate = 0.02 + 0.1 * rng.uniform()};
+    const ScalarQuadratic problem = random_problem(rng);
     const double l = -0.3 + 1.2 * rng.uniform();
     const double c = problem.pull();
     // Its response to one draw of the noise; the variance is the sum of squares.

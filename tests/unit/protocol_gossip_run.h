@@ -231,4 +231,43 @@ inline Rows dense(const Mixing& mixing) {
   return Eigen::Map<const Rows>(w.data(), n, n).transpose();
 }
 
+// A random graph of random size with random quadratics on it.
+struct GossipCase {
+  struct Law {
+    uint64_t seed;
+    double noise;
+    uint32_t at_least = 2;  // nodes
+    uint32_t sizes = 10;    // from there on
+    double rates = 0.08;    // spread of the learning rate, from 0.02 on
+  };
+
+  uint64_t seed;
+  Rng rng;
+  std::shared_ptr<const Graph> graph;
+  HalfMetropolis mixing;
+  Rows w;
+  UnequalQuadratics problem;
+  double rate;
+
+  explicit GossipCase(const Law& law)
+      : seed(law.seed),
+        rng(seed, NodeId{0}, Purpose::kTest),
+        graph(std::make_shared<RandomGraph>(
+            law.at_least + static_cast<uint32_t>(rng.below(law.sizes)), rng)),
+        mixing(graph),
+        w(dense(mixing)),
+        problem(graph->nodes(), GossipRun::kValues, law.noise, rng),
+        rate(double{static_cast<float>(0.02 + law.rates * rng.uniform())}) {}
+
+  std::string text() const {
+    return "seed " + std::to_string(seed) + ", " + std::to_string(graph->nodes()) +
+           " nodes, rate " + std::to_string(rate);
+  }
+  Rows start() const { return Rows::Constant(w.rows(), GossipRun::kValues, 0.5); }
+  GossipRun run(const std::string& kind, const std::map<std::string, OptionValue>& given = {},
+                const std::string& codec = "identity") const {
+    return GossipRun(kind, given, problem, mixing, rate, codec);
+  }
+};
+
 }  // namespace kith

@@ -7,40 +7,11 @@
 namespace kith {
 namespace {
 
-struct Case {
-  uint64_t seed;
-  Rng rng;
-  std::shared_ptr<const Graph> graph;
-  HalfMetropolis mixing;
-  Rows w;
-  UnequalQuadratics problem;
-  double rate;
-
-  explicit Case(uint64_t seed_of_case, double noise, uint32_t at_least = 2)
-      : seed(seed_of_case),
-        rng(seed, NodeId{0}, Purpose::kTest),
-        graph(std::make_shared<RandomGraph>(at_least + static_cast<uint32_t>(rng.below(10)), rng)),
-        mixing(graph),
-        w(dense(mixing)),
-        problem(graph->nodes(), GossipRun::kValues, noise, rng),
-        rate(double{static_cast<float>(0.02 + 0.08 * rng.uniform())}) {}
-
-  std::string text() const {
-    return "seed " + std::to_string(seed) + ", " + std::to_string(graph->nodes()) +
-           " nodes, rate " + std::to_string(rate);
-  }
-  Rows start() const { return Rows::Constant(w.rows(), GossipRun::kValues, 0.5); }
-  GossipRun run(const std::string& kind,
-                const std::map<std::string, OptionValue>& given = {}) const {
-    return GossipRun(kind, given, problem, mixing, rate);
-  }
-};
-
 // x of all nodes after each round, as published, in doubles.
 using Path = std::vector<Rows>;
 constexpr int kRounds = 60;
 
-Path d2_as_published(const Case& c) {
+Path d2_as_published(const GossipCase& c) {
   Path x = {c.start()};
   Rows before = c.problem.gradients(0, x[0]);
   x.push_back(c.w * (x[0] - c.rate * before));
@@ -52,7 +23,7 @@ Path d2_as_published(const Case& c) {
   return x;
 }
 
-Path extra_as_published(const Case& c) {
+Path extra_as_published(const GossipCase& c) {
   const Rows one = Rows::Identity(c.w.rows(), c.w.rows());
   Path x = {c.start()};
   Rows before = c.problem.gradients(0, x[0]);
@@ -65,7 +36,7 @@ Path extra_as_published(const Case& c) {
   return x;
 }
 
-Path gradient_tracking_as_published(const Case& c) {
+Path gradient_tracking_as_published(const GossipCase& c) {
   Path x = {c.start()};
   Rows g = c.problem.gradients(0, x[0]);
   Rows y = g;
@@ -78,7 +49,7 @@ Path gradient_tracking_as_published(const Case& c) {
   return x;
 }
 
-Path k_gt_as_published(const Case& c, int steps, double global_rate) {
+Path k_gt_as_published(const GossipCase& c, int steps, double global_rate) {
   Path x = {c.start()};
   Rows correction = Rows::Zero(x[0].rows(), x[0].cols());
   for (int t = 0; t < kRounds; ++t) {
@@ -93,7 +64,7 @@ Path k_gt_as_published(const Case& c, int steps, double global_rate) {
   return x;
 }
 
-Path dmsgd_as_published(const Case& c, double beta) {
+Path dmsgd_as_published(const GossipCase& c, double beta) {
   Path x = {c.start()};
   Rows u = Rows::Zero(x[0].rows(), x[0].cols());
   for (int t = 0; t < kRounds; ++t) {
@@ -104,7 +75,7 @@ Path dmsgd_as_published(const Case& c, double beta) {
   return x;
 }
 
-Path quasi_global_as_published(const Case& c, double beta, double mu) {
+Path quasi_global_as_published(const GossipCase& c, double beta, double mu) {
   Path x = {c.start()};
   Rows m = Rows::Zero(x[0].rows(), x[0].cols());
   for (int t = 0; t < kRounds; ++t) {
@@ -118,7 +89,7 @@ Path quasi_global_as_published(const Case& c, double beta, double mu) {
 // Floats against doubles: 60 rounds of numbers of some size 5, each off by some 3e-7.
 constexpr double kFloats = 3e-5;
 
-void expect_path(GossipRun run, const Path& path, Case& c) {
+void expect_path(GossipRun run, const Path& path, GossipCase& c) {
   for (int t = 1; t <= kRounds; ++t) {
     run.round(c.rng);
     ASSERT_LT((run.x() - path[t]).cwiseAbs().maxCoeff(), kFloats) << "round " << t;
@@ -127,7 +98,7 @@ void expect_path(GossipRun run, const Path& path, Case& c) {
 
 TEST(GossipAlgorithms, GoWhereTheirPapersGo) {
   for (uint64_t seed = 1; seed <= 15; ++seed) {
-    Case c(seed, 0.3);
+    GossipCase c({.seed = seed, .noise = 0.3});
     SCOPED_TRACE(c.text());
     expect_path(c.run("d2"), d2_as_published(c), c);
     expect_path(c.run("extra"), extra_as_published(c), c);
@@ -160,7 +131,7 @@ TEST(GossipAlgorithms, TheAverageIsMovedByStepsAlone) {
                         {"quasi-global-momentum", {{"beta", 0.7}, {"mu", 0.6}}, 0.7, 0.6}};
   for (uint64_t seed = 1; seed <= 15; ++seed) {
     for (const Kind& kind : kinds) {
-      Case c(100 + seed, 0.5);
+      GossipCase c({.seed = 100 + seed, .noise = 0.5});
       SCOPED_TRACE(c.text() + " " + kind.name);
       GossipRun run = c.run(kind.name, kind.options);
       Eigen::RowVectorXd momentum = Eigen::RowVectorXd::Zero(GossipRun::kValues);
@@ -193,7 +164,7 @@ TEST(GossipAlgorithms, TheMeanOfWhatTheyKeepDoesNotDrift) {
                         {"k-gt", "correction", kDrift, {{"local_steps", int64_t{3}}}}};
   for (uint64_t seed = 1; seed <= 8; ++seed) {
     for (const Kind& kind : kinds) {
-      Case c(200 + seed, 0.5);
+      GossipCase c({.seed = 200 + seed, .noise = 0.5});
       SCOPED_TRACE(c.text() + " " + kind.name);
       GossipRun run = c.run(kind.name, kind.options);
       for (int t = 0; t < 3000; ++t) {
@@ -211,7 +182,7 @@ TEST(GossipAlgorithms, TheMeanOfWhatTheyKeepDoesNotDrift) {
 // The same of the published recursion in doubles: 1e-9 relative after 5000 rounds.
 TEST(GossipAlgorithms, InDoublesTheMeanOfTrackersIsThatOfGradientsTo1e9) {
   for (uint64_t seed = 1; seed <= 4; ++seed) {
-    Case c(300 + seed, 0.5);
+    GossipCase c({.seed = 300 + seed, .noise = 0.5});
     SCOPED_TRACE(c.text());
     Rows w = c.w;  // rounded to floats: rows sum to 1, columns to a float's last place
     for (int i = 0; i < 200; ++i) {
@@ -249,7 +220,7 @@ TEST(GossipAlgorithms, CorrectionsFindTheExactOptimumOfUnequalNodes) {
                         {"dpsgd", {{"local_steps", int64_t{4}}}, false}};
   for (uint64_t seed = 1; seed <= 6; ++seed) {
     for (const Kind& kind : kinds) {
-      Case c(400 + seed, 0, 3);
+      GossipCase c({.seed = 400 + seed, .noise = 0, .at_least = 3});
       SCOPED_TRACE(c.text() + " " + kind.name);
       GossipRun run = c.run(kind.name, kind.options);
       for (int t = 0; t < 6000; ++t) run.round(c.rng);
@@ -305,7 +276,7 @@ TEST(QuasiGlobalMomentum, ASteadyGradientIsFollowedWithOneOverOneMinusBeta) {
 
 // What a peer may not send changes nothing.
 TEST(GossipAlgorithms, RefuseAVectorThatTheyDoNotExchange) {
-  Case c(700, 0.1, 4);
+  GossipCase c({.seed = 700, .noise = 0.1, .at_least = 4});
   Pool pool;
   const Payload payload = copy_of(std::vector<float>(GossipRun::kValues, 1.0f), pool);
   std::vector<NodeId> peers;

@@ -9,23 +9,13 @@
 #include <numeric>
 
 #include "protocol/theory/runtime.h"
-#include "tests/unit/protocol_digraphs.h"
+#include "tests/unit/protocol_cluster_timing.h"
 #include "tests/unit/protocol_hidden_law.h"
-#include "topology/registry.h"
 
 namespace kith {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-ClusterTiming cluster_of(std::shared_ptr<const Delay> law, uint32_t nodes, double d = 0) {
-  return {.compute = std::vector(nodes, std::move(law)),
-          .round_trip = std::vector<double>(nodes, d)};
-}
-
-ClusterTiming cluster_of(const std::string& law, uint32_t nodes, double d = 0) {
-  return cluster_of(std::shared_ptr<const Delay>(make_delay(law)), nodes, d);
-}
 
 // One hub, and workers behind links of 0.3 s; every third machine is twice as slow.
 ClusterTiming uneven(std::shared_ptr<const Delay> law, uint32_t nodes) {
@@ -34,14 +24,6 @@ ClusterTiming uneven(std::shared_ptr<const Delay> law, uint32_t nodes) {
   const std::shared_ptr<const Delay> slow = scaled(cluster.compute[0], 2);
   for (uint32_t i = 2; i < nodes; i += 3) cluster.compute[i] = slow;
   return cluster;
-}
-
-void expect_exact(const RunTime& time, double seconds) {
-  EXPECT_EQ(time.low, time.seconds_per_round);
-  EXPECT_EQ(time.high, time.seconds_per_round);
-  EXPECT_EQ(time.standard_error, 0);
-  EXPECT_NE(time.method, Method::kMonteCarlo);
-  EXPECT_NEAR(time.seconds_per_round, seconds, 1e-9 * seconds) << time.formula;
 }
 
 struct Row {
@@ -407,94 +389,6 @@ TEST(RunTime, BoundsHold) {
       EXPECT_LE(time.seconds_per_round - 4 * time.standard_error - 1e-9, time.high);
     }
   }
-}
-
-// Node i sends to i + 2^(r mod log2 N) in round r.
-std::shared_ptr<const Graph> one_peer(uint32_t nodes) {
-  std::vector<Digraph::Edges> rounds;
-  for (uint32_t hop = 1; hop < nodes; hop *= 2) {
-    rounds.emplace_back();
-    for (uint32_t i = 0; i < nodes; ++i) rounds.back().emplace_back(i, (i + hop) % nodes);
-  }
-  return std::make_shared<Digraph>(nodes, rounds);
-}
-
-std::shared_ptr<const Graph> graph_of(const std::string& name, uint32_t nodes) {
-  if (name == "one-peer") return one_peer(nodes);
-  if (name != "directed-ring") return make_graph(name, nodes);
-  return std::make_shared<Digraph>(nodes, std::vector<Digraph::Edges>{one_way_ring(nodes)});
-}
-
-ClusterTiming gossiping(const std::string& law, uint32_t nodes, const std::string& graph,
-                        double latency = 0) {
-  ClusterTiming cluster = cluster_of(law, nodes);
-  cluster.graph = graph_of(graph, nodes);
-  cluster.latency = latency;
-  return cluster;
-}
-
-// ALGORITHMS 3, synchronous gossip without a global barrier, X exponential of mean 1, to 1 %:
-// bounded on rings, where a barrier costs log N.
-TEST(RunTime, TableOfGossip) {
-  struct Gossip {
-    const char* graph;
-    double of_8, of_64;
-  };
-  for (const Gossip& row :
-       {Gossip{"complete", 2.72, 4.74}, Gossip{"ring", 2.17, 2.36},
-        Gossip{"directed-ring", 1.88, 1.99}, Gossip{"static-exponential", 2.35, 3.32},
-        Gossip{"one-peer", 1.97, 2.30}}) {
-    for (const uint32_t nodes : {8u, 64u}) {
-      const auto time = gossip_time(gossiping("exponential:1", nodes, row.graph), {});
-      const double expected = nodes == 8 ? row.of_8 : row.of_64;
-      EXPECT_NEAR(time->seconds_per_round, expected, 0.01 * expected)
-          << row.graph << " of " << nodes;
-      EXPECT_LE(time->low, time->seconds_per_round);
-      EXPECT_GE(time->high, time->seconds_per_round - 4 * time->standard_error);
-    }
-  }
-}
-
-// Constant times: the slowest cycle of waits there and back.
-TEST(RunTime, GossipWithConstantTimes) {
-  ClusterTiming cluster = gossiping("constant:1", 6, "ring", 0.3);
-  expect_exact(*gossip_time(cluster, {}), 1.3);
-  expect_exact(*gossip_time(cluster, {.local_steps = 3}), 3.3);
-  expect_exact(*gossip_time(cluster, {.lag = 1}), 1);
-  expect_exact(*gossip_time(cluster, {.combine_first = true}), 1);
-  cluster.latency = 1.5;
-  expect_exact(*gossip_time(cluster, {.lag = 1}), 1.25);
-  expect_exact(*gossip_time(cluster, {.combine_first = true}), 1.5);
-  cluster.latency = 0.3;
-  cluster.compute[2] = scaled(cluster.compute[2], 5);
-  expect_exact(*gossip_time(cluster, {}), 5);
-  cluster.compute[3] = cluster.compute[2];
-  expect_exact(*gossip_time(cluster, {}), 5.3);
-  expect_exact(*gossip_time(gossiping("constant:2", 1, "ring", 0.3), {}), 2);
-  EXPECT_FALSE(gossip_time(cluster_of("constant:1", 6), {}));  // on what graph?
-}
-
-// Two nodes that tell each other all are a barrier.
-TEST(RunTime, GossipOfTwoIsABarrier) {
-  const auto time = gossip_time(gossiping("exponential:1", 2, "ring"), {});
-  EXPECT_NEAR(time->seconds_per_round, 1.5, 0.01 * 1.5);
-  EXPECT_NEAR(time->high, 1.5, 1e-9);
-}
-
-// ALGORITHMS 3: AD-PSGD takes (X + D)/N for each update of any node, D there and back; with overlap
-// E max(X, D)/N, which for an exponential X of mean 1 is
-// (D + exp(-D))/N.
-TEST(RunTime, PairwiseRatesAdd) {
-  const ClusterTiming cluster = gossiping("exponential:1", 8, "ring", 0.25);
-  expect_exact(pairwise_time(cluster, 1, false), 1.5);
-  expect_exact(pairwise_time(cluster, 4, false), 4.5);
-  EXPECT_NEAR(pairwise_time(cluster, 1, true).seconds_per_round, 0.5 + std::exp(-0.5), 1e-5);
-  ClusterTiming slow = cluster;
-  slow.latency = 0;
-  slow.compute[0] = scaled(slow.compute[0], 5);
-  const RunTime time = pairwise_time(slow, 1, false);
-  EXPECT_NEAR(time.seconds_per_round, 8 / 7.2, 1e-9);
-  EXPECT_EQ(time.high, 5);
 }
 
 TEST(RunTime, Staleness) {
