@@ -86,19 +86,6 @@ void check_graph(const Job& job) {
   }
 }
 
-bool regular(const Graph& graph) {
-  std::vector<NodeId> in;
-  std::vector<NodeId> out;
-  size_t degree = 0;
-  for (uint32_t i = 0; i < graph.nodes(); ++i) {
-    graph.in(NodeId{i}, 0, in);
-    graph.out(NodeId{i}, 0, out);
-    if (i == 0) degree = in.size();
-    if (in.size() != degree || out.size() != degree) return false;
-  }
-  return true;
-}
-
 // Before make_mixing, whose sentence knows nothing of the job's keys. Two rules can fail:
 // "uniform", whose rows sum to 1 always, and "column-stochastic", and both on irregular graphs
 // alone.
@@ -157,9 +144,13 @@ double least_by_circles(const Mixing& mixing) {
   return least;
 }
 
-void check_eigenvalues(const Job& job, const Mixing& mixing, const std::string& rule) {
+void check_eigenvalues(const Job& job, const std::shared_ptr<const Graph>& graph,
+                       const std::string& rule) {
   const double bound = algorithm_info(job.algorithm.kind).needs.eigenvalues_above;
-  if (bound <= -1 || least_by_circles(mixing) > bound) return;
+  if (bound <= -1) return;
+  const std::unique_ptr<Mixing> made = make_mixing(rule, graph);
+  const Mixing& mixing = *made;
+  if (least_by_circles(mixing) > bound) return;
   constexpr double kRounding = 1e-6;  // of weights in floats
   const double least = spectrum(mixing).lambda_min;
   if (least > bound + kRounding) return;
@@ -178,7 +169,8 @@ void check_weights(const Job& job, const std::shared_ptr<const Graph>& graph) {
   if (info.weights == nullptr) {
     const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
     if (info.needs.doubly_stochastic) check_doubly_stochastic(job, *graph, rule);
-    return check_eigenvalues(job, *make_mixing(rule, graph), rule);
+    check_mixing(rule, *graph);
+    return check_eigenvalues(job, graph, rule);
   }
   if (!job.weights.empty()) {
     throw OperatorError(pair_of(job) +

@@ -90,17 +90,11 @@ OptionSpecs adamw_options() {
           number("epsilon", 1e-8, 1e-20, 1, "added to the root of that")};
 }
 
-// Absent, or a rule of topology/mixing.h, or lazy: half of it and half of staying.
-std::vector<std::string> mixing_names() {
-  std::vector<std::string> names = {""};
-  for (const char* rule :
-       {"metropolis", "uniform", "best-constant", "fastest", "own", "column-stochastic"}) {
-    names.emplace_back(rule);
-  }
-  for (const char* rule : {"metropolis", "uniform", "best-constant", "fastest", "own"}) {
-    names.push_back(std::string("lazy-") + rule);
-  }
-  return names;
+// Absent, or a rule.
+std::vector<std::string> weights() {
+  std::vector<std::string> rules = mixing_rules();
+  rules.insert(rules.begin(), "");
+  return rules;
 }
 
 void add_exchange(std::vector<JobKey>& keys) {
@@ -108,7 +102,7 @@ void add_exchange(std::vector<JobKey>& keys) {
   add(keys, "topology",
       {text("graph", "ring", "who talks to whom"),
        text("weights", "", "how much a neighbour counts; absent: the rule that suits the graph",
-            mixing_names())});
+            weights())});
   add(keys, "codec",
       {text("kind", "identity",
             "how a message is written: \"top-k:0.01\", \"qsgd:15\", ...; a bar between two is a "

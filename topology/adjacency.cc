@@ -7,7 +7,7 @@
 namespace kith {
 
 AdjacencyGraph::AdjacencyGraph(uint32_t nodes, const std::vector<Edge>& edges)
-    : begin_(size_t{nodes} + 1, 0), peers_(2 * edges.size()) {
+    : UndirectedGraph(nodes), begin_(size_t{nodes} + 1, 0), peers_(2 * edges.size()) {
   for (const auto& [a, b] : edges) {
     KITH_ASSERT(a < nodes && b < nodes && a != b);
     ++begin_[a + 1];
@@ -31,10 +31,6 @@ void AdjacencyGraph::in(NodeId node, Round, std::vector<NodeId>& out) const {
   const uint32_t i = index_of(node);
   out.assign(peers_.begin() + static_cast<ptrdiff_t>(begin_[i]),
              peers_.begin() + static_cast<ptrdiff_t>(begin_[i + 1]));
-}
-
-void AdjacencyGraph::out(NodeId node, Round round, std::vector<NodeId>& out) const {
-  in(node, round, out);
 }
 
 ArcGraph::ArcGraph(uint32_t nodes, const std::vector<WeightedArc>& arcs, bool weighted)

@@ -9,16 +9,20 @@
 
 namespace kith {
 
+void check_fastest(const Graph& graph) {
+  const size_t edges = edges_of(graph).size();
+  if (graph.nodes() <= kFastestNodes && edges <= kFastestEdges) return;
+  throw OperatorError("mixing \"fastest\" is computed for at most " +
+                      std::to_string(kFastestNodes) + " nodes and " +
+                      std::to_string(kFastestEdges) + " edges, but this graph has " +
+                      std::to_string(graph.nodes()) + " and " + std::to_string(edges) +
+                      "; use mixing \"best-constant\"");
+}
+
 std::vector<double> fastest_weights(const Graph& graph) {
-  const std::vector<Edge> edges = edges_of(graph);
-  if (graph.nodes() > kFastestNodes || edges.size() > kFastestEdges) {
-    throw OperatorError("mixing \"fastest\" is computed for at most " +
-                        std::to_string(kFastestNodes) + " nodes and " +
-                        std::to_string(kFastestEdges) + " edges, but this graph has " +
-                        std::to_string(graph.nodes()) + " and " + std::to_string(edges.size()) +
-                        "; use mixing \"best-constant\"");
-  }
+  check_fastest(graph);
   if (graph.nodes() == 1) return {};
+  const std::vector<Edge> edges = edges_of(graph);
   const LaplacianEnds ends = laplacian_ends(unit_weights(graph));
   WeightProgram program{.nodes = graph.nodes(), .two_sided = true};
   for (const Edge& edge : edges) program.groups.push_back({edge});

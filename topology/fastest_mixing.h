@@ -21,4 +21,7 @@ inline constexpr uint64_t kFastestEdges = 1500;
 // OperatorError above the limits. Needs an undirected, connected graph that never changes.
 std::vector<double> fastest_weights(const Graph& graph);
 
+// Throws as it does.
+void check_fastest(const Graph& graph);
+
 }  // namespace kith

@@ -4,15 +4,19 @@
 
 #include "topology/matcha.h"
 #include "topology/rng.h"
+#include "topology/undirected_graph.h"
 
 namespace kith {
 
 namespace {
 
-class MatchaGraph final : public Graph {
+class MatchaGraph final : public UndirectedGraph {
  public:
   MatchaGraph(uint32_t nodes, const MatchaDesign& design, uint64_t seed)
-      : seed_(seed), probabilities_(design.probabilities), begin_(size_t{nodes} + 1, 0) {
+      : UndirectedGraph(nodes),
+        seed_(seed),
+        probabilities_(design.probabilities),
+        begin_(size_t{nodes} + 1, 0) {
     for (const Matching& matching : design.matchings) {
       for (const auto& [a, b] : matching) {
         ++begin_[a + 1];
@@ -35,13 +39,7 @@ class MatchaGraph final : public Graph {
     }
   }
 
-  uint32_t nodes() const override { return static_cast<uint32_t>(begin_.size() - 1); }
-  bool undirected() const override { return true; }
   Round period() const override { return kNeverRepeats; }
-  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
-    in(node, round, out);
-  }
-
   void in(NodeId node, Round round, std::vector<NodeId>& out) const override {
     out.clear();
     for (uint64_t k = begin_[index_of(node)]; k < begin_[index_of(node) + 1]; ++k) {

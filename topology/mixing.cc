@@ -81,10 +81,15 @@ class Metropolis final : public GraphMixing {
   std::vector<uint32_t> degrees_;  // of each round of the period, by node
 };
 
+float best_constant(const Graph& graph) {
+  const LaplacianEnds ends = laplacian_ends(unit_weights(graph));
+  return graph.nodes() == 1 ? 0.0f : static_cast<float>(2 / (ends.connectivity + ends.largest));
+}
+
 class BestConstant final : public GraphMixing {
  public:
-  BestConstant(std::shared_ptr<const Graph> graph, float weight)
-      : GraphMixing(std::move(graph)), weight_(weight) {}
+  explicit BestConstant(std::shared_ptr<const Graph> graph)
+      : GraphMixing(graph), weight_(best_constant(*graph)) {}
 
  private:
   float weight(NodeId, NodeId, size_t, Round) const override { return weight_; }
@@ -109,10 +114,11 @@ class Own final : public Mixing {
 };
 
 // A weight for each edge of an undirected graph, kept in the rows of both ends.
-class EdgeWeighted final : public Mixing {
+class Fastest final : public Mixing {
  public:
-  EdgeWeighted(std::shared_ptr<const Graph> graph, const std::vector<double>& weights)
+  explicit Fastest(std::shared_ptr<const Graph> graph)
       : graph_(std::move(graph)), rows_(unit_weights(*graph_)) {
+    const std::vector<double> weights = fastest_weights(*graph_);
     std::vector<uint64_t> next(rows_.begin.begin(), rows_.begin.end() - 1);
     const std::vector<Edge> edges = edges_of(*graph_);
     // Edges come sorted, so that those of a node come in the order of its peers.
@@ -197,7 +203,95 @@ class Lazy final : public Mixing {
   std::unique_ptr<Mixing> whole_;
 };
 
-// Every node hears from, and is heard by, the same number of others in every round.
+void need_undirected(const std::string& rule, const Graph& graph) {
+  if (graph.undirected()) return;
+  throw OperatorError("mixing \"" + rule +
+                      "\" needs an undirected graph, and this one is directed; " +
+                      (regular(graph) ? "use mixing \"uniform\"" : "use an undirected graph"));
+}
+
+void need_fixed(const std::string& rule, const Graph& graph) {
+  need_undirected(rule, graph);
+  if (graph.period() == 1) return;
+  throw OperatorError("mixing \"" + rule +
+                      "\" needs a graph that never changes; use mixing \"metropolis\"");
+}
+
+void need_few(const std::string& rule, const Graph& graph) {
+  need_fixed(rule, graph);
+  check_fastest(graph);
+}
+
+void need_regular(const std::string&, const Graph& graph) {
+  if (regular(graph)) return;
+  throw OperatorError(
+      std::string("mixing \"uniform\" needs a graph whose nodes all have the same degree: on "
+                  "this one the columns of W would not sum to 1 and the average would drift; ") +
+      (graph.undirected() ? "use mixing \"metropolis\"" : "use a regular graph"));
+}
+
+void need_weights(const std::string&, const Graph& graph) {
+  if (graph.weighted()) return;
+  throw OperatorError("mixing \"own\" needs a graph that brings weights; use mixing \"" +
+                      default_mixing(graph) + "\"");
+}
+
+template <class OfGraph>
+std::unique_ptr<Mixing> make(std::shared_ptr<const Graph> graph) {
+  return std::make_unique<OfGraph>(std::move(graph));
+}
+
+struct RuleInfo {
+  const char* name;
+  void (*check)(const std::string& rule, const Graph& graph);  // throws OperatorError
+  std::unique_ptr<Mixing> (*make)(std::shared_ptr<const Graph> graph);
+};
+
+constexpr RuleInfo kRules[] = {
+    {"metropolis", need_undirected, make<Metropolis>},
+    {"uniform", need_regular, make<Uniform>},
+    {"best-constant", need_fixed, make<BestConstant>},
+    {"fastest", need_few, make<Fastest>},
+    {"own", need_weights, make<Own>},
+    {"column-stochastic", [](const std::string&, const Graph&) {}, make<ColumnStochastic>},
+};
+
+constexpr std::string_view kLazy = "lazy-";
+
+std::string without_lazy(const std::string& rule) {
+  return rule.starts_with(kLazy) ? rule.substr(kLazy.size()) : rule;
+}
+
+const RuleInfo& info_of(const std::string& rule) {
+  const auto found = std::ranges::find(kRules, without_lazy(rule), &RuleInfo::name);
+  if (found != std::end(kRules)) return *found;
+  std::string known;
+  for (const RuleInfo& info : kRules) known += info.name + std::string(", ");
+  throw OperatorError("there is no mixing \"" + rule + "\"; choose one of " + known +
+                      "or one of these with lazy- before it");
+}
+
+}  // namespace
+
+std::vector<std::string> mixing_rules() {
+  std::vector<std::string> names;
+  for (const RuleInfo& info : kRules) names.emplace_back(info.name);
+  for (const RuleInfo& info : kRules) names.push_back(std::string(kLazy) + info.name);
+  return names;
+}
+
+void check_mixing(const std::string& rule, const Graph& graph) {
+  const RuleInfo& info = info_of(rule);
+  info.check(info.name, graph);
+}
+
+std::unique_ptr<Mixing> make_mixing(const std::string& rule, std::shared_ptr<const Graph> graph) {
+  check_mixing(rule, *graph);
+  std::unique_ptr<Mixing> mixing = info_of(rule).make(std::move(graph));
+  if (!rule.starts_with(kLazy)) return mixing;
+  return std::make_unique<Lazy>(std::move(mixing));
+}
+
 bool regular(const Graph& graph) {
   std::vector<NodeId> peers;
   for (Round round = 0; round < rounds_of_degrees(graph); ++round) {
@@ -211,71 +305,6 @@ bool regular(const Graph& graph) {
     }
   }
   return true;
-}
-
-float best_constant(const Graph& graph) {
-  const LaplacianEnds ends = laplacian_ends(unit_weights(graph));
-  return graph.nodes() == 1 ? 0.0f : static_cast<float>(2 / (ends.connectivity + ends.largest));
-}
-
-void need_undirected(const std::string& rule, const Graph& graph) {
-  if (graph.undirected()) return;
-  throw OperatorError("mixing \"" + rule +
-                      "\" needs an undirected graph, and this one is directed; " +
-                      (regular(graph) ? "use mixing \"uniform\"" : "use an undirected graph"));
-}
-
-void need_fixed(const std::string& rule, const Graph& graph) {
-  if (graph.period() == 1) return;
-  throw OperatorError("mixing \"" + rule +
-                      "\" needs a graph that never changes; use mixing \"metropolis\"");
-}
-
-constexpr std::string_view kLazy = "lazy-";
-
-}  // namespace
-
-std::unique_ptr<Mixing> make_mixing(const std::string& rule, std::shared_ptr<const Graph> graph) {
-  if (rule == "own") {
-    if (!graph->weighted()) {
-      throw OperatorError("mixing \"own\" needs a graph that brings weights; use mixing \"" +
-                          default_mixing(*graph) + "\"");
-    }
-    return std::make_unique<Own>(std::move(graph));
-  }
-  if (rule == "uniform") {
-    if (!regular(*graph)) {
-      throw OperatorError(
-          std::string(
-              "mixing \"uniform\" needs a graph whose nodes all have the same degree: on "
-              "this one the columns of W would not sum to 1 and the average would drift; ") +
-          (graph->undirected() ? "use mixing \"metropolis\"" : "use a regular graph"));
-    }
-    return std::make_unique<Uniform>(std::move(graph));
-  }
-  if (rule == "metropolis") {
-    need_undirected(rule, *graph);
-    return std::make_unique<Metropolis>(std::move(graph));
-  }
-  if (rule == "best-constant") {
-    need_undirected(rule, *graph);
-    need_fixed(rule, *graph);
-    const float weight = best_constant(*graph);
-    return std::make_unique<BestConstant>(std::move(graph), weight);
-  }
-  if (rule == "fastest") {
-    need_undirected(rule, *graph);
-    need_fixed(rule, *graph);
-    const std::vector<double> weights = fastest_weights(*graph);
-    return std::make_unique<EdgeWeighted>(std::move(graph), weights);
-  }
-  if (rule == "column-stochastic") return std::make_unique<ColumnStochastic>(std::move(graph));
-  if (rule.starts_with(kLazy) && !rule.substr(kLazy.size()).starts_with(kLazy)) {
-    return std::make_unique<Lazy>(make_mixing(rule.substr(kLazy.size()), std::move(graph)));
-  }
-  throw OperatorError("there is no mixing \"" + rule +
-                      "\"; choose one of metropolis, uniform, best-constant, fastest, "
-                      "column-stochastic, own, or one of these with lazy- before it");
 }
 
 std::string default_mixing(const Graph& graph) {

@@ -54,6 +54,15 @@ class Mixing {
 // topology/fastest_mixing.h says.
 std::unique_ptr<Mixing> make_mixing(const std::string& rule, std::shared_ptr<const Graph> graph);
 
+// Throws as make_mixing does, without solving anything.
+void check_mixing(const std::string& rule, const Graph& graph);
+
+// Their names, those without "lazy-" first.
+std::vector<std::string> mixing_rules();
+
+// Every node hears from, and is heard by, the same number of others in every round.
+bool regular(const Graph& graph);
+
 // The rule that suits the graph: own where it brings weights, metropolis where undirected, uniform
 // where directed and regular, else column-stochastic.
 std::string default_mixing(const Graph& graph);

@@ -14,13 +14,15 @@ namespace kith {
 
 // One line of graphs.def: GRAPH(symbol) names `const GraphInfo symbol_graph` in graph/<symbol>.cc.
 struct GraphInfo {
-  const char* name;          // "random-regular"
-  const char* help;          // one line
-  bool undirected;           // at every N and with every option
-  OptionSpecs (*options)();  // the keys that it takes
+  const char* name;  // "random-regular"
+  const char* help;  // one line
+  bool undirected;   // at every N and with every option
+
+  // The keys that it takes.
+  OptionSpecs (*options)() = [] { return OptionSpecs{}; };
 
   // Throws OperatorError where the graph does not exist for this N, naming what would work.
-  void (*check)(uint32_t nodes, const Options& options);
+  void (*check)(uint32_t nodes, const Options& options) = [](uint32_t, const Options&) {};
 
   // Needs checked arguments. The graph is connected, and a function of the arguments alone. Throws
   // OperatorError for what only building can show (a file's contents).
@@ -30,6 +32,12 @@ struct GraphInfo {
   // there is nothing to say. Null = nothing at any N.
   std::string (*note)(uint32_t nodes, const Options& options) = nullptr;
 };
+
+// GraphInfo::make of a graph that N alone describes.
+template <class OfSize>
+std::shared_ptr<const Graph> make_sized(uint32_t nodes, uint64_t, const Options&) {
+  return std::make_shared<OfSize>(nodes);
+}
 
 #define GRAPH(symbol) extern const GraphInfo symbol##_graph;
 #include "topology/graphs.def"

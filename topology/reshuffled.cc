@@ -30,14 +30,15 @@ void ReshuffledRegular::in(NodeId node, Round round, std::vector<NodeId>& out) c
   const Permutation permutation(nodes(), partners, rng.next());
   draw_offsets(rng, degree_ / 2, (nodes() - 1) / 2, out);
   const uint64_t place = index_of(permutation.inverse(node));
-  const auto at = [&](uint64_t x) { return NodeId{static_cast<uint32_t>(x % nodes_)}; };
+  const uint64_t count = nodes();  // wide, so that x + s cannot overflow
+  const auto at = [&](uint64_t x) { return NodeId{static_cast<uint32_t>(x % count)}; };
   const size_t offsets = out.size();
   for (size_t k = 0; k < offsets; ++k) {
     const uint64_t offset = index_of(out[k]);
     out[k] = at(place + offset);
-    out.push_back(at(place + nodes_ - offset));
+    out.push_back(at(place + count - offset));
   }
-  if (degree_ % 2 == 1) out.push_back(at(place + nodes_ / 2));
+  if (degree_ % 2 == 1) out.push_back(at(place + count / 2));
   permutation.forward(out);
   std::ranges::sort(out);
 }

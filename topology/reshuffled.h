@@ -15,26 +15,20 @@
 // O(d log N + d^2 / 16) time for a node and round; no memory but the arguments.
 #pragma once
 
-#include "topology/graph.h"
+#include "topology/undirected_graph.h"
 
 namespace kith {
 
-class ReshuffledRegular final : public Graph {
+class ReshuffledRegular final : public UndirectedGraph {
  public:
   // Needs degree < nodes and nodes * degree even.
   ReshuffledRegular(uint32_t nodes, uint32_t degree, uint64_t seed)
-      : nodes_(nodes), degree_(degree), seed_(seed) {}
+      : UndirectedGraph(nodes), degree_(degree), seed_(seed) {}
 
-  uint32_t nodes() const override { return static_cast<uint32_t>(nodes_); }
-  bool undirected() const override { return true; }
   Round period() const override { return kNeverRepeats; }
   void in(NodeId node, Round round, std::vector<NodeId>& out) const override;
-  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
-    in(node, round, out);
-  }
 
  private:
-  uint64_t nodes_;  // wide, so that x + s cannot overflow
   uint32_t degree_;
   uint64_t seed_;
 };

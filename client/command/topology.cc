@@ -267,9 +267,7 @@ void add_topology_command(CLI::App& program, Action& chosen) {
   command->add_option("--set", options->set, "an option of the graph; can be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  command->add_option("--weights", options->weights,
-                      "mixing rule: metropolis, uniform, best-constant, fastest, "
-                      "column-stochastic, or lazy- and one of these");
+  command->add_option("--weights", options->weights, "mixing rule: " + list_of(mixing_rules()));
   command->add_option("--tolerance", options->tolerance,
                       "share of a disagreement that averaging is to leave (0.001)");
   command->add_option("--budget", options->budget,

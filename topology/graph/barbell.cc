@@ -7,34 +7,28 @@
 // the other half: the gap is about 2 / m^2. Two cliques of 4 are the example of MATCHA (Wang, Sahu,
 // Yang, Joshi, Kar 2019): lambda_2 of the Laplacian is 3 - sqrt 7 = .35425.
 #include "topology/registry.h"
+#include "topology/undirected_graph.h"
 
 namespace kith {
 
 namespace {
 
-class Barbell final : public Graph {
+class Barbell final : public UndirectedGraph {
  public:
-  explicit Barbell(uint32_t nodes) : nodes_(nodes), middle_(nodes - nodes / 2) {}
-
-  uint32_t nodes() const override { return nodes_; }
-  bool undirected() const override { return true; }
-  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
-    in(node, round, out);
-  }
+  explicit Barbell(uint32_t nodes) : UndirectedGraph(nodes), middle_(nodes - nodes / 2) {}
 
   void in(NodeId node, Round, std::vector<NodeId>& out) const override {
     const uint32_t i = index_of(node);
     const bool second = i >= middle_;
     out.clear();
     if (i == middle_) out.push_back(NodeId{middle_ - 1});
-    for (uint32_t j = second ? middle_ : 0; j < (second ? nodes_ : middle_); ++j) {
+    for (uint32_t j = second ? middle_ : 0; j < (second ? nodes() : middle_); ++j) {
       if (j != i) out.push_back(NodeId{j});
     }
-    if (i == middle_ - 1 && middle_ < nodes_) out.push_back(NodeId{middle_});
+    if (i == middle_ - 1 && middle_ < nodes()) out.push_back(NodeId{middle_});
   }
 
  private:
-  uint32_t nodes_;
   uint32_t middle_;  // first node of the second clique
 };
 
@@ -44,11 +38,7 @@ const GraphInfo barbell_graph = {
     .name = "barbell",
     .help = "two cliques of N / 2 nodes and one edge between them: the worst of bottlenecks",
     .undirected = true,
-    .options = [] { return OptionSpecs{}; },
-    .check = [](uint32_t, const Options&) {},
-    .make = [](uint32_t nodes, uint64_t, const Options&) -> std::shared_ptr<const Graph> {
-      return std::make_shared<Barbell>(nodes);
-    },
+    .make = make_sized<Barbell>,
 };
 
 }  // namespace kith

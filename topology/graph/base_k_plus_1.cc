@@ -31,6 +31,7 @@
 
 #include "topology/assert.h"
 #include "topology/registry.h"
+#include "topology/undirected_graph.h"
 
 namespace kith {
 
@@ -179,24 +180,22 @@ class SimpleGraph {
   std::vector<Part> parts_;
 };
 
-class BaseGraph final : public Graph {
+class BaseGraph final : public UndirectedGraph {
  public:
   // `groups` divides `nodes` and has no prime factor above `base`.
   BaseGraph(uint64_t nodes, uint64_t groups, uint64_t base)
-      : nodes_(nodes), group_(nodes / groups), inner_(group_, base), across_(groups, base) {}
+      : UndirectedGraph(static_cast<uint32_t>(nodes)),
+        group_(nodes / groups),
+        inner_(group_, base),
+        across_(groups, base) {}
 
   uint64_t rounds() const { return inner_.rounds() + across_.rounds(); }
 
-  uint32_t nodes() const override { return static_cast<uint32_t>(nodes_); }
-  bool undirected() const override { return true; }
   bool weighted() const override { return true; }
   Round period() const override { return std::max<Round>(1, rounds()); }
 
   void in(NodeId node, Round round, std::vector<NodeId>& out) const override {
     fill(node, round, out);
-  }
-  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
-    in(node, round, out);
   }
 
   void weights(NodeId node, Round round, std::vector<Neighbor>& out) const override {
@@ -216,7 +215,6 @@ class BaseGraph final : public Graph {
     }
   }
 
-  uint64_t nodes_;
   uint64_t group_;  // nodes in a group
   SimpleGraph inner_;
   HyperHypercube across_;
@@ -240,7 +238,6 @@ const GraphInfo base_k_plus_1_graph = {
           return OptionSpecs{{"degree", OptionSpec::Type::kInteger, int64_t{1},
                               "k: the most neighbours of a node in a round", 1, 1 << 16}};
         },
-    .check = [](uint32_t, const Options&) {},
     .make = make_base,
 };
 

@@ -7,32 +7,24 @@
 // Theory, ch. 5). Under Metropolis the two edges of the root weigh 1/4 there (N >= 7) and no edge
 // weighs less, so that the gap is between a quarter of each.
 #include "topology/registry.h"
+#include "topology/undirected_graph.h"
 
 namespace kith {
 
 namespace {
 
-class BinaryTree final : public Graph {
+class BinaryTree final : public UndirectedGraph {
  public:
-  explicit BinaryTree(uint32_t nodes) : nodes_(nodes) {}
-
-  uint32_t nodes() const override { return nodes_; }
-  bool undirected() const override { return true; }
-  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
-    in(node, round, out);
-  }
+  using UndirectedGraph::UndirectedGraph;
 
   void in(NodeId node, Round, std::vector<NodeId>& out) const override {
     const uint64_t i = index_of(node);
     out.clear();
     if (i > 0) out.push_back(NodeId{static_cast<uint32_t>((i - 1) / 2)});
     for (const uint64_t child : {2 * i + 1, 2 * i + 2}) {
-      if (child < nodes_) out.push_back(NodeId{static_cast<uint32_t>(child)});
+      if (child < nodes()) out.push_back(NodeId{static_cast<uint32_t>(child)});
     }
   }
-
- private:
-  uint32_t nodes_;
 };
 
 }  // namespace
@@ -41,11 +33,7 @@ const GraphInfo binary_tree_graph = {
     .name = "binary-tree",
     .help = "each node talks to its parent and its two children; the fewest edges, few hops",
     .undirected = true,
-    .options = [] { return OptionSpecs{}; },
-    .check = [](uint32_t, const Options&) {},
-    .make = [](uint32_t nodes, uint64_t, const Options&) -> std::shared_ptr<const Graph> {
-      return std::make_shared<BinaryTree>(nodes);
-    },
+    .make = make_sized<BinaryTree>,
 };
 
 }  // namespace kith

@@ -39,11 +39,7 @@ const GraphInfo directed_ring_graph = {
     .name = "directed-ring",
     .help = "each node hears from the one before it and tells the one behind it",
     .undirected = false,
-    .options = [] { return OptionSpecs{}; },
-    .check = [](uint32_t, const Options&) {},
-    .make = [](uint32_t nodes, uint64_t, const Options&) -> std::shared_ptr<const Graph> {
-      return std::make_shared<DirectedRing>(nodes);
-    },
+    .make = make_sized<DirectedRing>,
 };
 
 }  // namespace kith

@@ -117,8 +117,8 @@ void deduplicate(Arcs& arcs, const std::string& path) {
     throw OperatorError(path + ": the edge " + std::to_string(two->from) + " " +
                         std::to_string(two->to) + " has two weights; keep one");
   }
-  const auto rest = std::ranges::unique(arcs, {}, ends);
-  arcs.erase(rest.begin(), rest.end());
+  const auto same = [&](const WeightedArc& a, const WeightedArc& b) { return ends(a) == ends(b); };
+  arcs.erase(std::unique(arcs.begin(), arcs.end(), same), arcs.end());
 }
 
 void check_sums(const Arcs& arcs, uint32_t nodes, const std::string& path) {

@@ -45,7 +45,6 @@ const GraphInfo erdos_renyi_graph = {
                               "2 ln N / N",
                               0, 1}};
         },
-    .check = [](uint32_t, const Options&) {},
     .make = make_erdos_renyi,
 };
 

@@ -7,21 +7,18 @@
 // pi^2 / (5 N), a quarter of the torus's. A prime N gives a path.
 #include "topology/registry.h"
 #include "topology/sides.h"
+#include "topology/undirected_graph.h"
 
 namespace kith {
 
 namespace {
 
-class Grid final : public Graph {
+class Grid final : public UndirectedGraph {
  public:
   explicit Grid(const Sides& sides)
-      : rows_(static_cast<uint32_t>(sides.rows)), columns_(static_cast<uint32_t>(sides.columns)) {}
-
-  uint32_t nodes() const override { return rows_ * columns_; }
-  bool undirected() const override { return true; }
-  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
-    in(node, round, out);
-  }
+      : UndirectedGraph(static_cast<uint32_t>(sides.rows * sides.columns)),
+        rows_(static_cast<uint32_t>(sides.rows)),
+        columns_(static_cast<uint32_t>(sides.columns)) {}
 
   void in(NodeId node, Round, std::vector<NodeId>& out) const override {
     const uint32_t i = index_of(node);

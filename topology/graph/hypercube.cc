@@ -9,31 +9,23 @@
 
 #include "topology/error.h"
 #include "topology/registry.h"
+#include "topology/undirected_graph.h"
 
 namespace kith {
 
 namespace {
 
-class Hypercube final : public Graph {
+class Hypercube final : public UndirectedGraph {
  public:
-  explicit Hypercube(uint32_t nodes) : nodes_(nodes) {}
-
-  uint32_t nodes() const override { return nodes_; }
-  bool undirected() const override { return true; }
-  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
-    in(node, round, out);
-  }
+  using UndirectedGraph::UndirectedGraph;
 
   void in(NodeId node, Round, std::vector<NodeId>& out) const override {
     out.clear();
-    for (uint64_t bit = 1; bit < nodes_; bit *= 2) {
+    for (uint64_t bit = 1; bit < nodes(); bit *= 2) {
       out.push_back(NodeId{index_of(node) ^ static_cast<uint32_t>(bit)});
     }
     std::ranges::sort(out);
   }
-
- private:
-  uint32_t nodes_;
 };
 
 void check_hypercube(uint32_t nodes, const Options&) {
@@ -49,11 +41,8 @@ const GraphInfo hypercube_graph = {
     .name = "hypercube",
     .help = "N a power of two; neighbours differ in one binary digit of their number",
     .undirected = true,
-    .options = [] { return OptionSpecs{}; },
     .check = check_hypercube,
-    .make = [](uint32_t nodes, uint64_t, const Options&) -> std::shared_ptr<const Graph> {
-      return std::make_shared<Hypercube>(nodes);
-    },
+    .make = make_sized<Hypercube>,
 };
 
 }  // namespace kith

@@ -16,6 +16,7 @@
 
 #include "topology/error.h"
 #include "topology/registry.h"
+#include "topology/undirected_graph.h"
 
 namespace kith {
 
@@ -29,16 +30,12 @@ uint64_t root_of(uint64_t n) {
   return root;
 }
 
-class Margulis final : public Graph {
+class Margulis final : public UndirectedGraph {
  public:
-  explicit Margulis(uint64_t side) : side_(side) {}
+  explicit Margulis(uint64_t side)
+      : UndirectedGraph(static_cast<uint32_t>(side * side)), side_(side) {}
 
-  uint32_t nodes() const override { return static_cast<uint32_t>(side_ * side_); }
-  bool undirected() const override { return true; }
   bool weighted() const override { return true; }
-  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
-    in(node, round, out);
-  }
 
   void in(NodeId node, Round, std::vector<NodeId>& out) const override {
     out.clear();
@@ -97,7 +94,6 @@ const GraphInfo margulis_graph = {
     .name = "margulis",
     .help = "N a square; an expander by rule: at most 8 neighbours, mixes fast at any size",
     .undirected = true,
-    .options = [] { return OptionSpecs{}; },
     .check = check_margulis,
     .make = [](uint32_t nodes, uint64_t, const Options&) -> std::shared_ptr<const Graph> {
       return std::make_shared<Margulis>(root_of(nodes));

@@ -60,11 +60,7 @@ const GraphInfo one_peer_exponential_graph = {
     .name = "one-peer-exponential",
     .help = "directed, one peer a round: 1, 2, 4, ... places away in turn; exact after log2 N",
     .undirected = false,
-    .options = [] { return OptionSpecs{}; },
-    .check = [](uint32_t, const Options&) {},
-    .make = [](uint32_t nodes, uint64_t, const Options&) -> std::shared_ptr<const Graph> {
-      return std::make_shared<OnePeerExponential>(nodes);
-    },
+    .make = make_sized<OnePeerExponential>,
     .note = note_one_peer,
 };
 

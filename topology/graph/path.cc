@@ -5,30 +5,22 @@
 // N, a quarter of the ring's. Of all connected graphs a path has the smallest lambda_2 of the
 // Laplacian (Fiedler 1973).
 #include "topology/registry.h"
+#include "topology/undirected_graph.h"
 
 namespace kith {
 
 namespace {
 
-class Path final : public Graph {
+class Path final : public UndirectedGraph {
  public:
-  explicit Path(uint32_t nodes) : nodes_(nodes) {}
-
-  uint32_t nodes() const override { return nodes_; }
-  bool undirected() const override { return true; }
-  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
-    in(node, round, out);
-  }
+  using UndirectedGraph::UndirectedGraph;
 
   void in(NodeId node, Round, std::vector<NodeId>& out) const override {
     const uint32_t i = index_of(node);
     out.clear();
     if (i > 0) out.push_back(NodeId{i - 1});
-    if (i + 1 < nodes_) out.push_back(NodeId{i + 1});
+    if (i + 1 < nodes()) out.push_back(NodeId{i + 1});
   }
-
- private:
-  uint32_t nodes_;
 };
 
 }  // namespace
@@ -37,11 +29,7 @@ const GraphInfo path_graph = {
     .name = "path",
     .help = "a ring that is cut open: news takes N - 1 rounds from end to end",
     .undirected = true,
-    .options = [] { return OptionSpecs{}; },
-    .check = [](uint32_t, const Options&) {},
-    .make = [](uint32_t nodes, uint64_t, const Options&) -> std::shared_ptr<const Graph> {
-      return std::make_shared<Path>(nodes);
-    },
+    .make = make_sized<Path>,
 };
 
 }  // namespace kith

@@ -116,7 +116,6 @@ const GraphInfo random_geometric_graph = {
                               "connect all, sqrt(2 ln N / (pi N))",
                               0, 1.5}};
         },
-    .check = [](uint32_t, const Options&) {},
     .make = make_random_geometric,
 };
 

@@ -6,33 +6,25 @@
 #include <algorithm>
 
 #include "topology/registry.h"
+#include "topology/undirected_graph.h"
 
 namespace kith {
 
 namespace {
 
-class Ring final : public Graph {
+class Ring final : public UndirectedGraph {
  public:
-  explicit Ring(uint32_t nodes) : nodes_(nodes) {}
-
-  uint32_t nodes() const override { return nodes_; }
-  bool undirected() const override { return true; }
-  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
-    in(node, round, out);
-  }
+  using UndirectedGraph::UndirectedGraph;
 
   void in(NodeId node, Round, std::vector<NodeId>& out) const override {
     out.clear();
-    if (nodes_ == 1) return;
+    if (nodes() == 1) return;
     const uint32_t i = index_of(node);
-    const uint32_t before = i == 0 ? nodes_ - 1 : i - 1;
-    const uint32_t after = i + 1 == nodes_ ? 0 : i + 1;
+    const uint32_t before = i == 0 ? nodes() - 1 : i - 1;
+    const uint32_t after = i + 1 == nodes() ? 0 : i + 1;
     out.push_back(NodeId{std::min(before, after)});
     if (before != after) out.push_back(NodeId{std::max(before, after)});
   }
-
- private:
-  uint32_t nodes_;
 };
 
 }  // namespace
@@ -41,11 +33,7 @@ const GraphInfo ring_graph = {
     .name = "ring",
     .help = "each node talks to the two beside it; the fewest bytes, the slowest mixing",
     .undirected = true,
-    .options = [] { return OptionSpecs{}; },
-    .check = [](uint32_t, const Options&) {},
-    .make = [](uint32_t nodes, uint64_t, const Options&) -> std::shared_ptr<const Graph> {
-      return std::make_shared<Ring>(nodes);
-    },
+    .make = make_sized<Ring>,
 };
 
 }  // namespace kith

@@ -4,29 +4,21 @@
 // eigenvalues of W are 1, 1 - 1/N (N - 2 times) and 0, so the gap is 1/N. Under best-constant,
 // a = 2 / (N + 1) and the gap is 2 / (N + 1).
 #include "topology/registry.h"
+#include "topology/undirected_graph.h"
 
 namespace kith {
 
 namespace {
 
-class Star final : public Graph {
+class Star final : public UndirectedGraph {
  public:
-  explicit Star(uint32_t nodes) : nodes_(nodes) {}
-
-  uint32_t nodes() const override { return nodes_; }
-  bool undirected() const override { return true; }
-  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
-    in(node, round, out);
-  }
+  using UndirectedGraph::UndirectedGraph;
 
   void in(NodeId node, Round, std::vector<NodeId>& out) const override {
     out.clear();
     if (index_of(node) != 0) return out.push_back(NodeId{0});
-    for (uint32_t leaf = 1; leaf < nodes_; ++leaf) out.push_back(NodeId{leaf});
+    for (uint32_t leaf = 1; leaf < nodes(); ++leaf) out.push_back(NodeId{leaf});
   }
-
- private:
-  uint32_t nodes_;
 };
 
 }  // namespace
@@ -35,11 +27,7 @@ const GraphInfo star_graph = {
     .name = "star",
     .help = "node 0 talks to all others: what a parameter server is",
     .undirected = true,
-    .options = [] { return OptionSpecs{}; },
-    .check = [](uint32_t, const Options&) {},
-    .make = [](uint32_t nodes, uint64_t, const Options&) -> std::shared_ptr<const Graph> {
-      return std::make_shared<Star>(nodes);
-    },
+    .make = make_sized<Star>,
 };
 
 }  // namespace kith

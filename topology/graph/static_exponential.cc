@@ -46,11 +46,7 @@ const GraphInfo static_exponential_graph = {
     .name = "static-exponential",
     .help = "directed; each node hears from those 1, 2, 4, ... places before it",
     .undirected = false,
-    .options = [] { return OptionSpecs{}; },
-    .check = [](uint32_t, const Options&) {},
-    .make = [](uint32_t nodes, uint64_t, const Options&) -> std::shared_ptr<const Graph> {
-      return std::make_shared<StaticExponential>(nodes);
-    },
+    .make = make_sized<StaticExponential>,
 };
 
 }  // namespace kith

@@ -14,20 +14,16 @@
 #include "topology/error.h"
 #include "topology/registry.h"
 #include "topology/sides.h"
+#include "topology/undirected_graph.h"
 
 namespace kith {
 
 namespace {
 
-class Torus final : public Graph {
+class Torus final : public UndirectedGraph {
  public:
-  Torus(uint32_t layers, uint32_t rows, uint32_t columns) : sides_{columns, rows, layers} {}
-
-  uint32_t nodes() const override { return sides_[0] * sides_[1] * sides_[2]; }
-  bool undirected() const override { return true; }
-  void out(NodeId node, Round round, std::vector<NodeId>& out) const override {
-    in(node, round, out);
-  }
+  Torus(uint32_t layers, uint32_t rows, uint32_t columns)
+      : UndirectedGraph(layers * rows * columns), sides_{columns, rows, layers} {}
 
   void in(NodeId node, Round, std::vector<NodeId>& out) const override {
     const uint32_t i = index_of(node);
