@@ -39,17 +39,6 @@ SimulationResult run(uint32_t nodes, const std::string& algorithm, const std::st
   return simulate_text(kJob, nodes, keys, one_thread);
 }
 
-double furthest(const SimulationResult& a, const SimulationResult& b) {
-  double most = 0;
-  for (size_t i = 0; i < a.parameters.size(); ++i) {
-    for (size_t j = 0; j < a.parameters[i].floats().size(); ++j) {
-      most = std::max(most, std::abs(double{a.parameters[i].floats()[j]} -
-                                     double{b.parameters[i].floats()[j]}));
-    }
-  }
-  return most;
-}
-
 // ALGORITHMS 2D: P doubly stochastic means w = 1 and SGP is D-PSGD (atc); where 1 / (1 + degree)
 // and what D-PSGD leaves to itself are floats without rounding, bit for bit, else to some ulps a
 // round.

@@ -11,21 +11,6 @@
 namespace kith {
 namespace {
 
-constexpr double kStandardErrors = 4;
-
-// `slack`: relative, for float32 arithmetic and printed digits.
-void expect_near(const Estimate& estimate, double expected, double slack = 1e-4) {
-  EXPECT_NEAR(estimate.value, expected,
-              kStandardErrors * estimate.standard_error + slack * std::abs(expected) + 1e-7);
-}
-
-void expect_theory(const LaboratoryResult& lab) {
-  ASSERT_TRUE(lab.predicted);
-  expect_near(lab.mean_of_average, lab.predicted->mean_of_average);
-  expect_near(lab.variance_of_average, lab.predicted->variance_of_average);
-  expect_near(lab.consensus, lab.predicted->consensus);
-}
-
 std::string job(const std::string& algorithm, const std::string& graph, const std::string& more,
                 const std::string& rate = "0.1") {
   return "[model]\nkind = \"quadratic\"\nreplicas = 20000\n" + more +

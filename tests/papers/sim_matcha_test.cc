@@ -86,17 +86,6 @@ TEST(Matcha, TheAverageIsMovedByStepsAlone) {
   }
 }
 
-double furthest(const SimulationResult& a, const SimulationResult& b) {
-  double most = 0;
-  for (size_t i = 0; i < a.parameters.size(); ++i) {
-    for (size_t j = 0; j < a.parameters[i].floats().size(); ++j) {
-      most = std::max(most, std::abs(double{a.parameters[i].floats()[j]} -
-                                     double{b.parameters[i].floats()[j]}));
-    }
-  }
-  return most;
-}
-
 // ALGORITHMS 2D, where weights change: C = identity (top-k of all 50 values counts as one that
 // loses something) and gamma = 1 are the algorithm without compression, to rounding.
 TEST(ChangingChoco, WithoutLossesIsTheAlgorithmThatSendsModels) {

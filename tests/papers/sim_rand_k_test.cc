@@ -37,7 +37,7 @@ LaboratoryResult run(const Case& c, bool error_feedback) {
   return measure(text, c.nodes);
 }
 
-void expect_theory(const LaboratoryResult& lab) {
+void expect_law(const LaboratoryResult& lab) {
   ASSERT_TRUE(lab.predicted);
   EXPECT_NEAR(lab.predicted->mean_of_average, lab.mean_of_average.value,
               4 * lab.mean_of_average.standard_error);
@@ -49,21 +49,21 @@ void expect_theory(const LaboratoryResult& lab) {
 
 TEST(RandK, E10OfEightWorkers) {
   const LaboratoryResult lab = run({.nodes = 8, .share = 0.25, .rate = 0.1, .rounds = 200}, false);
-  expect_theory(lab);
+  expect_law(lab);
   EXPECT_NEAR(2.68456e-2, lab.variance_of_average.value,
               4 * lab.variance_of_average.standard_error);
 }
 
 TEST(RandK, E11WithErrorFeedback) {
   const LaboratoryResult lab = run({}, true);
-  expect_theory(lab);
+  expect_law(lab);
   EXPECT_NEAR(0.047619, lab.variance_of_average.value, 4 * lab.variance_of_average.standard_error);
 }
 
 // Seven times as high.
 TEST(RandK, E11WithoutErrorFeedbackTheFloorIsHigher) {
   const LaboratoryResult lab = run({}, false);
-  expect_theory(lab);
+  expect_law(lab);
   EXPECT_NEAR(0.33333, lab.variance_of_average.value, 4 * lab.variance_of_average.standard_error);
 }
 
@@ -88,7 +88,7 @@ TEST(RandK, AtDrawnParameters) {
     for (const bool error_feedback : {false, true}) {
       SCOPED_TRACE("seed " + std::to_string(c.seed) + ", error feedback " +
                    (error_feedback ? "on" : "off"));
-      expect_theory(run(c, error_feedback));
+      expect_law(run(c, error_feedback));
     }
   }
 }

@@ -46,6 +46,18 @@ inline bool same_parameters(const SimulationResult& a, const SimulationResult& b
   return true;
 }
 
+// The largest difference of two values that stand for each other.
+inline double furthest(const SimulationResult& a, const SimulationResult& b) {
+  double most = 0;
+  for (size_t i = 0; i < a.parameters.size(); ++i) {
+    for (size_t j = 0; j < a.parameters[i].floats().size(); ++j) {
+      most = std::max(most, std::abs(double{a.parameters[i].floats()[j]} -
+                                     double{b.parameters[i].floats()[j]}));
+    }
+  }
+  return most;
+}
+
 // Mean over the nodes, in double precision.
 inline std::vector<double> average_of(const SimulationResult& result) {
   std::vector<double> mean(result.parameters.front().size() / sizeof(float));

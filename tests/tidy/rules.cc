@@ -127,6 +127,8 @@ const std::vector<Ban>& bans() {
   static const std::string kRandom = "draw from topology/rng.h";
   static const std::string kHash = "use std::map, std::set or a sorted vector: its order is fixed";
   static const std::string kThread = "leave threads to daemon/: a step runs on its node's loop";
+  static const std::string kViews =
+      "use iterators: clang 14, which builds the fuzzers, has no views with this library";
   static const std::vector<Ban> kBans = {
       {"steady_clock", kTime},
       {"system_clock", kTime},
@@ -143,6 +145,9 @@ const std::vector<Ban>& bans() {
       {"getenv", "take it as an option, or from the job"},
       {"std::cout", "return text, or report an effect: the body prints"},
       {"std::cerr", "return a Status, or use KITH_ASSERT"},
+      {"std::ranges::unique", kViews},
+      {"std::ranges::subrange", kViews},
+      {"std::views", kViews},
   };
   return kBans;
 }
@@ -235,7 +240,7 @@ Findings check_marks(std::string_view path, std::string_view text) {
   size_t number = 0;
   for (const std::string& line : lines_of(masked(text, Keep::kAllButStrings))) {
     ++number;
-    for (const char* word : {"TODO", "FIXME", "XXX", "HACK"}) {
+    for (const std::string_view word : kUnfinished) {
       if (has_word(line, word)) {
         out.push_back({file, number, std::string(word) + ": finish it, or say why it is so"});
       }

@@ -163,8 +163,9 @@ TEST(TidyRules, HeadersAreGuardedAndWorkIsFinished) {
   EXPECT_TRUE(check_marks("daemon/a.h", "// A.\n#pragma once\n").empty());
   EXPECT_TRUE(check_marks("daemon/a-inl.h", "// Once for each target.\n").empty());
   EXPECT_TRUE(check_marks("daemon/a.cc", "int a;\n").empty());
-  for (const char* word : {"TODO", "FIXME", "XXX", "HACK"}) {
-    EXPECT_EQ(check_marks("daemon/a.cc", std::string("// ") + word + ": later\n").size(), 1u);
+  for (const std::string_view word : kUnfinished) {
+    const std::string line = "// " + std::string(word) + ": later\n";
+    EXPECT_EQ(check_marks("daemon/a.cc", line).size(), 1u);
   }
 }
 
@@ -203,10 +204,11 @@ TEST(TidyRules, EveryRegistryLineHasItsFileAndEveryAlgorithmItsGolden) {
 }
 
 TEST(TidyRules, TheTreeCheckCallsEveryRule) {
+  const std::string mark(kUnfinished.front());
   const Tree tree = {
       {"protocol/algorithms.def", "ALGORITHM(sync)\n"},
       {"protocol/algorithm/sync.cc",
-       "#include \"protocol/wire.h\"\nstd::thread t; // HACK\n" + function_of(71) + " \n"}};
+       "#include \"protocol/wire.h\"\nstd::thread t; // " + mark + "\n" + function_of(71) + " \n"}};
   // Include, ban, mark, layout, length, golden.
   EXPECT_EQ(check_tree(tree, {}).size(), 6u);
 }

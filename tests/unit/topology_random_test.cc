@@ -9,6 +9,7 @@
 #include <numbers>
 
 #include "tests/unit/topology_cases.h"
+#include "topology/matching.h"
 #include "topology/random_edges.h"
 #include "topology/reach.h"
 
@@ -16,18 +17,6 @@ namespace kith {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::vector<Edge> edges_of(const Graph& graph) {
-  std::vector<Edge> edges;
-  std::vector<NodeId> peers;
-  for (uint32_t i = 0; i < graph.nodes(); ++i) {
-    graph.in(NodeId{i}, 0, peers);
-    for (const NodeId peer : peers) {
-      if (i < index_of(peer)) edges.emplace_back(i, index_of(peer));
-    }
-  }
-  return edges;
-}
 
 // Of `trials` with probability p, in standard errors.
 double deviation(double found, double trials, double p) {
