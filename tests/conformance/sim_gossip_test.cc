@@ -86,6 +86,8 @@ const std::vector<Keys> kThresholds = {{"algorithm.horizon=0.95", "algorithm.war
                                        {"algorithm.threshold=1.5", "algorithm.warm_up=0"},
                                        {"algorithm.threshold=100", "algorithm.warm_up=3"}};
 
+constexpr const char* kMixes[] = {"algorithm.mixes=\"models\"", "algorithm.mixes=\"differences\""};
+
 // Ghosh et al. 2022: nothing to wait for is D-PSGD.
 TEST(EventGrad, WithoutAThresholdIsDpsgd) {
   for (const char* graph : {"ring", "star", "complete", "static-exponential", "random-regular"}) {
@@ -93,8 +95,11 @@ TEST(EventGrad, WithoutAThresholdIsDpsgd) {
       for (const char* nothing : {"algorithm.horizon=0", "algorithm.warm_up=40"}) {
         for (const char* codec : {"codec.kind=\"identity\"", "codec.kind=\"zstd\""}) {
           const SimulationResult plain = run(6, "dpsgd", graph, {order});
-          EXPECT_TRUE(same_parameters(plain, run(6, "eventgrad", graph, {order, nothing, codec})))
-              << graph << " " << order << " " << nothing << " " << codec;
+          for (const char* mixes : kMixes) {
+            EXPECT_TRUE(
+                same_parameters(plain, run(6, "eventgrad", graph, {order, nothing, codec, mixes})))
+                << graph << " " << order << " " << nothing << " " << codec << " " << mixes;
+          }
         }
       }
     }
@@ -122,6 +127,26 @@ TEST(EventGrad, AThresholdMovesTheAverageByNoMoreThanItself) {
         }
         EXPECT_LT(std::sqrt(squares), 0.75 * threshold / 0.05) << graph << " " << order;
         EXPECT_GT(squares, 0);
+      }
+    }
+  }
+}
+
+// Singh et al. 2021: 1^T (W - I) H = 0, whatever H is, so that the average goes the way of
+// D-PSGD's.
+TEST(EventGrad, DifferencesKeepTheAverage) {
+  for (const char* graph : {"ring", "static-exponential", "random-regular"}) {
+    for (const char* order : {"algorithm.order=\"atc\"", "algorithm.order=\"cta\""}) {
+      for (const char* threshold : {"algorithm.threshold=0.5", "algorithm.threshold=2"}) {
+        for (const char* gamma : {"algorithm.gamma=1", "algorithm.gamma=0.5"}) {
+          SCOPED_TRACE(std::string(graph) + " " + order + " " + threshold + " " + gamma);
+          const SimulationResult result = run(
+              6, "eventgrad", graph, {order, threshold, gamma, kMixes[1], "algorithm.warm_up=0"});
+          EXPECT_GT(result.measures.spared, 0u);
+          const std::vector<double> expected = average_of(run(6, "dpsgd", "complete", {order}));
+          const std::vector<double> average = average_of(result);
+          for (size_t j = 0; j < expected.size(); ++j) EXPECT_NEAR(average[j], expected[j], 1e-4);
+        }
       }
     }
   }

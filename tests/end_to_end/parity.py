@@ -59,6 +59,10 @@ ALGORITHMS = {"dpsgd": ["algorithm.kind=\"dpsgd\"", "topology.graph=\"ring\""],
                        "topology.graph=\"ring\""],
               "eventgrad": ["algorithm.kind=\"eventgrad\"", "algorithm.warm_up=0",
                             "algorithm.horizon=0.95", "topology.graph=\"ring\""],
+              "eventgrad, differences": ["algorithm.kind=\"eventgrad\"", "algorithm.threshold=0.5",
+                                         "algorithm.warm_up=0",
+                                         "algorithm.mixes=\"differences\"",
+                                         "topology.graph=\"ring\""],
               "sync": ["algorithm.kind=\"sync\"", "topology.graph=\"star\""],
               "powersgd": ["algorithm.kind=\"powersgd\"", "topology.graph=\"star\""]}
 
