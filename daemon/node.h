@@ -15,6 +15,7 @@
 #include "daemon/edge_ledger.h"
 #include "protocol/algorithm.h"
 #include "protocol/edge.h"
+#include "topology/prefetch.h"
 
 namespace kith {
 
@@ -58,13 +59,11 @@ class Node {
   // A frame from `from` that could not even be decoded into a message.
   void refuse(Status status);
 
-  // Brings the node towards the cache while another event is handled: a hint of the simulator's.
-  void prefetch() const {
-    for (size_t at = 0; at < sizeof *this; at += 64) {
-      __builtin_prefetch(reinterpret_cast<const char*>(this) + at);
-    }
-    __builtin_prefetch(algorithm_.get());
-  }
+  // Brings the node towards the cache while others are at work, one step after the other: itself,
+  // the algorithm, what that points to. Hints of the simulator's.
+  void prefetch() const { prefetch_object(*this); }
+  void prefetch_algorithm() const { prefetch_bytes(algorithm_.get(), kAlgorithmBytes); }
+  void prefetch_below() const { algorithm_->prefetch(); }
 
   const NodeState& state() const { return state_; }
   const NodeCounters& counters() const { return counters_; }
@@ -79,6 +78,8 @@ class Node {
   void describe(std::string& out) const { algorithm_->describe(state_, out); }
 
  private:
+  static constexpr size_t kAlgorithmBytes = 512;  // about; of its own object
+
   Status receive(Message& message);
   Status step(Event&& event);
   void carry_out();

@@ -82,6 +82,9 @@ class Algorithm {
   // What it knows of its own course; null where there is nothing to tell.
   virtual const Measures* measures() const { return nullptr; }
 
+  // Brings what the next message will touch towards the cache: a hint.
+  virtual void prefetch() const {}
+
   // Peers whose messages this node waits for, sorted; empty when it needs none to go on, or is
   // done. Node repairs losses and names the silent ones from this.
   virtual void waiting_for(const NodeState& state, std::vector<NodeId>& out) const = 0;
@@ -149,6 +152,8 @@ struct AlgorithmInfo {
   bool keeps_differences = false;
   // A codec that it goes with, where it does not with every one (its check says so); null = any.
   const char* codec = nullptr;
+  // The size of its messages follows from the shapes of the tensors, not from p alone.
+  bool looks_at_tensors = false;
   // May ask for Cancel. False spares its learners the memory that taking work back needs.
   bool cancels = true;
   // To one peer: what may have to be sent again.

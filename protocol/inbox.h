@@ -9,6 +9,7 @@
 
 #include "protocol/event.h"
 #include "protocol/limits.h"
+#include "topology/prefetch.h"
 
 namespace kith {
 
@@ -47,6 +48,8 @@ class Inbox {
   }
 
   size_t size() const { return messages_.size(); }
+
+  void prefetch() const { prefetch_bytes(messages_.data(), messages_.size() * sizeof(Message)); }
 
  private:
   static bool before(const Message& a, const Message& b) {

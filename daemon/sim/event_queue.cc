@@ -18,20 +18,49 @@ void EventQueue::push(Time at, NodeId node, Event&& event) {
     free_.pop_back();
     slots_[slot] = std::move(event);
   }
-  heap_.push_back({at, pushed_++, slot, node});
-  sift_up(heap_.size() - 1);
+  const Key key{at, pushed_++, slot, node};
+  if (first_ < next_.size() && key < next_.back()) return insert(key);
+  push_key(key);
+  top_up();
 }
 
 EventQueue::Item EventQueue::pop() {
-  KITH_ASSERT(!heap_.empty());
-  const Key first = heap_.front();
-  heap_.front() = heap_.back();
-  heap_.pop_back();
-  if (!heap_.empty()) sift_down(0);
+  KITH_ASSERT(!empty());
+  const Key first = next_[first_++];
+  top_up();
   Item item{first.at, first.node, std::move(slots_[first.slot])};
   slots_[first.slot] = Start{};  // lets go of the payload
   free_.push_back(first.slot);
   return item;
+}
+
+void EventQueue::insert(const Key& key) {
+  const auto begin = next_.begin() + static_cast<std::ptrdiff_t>(first_);
+  next_.insert(std::lower_bound(begin, next_.end(), key), key);
+  if (next_.size() - first_ <= kAhead) return;
+  push_key(next_.back());
+  next_.pop_back();
+}
+
+void EventQueue::top_up() {
+  if (first_ >= 4 * kAhead) {
+    next_.erase(next_.begin(), next_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+  while (next_.size() - first_ < kAhead && !heap_.empty()) next_.push_back(pop_key());
+}
+
+void EventQueue::push_key(const Key& key) {
+  heap_.push_back(key);
+  sift_up(heap_.size() - 1);
+}
+
+EventQueue::Key EventQueue::pop_key() {
+  const Key first = heap_.front();
+  heap_.front() = heap_.back();
+  heap_.pop_back();
+  if (!heap_.empty()) sift_down(0);
+  return first;
 }
 
 void EventQueue::sift_up(size_t i) {

@@ -1,6 +1,7 @@
 #include "daemon/sim/simulated_learner.h"
 
 #include "topology/assert.h"
+#include "topology/prefetch.h"
 
 namespace kith {
 
@@ -30,6 +31,8 @@ void SimulatedLearner::run(Slot& slot, Workspace& workspace) {
   slot.state.store(Slot::kDone, std::memory_order_release);
   slot.state.notify_all();
 }
+
+void SimulatedLearner::prefetch(NodeId node) const { prefetch_object(*slots_[index_of(node)]); }
 
 void SimulatedLearner::start(NodeId node, Compute&& work) {
   Slot& slot = *slots_[index_of(node)];

@@ -23,6 +23,9 @@ class SimulatedLearner {
 
   void start(NodeId node, Compute&& work);
 
+  // Brings its slot towards the cache: a hint.
+  void prefetch(NodeId node) const;
+
   // The result of what was started for `node`, waiting for it if need be.
   Computed take(NodeId node);
 

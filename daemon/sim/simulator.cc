@@ -12,6 +12,7 @@
 #include "daemon/sim/virtual_coding.h"
 #include "protocol/wire.h"
 #include "topology/assert.h"
+#include "topology/prefetch.h"
 
 namespace kith {
 
@@ -79,7 +80,7 @@ class Simulator final : public Body {
     while (!queue_.empty() && finished_ < plan_.nodes && !diverged_ && !cancelled_) {
       EventQueue::Item item = queue_.pop();
       now_ = item.at;
-      if (!queue_.empty()) nodes_[index_of(queue_.prefetch_next())].prefetch();
+      look_ahead();
       deliver(item.node, std::move(item.event));
       if (++events_ % kEventsBetweenCancelChecks == 0 && settings_.cancelled) {
         cancelled_ = settings_.cancelled();
@@ -168,6 +169,23 @@ class Simulator final : public Body {
     for (uint32_t i = 0; i < plan_.nodes; ++i) {
       queue_.push(now_, NodeId{i}, resumes ? Event(Resume{}) : Event(Start{}));
     }
+  }
+
+  // Each step finds its way by what the one before it has brought nearer.
+  void look_ahead() const {
+    constexpr size_t kNode = 12;
+    constexpr size_t kWithin = 8;
+    constexpr size_t kBelow = 4;
+    static_assert(kNode < EventQueue::kAhead);
+    if (const auto coming = queue_.coming(kNode)) {
+      prefetch_object(*coming.event);
+      nodes_[index_of(coming.node)].prefetch();
+    }
+    if (const auto coming = queue_.coming(kWithin)) {
+      nodes_[index_of(coming.node)].prefetch_algorithm();
+      if (std::holds_alternative<Computed>(*coming.event)) learner_.prefetch(coming.node);
+    }
+    if (const auto coming = queue_.coming(kBelow)) nodes_[index_of(coming.node)].prefetch_below();
   }
 
   // What a node does it does when it has coded what there was to code.

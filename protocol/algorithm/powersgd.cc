@@ -352,6 +352,7 @@ const AlgorithmInfo powersgd_algorithm = {
     .batches_per_round = [](const Options&, uint32_t) { return 1.0; },
     .synchronous = true,
     .central = true,
+    .looks_at_tensors = true,
     .cancels = false,
     .check = check,
 };

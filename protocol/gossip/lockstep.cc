@@ -7,6 +7,7 @@
 #include "protocol/describe.h"
 #include "protocol/kernels.h"
 #include "topology/assert.h"
+#include "topology/prefetch.h"
 
 namespace kith {
 
@@ -45,6 +46,11 @@ Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>
   if (auto* computed = std::get_if<Computed>(&event)) take(state, std::move(*computed), out);
   while (!over_ && ready(state)) end_round(state, out);
   return {};
+}
+
+void LockstepGossip::prefetch() const {
+  prefetch_bytes(row_.neighbors.data(), row_.neighbors.size() * sizeof(Neighbor));
+  inboxes_[0].prefetch();
 }
 
 void LockstepGossip::describe(const NodeState& state, std::string& out) const {

@@ -46,6 +46,8 @@ class LockstepGossip : public Algorithm {
 
   explicit LockstepGossip(const Spec& spec);
 
+  void prefetch() const override;
+
   // Of option_gossip_order().
   static Sends sends_of(const Options& options);
 

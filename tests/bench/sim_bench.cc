@@ -27,8 +27,8 @@ void Exchange(benchmark::State& state) {
       benchmark::Counter(static_cast<double>(events), benchmark::Counter::kIsRate);
 }
 BENCHMARK(Exchange)
-    ->Args({100, 100, 14, 200})
-    ->Args({10000, 100, 14, 10})
+    ->Args({100, 100, 14, 4000})
+    ->Args({10000, 100, 14, 40})
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(Exchange)->Args({10000, 7850, 14, 10})->Unit(benchmark::kMillisecond)->Iterations(1);
 
