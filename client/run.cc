@@ -7,6 +7,7 @@
 
 #include "client/codec_trials.h"
 #include "client/command/command.h"
+#include "client/view/forecast.h"
 #include "client/view/summary.h"
 #include "client/view/units.h"
 #include "daemon/job_notes.h"
@@ -146,6 +147,14 @@ void Run::record(const Replies& replies) {
   take_judgement();
 }
 
+// Once the model is known, which loads beside the daemons.
+void Run::tell_forecast() {
+  if (forecast_told_ || !evaluator_->idle()) return;
+  forecast_told_ = true;
+  const auto rehearsal = rehearse(job_, options_.nodes, *evaluator_->training().model);
+  if (rehearsal) view_.say(forecast_text(*rehearsal));
+}
+
 void Run::take_judgement() {
   const auto judgement = evaluator_->take();
   if (!judgement) return;
@@ -267,6 +276,7 @@ Run::Replies Run::follow() {
     }
     if (diverged || over == replies.size()) return replies;
     record(replies);
+    tell_forecast();
     judge_latest();
     flush_points();
     show(replies);

@@ -7,6 +7,7 @@
 #include "client/command/command.h"
 #include "client/interrupt.h"
 #include "client/training.h"
+#include "client/view/forecast.h"
 #include "client/view/progress.h"
 #include "client/view/summary.h"
 #include "daemon/job_notes.h"
@@ -51,6 +52,8 @@ class Simulation {
 
   int run() {
     if (job_.choose_codec && !choose_codec()) return stopped(0);
+    const auto rehearsal = rehearse(job_, options_.nodes, *training_.model);
+    if (rehearsal) view_.say(forecast_text(*rehearsal));
     started_ = steady_clock::now();
     const SimulationResult result = simulate_nodes();
     const double wall = seconds_since(started_) - judging_seconds_;

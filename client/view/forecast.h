@@ -1,0 +1,13 @@
+// What a round will cost, in words.
+#pragma once
+
+#include <string>
+
+#include "daemon/sim/rehearsal.h"
+
+namespace kith {
+
+// "A round: a node sends 4 messages, 1.63 MB; 12.1 ms by the delays of the job."
+std::string forecast_text(const Rehearsal& rehearsal);
+
+}  // namespace kith

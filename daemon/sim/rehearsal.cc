@@ -1,0 +1,103 @@
+#include "daemon/sim/rehearsal.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "daemon/sim/simulator.h"
+#include "topology/error.h"
+
+namespace kith {
+
+namespace {
+
+constexpr Round kRounds = 8;  // changing graphs have shown most of themselves
+
+// Of the vectors of all nodes together, times batches of a round.
+constexpr double kFloats = 200'000;
+constexpr double kMostFloats = 4'000'000;  // where tensors must stay whole
+constexpr size_t kFewestFloats = 1000;     // of one vector
+constexpr uint32_t kMostNodes = 1000;
+
+// Random gradients over the tensors of a model, or over one tensor.
+class Dummy final : public Model {
+ public:
+  explicit Dummy(Layout tensors, size_t parameters)
+      : tensors_(std::move(tensors)), parameters_(parameters) {}
+
+  size_t parameters() const override { return parameters_; }
+  Layout tensors() const override { return tensors_; }
+  void initialise(Rng& rng, std::span<float> x) const override { rng.fill_normal(x); }
+
+  double gradient(std::span<const float>, const Batch& batch, std::span<float> gradient,
+                  Workspace&) const override {
+    Rng rng(batch.seed, batch.node, Purpose::kGradientNoise, batch.index);
+    rng.fill_normal(gradient);
+    return 1;
+  }
+  Score score(std::span<const float>, const Batch&, Workspace&) const override { return {}; }
+  bool needs_data() const override { return false; }
+
+ private:
+  Layout tensors_;
+  size_t parameters_;
+};
+
+bool looks_at_tensors(const Job& job) {
+  if (job.layers.any() || algorithm_info(job.algorithm.kind).looks_at_tensors) return true;
+  const std::string codecs = job.codec + "|" + job.down;
+  return std::ranges::any_of(all_codecs(), [&](const CodecInfo* info) {
+    return info->shaped != nullptr && codecs.find(info->name) != std::string::npos;
+  });
+}
+
+Job first_rounds(const Job& job) {
+  return parse_job(job.text, {"stop.rounds=" + std::to_string(kRounds), "stop.epochs=0",
+                              "report.every=" + std::to_string(kRounds), "report.evaluate=false",
+                              "checkpoint.every=0", "consensus.tolerance=0"});
+}
+
+double payload_scale(const Model& model, const Dummy& dummy) {
+  return static_cast<double>(model.parameters()) / static_cast<double>(dummy.parameters());
+}
+
+// Null where it would take long.
+std::unique_ptr<Dummy> dummy_of(const Job& job, uint32_t nodes, const Model& model) {
+  const size_t parameters = model.parameters();
+  const double work = std::max(1.0, batches_per_round(job, nodes, 0)) * nodes;
+  if (looks_at_tensors(job)) {
+    if (work * static_cast<double>(parameters) > kMostFloats) return nullptr;
+    return std::make_unique<Dummy>(model.tensors(), parameters);
+  }
+  const size_t shortened = std::max(kFewestFloats, static_cast<size_t>(kFloats / work));
+  return std::make_unique<Dummy>(Layout{}, std::min(parameters, shortened));
+}
+
+}  // namespace
+
+std::optional<Rehearsal> rehearse(const Job& job, uint32_t nodes, const Model& model) {
+  if (nodes > kMostNodes) return std::nullopt;
+  const std::unique_ptr<Dummy> dummy = dummy_of(job, nodes, model);
+  if (!dummy) return std::nullopt;
+  const double scale = payload_scale(model, *dummy);
+  try {
+    SimulationSettings settings;
+    settings.threads = 1;
+    const SimulationResult result = simulate(first_rounds(job), nodes, *dummy, nullptr, settings);
+    if (result.diverged) return std::nullopt;
+    Rehearsal rehearsal;
+    for (const NodeCounters& node : result.counters) {
+      const auto payload = static_cast<double>(node.payload_bytes_sent);
+      const double bytes = (scale - 1) * payload + static_cast<double>(node.bytes_sent);
+      rehearsal.messages += static_cast<double>(node.messages_sent) / kRounds / nodes;
+      rehearsal.bytes += bytes / kRounds / nodes;
+      rehearsal.bytes_most = std::max(rehearsal.bytes_most, bytes / kRounds);
+    }
+    rehearsal.seconds = seconds(result.end) / kRounds;
+    return rehearsal;
+  } catch (const OperatorError&) {
+    return std::nullopt;  // delays of a file that this machine has not
+  }
+}
+
+}  // namespace kith

@@ -1,0 +1,69 @@
+// What a rehearsal says of a round against what a run then takes.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "daemon/sim/rehearsal.h"
+#include "tests/support/simulate.h"
+
+namespace kith {
+namespace {
+
+struct Case {
+  const char* algorithm;
+  const char* graph;
+  const char* codec;
+  double
+      tolerance;  // codecs whose size follows the values, few rounds of chance, a hub's last news
+};
+
+std::string job(const Case& which) {
+  return std::string("[model]\nkind = \"quadratic\"\nreplicas = 30000\nnoise = 1\n[train]\n") +
+         "learning_rate = 0.01\n[algorithm]\nkind = \"" + which.algorithm +
+         "\"\n[topology]\ngraph = \"" + which.graph + "\"\n[codec]\nkind = \"" + which.codec +
+         "\"\n[delays]\ncompute = \"constant:0.01\"\n[stop]\nrounds = 40\n";
+}
+
+TEST(Rehearsal, SaysWhatARoundTakes) {
+  constexpr uint32_t kNodes = 8;
+  for (const Case& which :
+       {Case{"dpsgd", "ring", "identity", 0},
+        Case{"dpsgd", "one-peer-exponential", "identity", 1e-9},
+        Case{"gradient-tracking", "hypercube", "identity", 1e-9},
+        Case{"choco-sgd", "ring", "top-k:0.01 | int8", 0.05},
+        Case{"choco-sgd", "ring", "sign", 0.02}, Case{"sync", "star", "identity", 0.1},
+        Case{"local-sgd", "star", "qsgd:15", 0.1}, Case{"matcha", "torus", "identity", 0.5},
+        Case{"ad-psgd", "ring", "identity", 0.2}}) {
+    SCOPED_TRACE(std::string(which.algorithm) + " " + which.graph + " " + which.codec);
+    const Job parsed = parse_job(job(which));
+    const auto model = model_info("quadratic").make({}, kNodes, parsed.model.options);
+    const std::optional<Rehearsal> said = rehearse(parsed, kNodes, *model);
+    ASSERT_TRUE(said);
+    const SimulationResult run = simulate_text(job(which), kNodes);
+    double messages = 0;
+    double bytes = 0;
+    double most = 0;
+    for (const NodeCounters& node : run.counters) {
+      messages += static_cast<double>(node.messages_sent) / 40 / kNodes;
+      bytes += static_cast<double>(node.bytes_sent) / 40 / kNodes;
+      most = std::max(most, static_cast<double>(node.bytes_sent) / 40);
+    }
+    EXPECT_NEAR(said->messages / messages, 1, which.tolerance);
+    EXPECT_NEAR(said->bytes / bytes, 1, which.tolerance);
+    EXPECT_NEAR(said->bytes_most / most, 1, which.tolerance);
+    EXPECT_NEAR(said->seconds, seconds(run.end) / 40, 0.1 * seconds(run.end) / 40);
+  }
+}
+
+TEST(Rehearsal, HasNoAnswerWhereItWouldTakeLong) {
+  const Case which{"dpsgd", "ring", "identity", 0};
+  const Job parsed = parse_job(job(which));
+  const auto model = model_info("quadratic").make({}, 1, parsed.model.options);
+  EXPECT_FALSE(rehearse(parsed, 5000, *model));
+  const Job shaped = parse_job(job({"choco-sgd", "ring", "powersgd:2", 0}));
+  EXPECT_TRUE(rehearse(shaped, 8, *model));
+  EXPECT_FALSE(rehearse(shaped, 500, *model));
+}
+
+}  // namespace
+}  // namespace kith
