@@ -49,7 +49,7 @@ struct Daemon::Impl final : ZmqTransport::Handler {
 
   // ZmqTransport::Handler
   void message(Message&& message) override;
-  void stranger(const WireHeader& header) override;
+  void stranger(const WireHeader& header, std::span<const std::byte> body) override;
   void refused(Status status) override;
   void request(const std::string& caller, std::span<const std::byte> frame) override;
 
@@ -112,11 +112,11 @@ void Daemon::Impl::message(Message&& message) {
   if (run) run->message(std::move(message));
 }
 
-void Daemon::Impl::stranger(const WireHeader& header) {
+void Daemon::Impl::stranger(const WireHeader& header, std::span<const std::byte> body) {
   if (const auto generation = run ? run->generation_of(header) : std::nullopt) {
     go_on({run->start().request, *generation});
   } else if (run) {
-    run->stranger(header);
+    run->stranger(header, body);
   } else if (header.kind != kReady) {  // peers that loaded first ask until this daemon has too
     refused(Reason::kWrongJob);
   }

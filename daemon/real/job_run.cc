@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 
+#include "daemon/real/introduction.h"
 #include "protocol/limits.h"
 
 namespace kith {
@@ -43,10 +45,23 @@ std::optional<ComputeDelays> injected_delays(const LoadedJob& loaded) {
   return loaded.injected->delays_of(loaded.membership.self, loaded.plan.job.seed);
 }
 
-std::unique_ptr<Meeting> meeting_of(const LoadedJob& loaded) {
+SharedBuffer block_of(const std::string& text, Pool& pool) {
+  if (text.empty()) return {};
+  Buffer block = pool.acquire(text.size());
+  std::memcpy(block.data(), text.data(), text.size());
+  return std::move(block).freeze();
+}
+
+std::unique_ptr<Meeting> meeting_of(LoadedJob& loaded) {
   const NodeId self = loaded.membership.self;
-  if (loaded.start.generation == 0) return std::make_unique<FirstMeeting>(self, loaded.neighbors);
-  return std::make_unique<ResumeMeeting>(self, loaded.neighbors, loaded.kept);
+  std::unique_ptr<Meeting> meeting;
+  if (loaded.start.generation == 0) {
+    meeting = std::make_unique<FirstMeeting>(self, loaded.neighbors);
+  } else {
+    meeting = std::make_unique<ResumeMeeting>(self, loaded.neighbors, loaded.kept);
+  }
+  meeting->introduce(block_of(introduction_of(loaded.start.request), loaded.pool));
+  return meeting;
 }
 
 }  // namespace
@@ -167,7 +182,7 @@ std::optional<uint32_t> JobRun::generation_of(const WireHeader& header) const {
   return static_cast<uint32_t>(generation);
 }
 
-void JobRun::stranger(const WireHeader& header) {
+void JobRun::stranger(const WireHeader& header, std::span<const std::byte> body) {
   if (header.kind != kReady || header.to != self() ||
       !std::ranges::binary_search(loaded_->neighbors, header.from)) {
     node_.refuse(Reason::kWrongJob);
@@ -176,8 +191,10 @@ void JobRun::stranger(const WireHeader& header) {
   Peer& peer = peers_[header.from];
   if (peer.mismatch) return;
   peer.mismatch = true;
+  peer.difference = difference(loaded_->start.request, body);
   log_.warning("another_job", {{"peer", std::to_string(index_of(header.from))},
-                               {"endpoint", endpoint_of(header.from)}});
+                               {"endpoint", endpoint_of(header.from)},
+                               {"difference", peer.difference}});
 }
 
 // ---- from the transport ----
@@ -339,8 +356,11 @@ control::ProgressReply JobRun::progress() const {
           {index_of(absent), endpoint_of(absent), seconds(loop_.now() - joined_)});
       const auto found = peers_.find(absent);
       if (found != peers_.end() && found->second.mismatch) {
+        const std::string& difference = found->second.difference;
         reply.error = "Node " + std::to_string(index_of(absent)) + " (" + endpoint_of(absent) +
-                      ") has another job or another run; stop it there first.";
+                      ") has another job or another run" +
+                      (difference.empty() ? "" : " (" + difference + ")") +
+                      "; stop it there first.";
       }
     }
   }

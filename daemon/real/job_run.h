@@ -32,7 +32,7 @@ class JobRun final : public Body {
 
   // From the transport.
   void message(Message&& message);
-  void stranger(const WireHeader& header);
+  void stranger(const WireHeader& header, std::span<const std::byte> body);
   void refuse(Status status) { node_.refuse(status); }
 
   // A neighbour goes on with this run after a crash, and so must this node: how often it has by
@@ -66,6 +66,7 @@ class JobRun final : public Body {
     bool ever_heard = false;
     bool silent = false;                   // the node waits for it
     bool mismatch = false;                 // has been seen with another run
+    std::string difference;                // between that and ours, where it is known
     std::unique_ptr<Loop::Watch> blocked;  // while it does not keep up
   };
 

@@ -17,6 +17,7 @@ Message Meeting::ready(NodeId to, double scalar) const {
   message.kind = kReady;
   message.round = round();
   message.scalar = scalar;
+  if (scalar == kQuestion && introduction_) message.payload = introduction_;
   return message;
 }
 

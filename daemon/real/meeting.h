@@ -24,6 +24,9 @@ class Meeting {
       : self_(self), neighbors_(std::move(neighbors)), absent_(neighbors_) {}
   virtual ~Meeting() = default;
 
+  // What questions carry along for those who turn out to have another run; nothing unless said.
+  void introduce(SharedBuffer text) { introduction_ = std::move(text); }
+
   bool complete() const { return absent_.empty(); }
   const std::vector<NodeId>& absent() const { return absent_; }  // sorted
 
@@ -51,6 +54,7 @@ class Meeting {
   std::vector<NodeId> absent_;
 
  private:
+  SharedBuffer introduction_;
   Duration pause_ = std::chrono::milliseconds(10);
 };
 

@@ -206,7 +206,7 @@ void ZmqTransport::Impl::take_message(const zmq::message_t& head, zmq::message_t
     return;
   }
   if (!membership || header.job != membership->job) {
-    handler.stranger(header);
+    handler.stranger(header, bytes_of(body));
     return;
   }
   if (const Status status = accept(header); !status.ok()) {

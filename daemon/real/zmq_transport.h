@@ -55,8 +55,8 @@ class ZmqTransport {
    public:
     virtual ~Handler() = default;
     virtual void message(Message&& message) = 0;  // from a peer of this run, to this node
-    // A well-formed header of another run, whatever it is addressed to.
-    virtual void stranger(const WireHeader& header) = 0;
+    // A well-formed header of another run, whatever it is addressed to, and the frame behind it.
+    virtual void stranger(const WireHeader& header, std::span<const std::byte> body) = 0;
     virtual void refused(Status status) = 0;
     virtual void request(const std::string& caller, std::span<const std::byte> frame) = 0;
   };

@@ -55,6 +55,25 @@ def a_sleeping_peer_is_waited_for():
             check("finishes after a peer slept", progress["round"] == 300)
 
 
+def other_jobs_are_told_apart():
+    """A readable difference, not only that there is one."""
+    with Daemon() as a, Daemon() as b:
+        ours = LABORATORY % ("ring", 50)
+        theirs = (LABORATORY % ("complete", 50)).replace("0.05", "0.1")
+        peers = [{"node": 0, "endpoint": a.endpoint}, {"node": 1, "endpoint": b.endpoint}]
+        for node, (daemon, job) in enumerate(((a, ours), (b, theirs))):
+            daemon.ask("start", job=job, node=node, nodes=2, peers=peers, run=1)
+        for daemon, told in ((a, ("train.learning_rate is 0.05 here and 0.1 there",
+                                  'topology.graph is "ring" here and "complete" there')),
+                             (b, ("train.learning_rate is 0.1 here and 0.05 there",))):
+            deadline = time.monotonic() + 10
+            while not daemon.ask("progress", first_report=0)["error"]:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            error = daemon.ask("progress", first_report=0)["error"]
+            check("two jobs are told apart by what differs", all(t in error for t in told), error)
+
+
 def late_and_mismatched():
     with Daemon() as a, Daemon() as b:
         job = LABORATORY % ("complete", 50)
@@ -71,7 +90,8 @@ def late_and_mismatched():
         while not a.ask("progress", first_report=0)["error"] and time.monotonic() < deadline:
             time.sleep(0.05)
         error = a.ask("progress", first_report=0)["error"]
-        check("the mismatch is told in a sentence", b.endpoint in error, error)
+        check("the mismatch is told in a sentence", b.endpoint in error and
+              "another start of the same job" in error, error)
         check("a busy daemon refuses a second job", start(b, 1, 1)["answer"] == "error")
         check("stop", b.ask("stop_job")["answer"] == "ok")
         check("the right run", start(b, 1, 1)["answer"] == "ok")
@@ -84,4 +104,5 @@ def late_and_mismatched():
 if __name__ == "__main__":
     a_dead_peer_is_named()
     a_sleeping_peer_is_waited_for()
+    other_jobs_are_told_apart()
     late_and_mismatched()

@@ -37,7 +37,9 @@ struct End final : ZmqTransport::Handler {
   explicit End(bool ipc) : transport({{"127.0.0.1", 0}, ipc}, *this) {}
 
   void message(Message&& message) override { messages.push_back(std::move(message)); }
-  void stranger(const WireHeader& header) override { strangers.push_back(header); }
+  void stranger(const WireHeader& header, std::span<const std::byte>) override {
+    strangers.push_back(header);
+  }
   void refused(Status status) override { reasons.push_back(status.reason()); }
   void request(const std::string& caller, std::span<const std::byte> frame) override {
     requests.emplace_back(reinterpret_cast<const char*>(frame.data()), frame.size());
@@ -188,7 +190,7 @@ TEST_P(Transport, BackPressureIsBoundedAndFlushes) {
 
   struct Late final : ZmqTransport::Handler {
     void message(Message&& message) override { sequences.push_back(message.sequence); }
-    void stranger(const WireHeader&) override {}
+    void stranger(const WireHeader&, std::span<const std::byte>) override {}
     void refused(Status) override { ++refusals; }
     void request(const std::string&, std::span<const std::byte>) override {}
     std::vector<uint64_t> sequences;
@@ -322,7 +324,7 @@ TEST(TransportRules, ATakenPortIsOneClearSentence) {
   End first(true);
   struct Nothing final : ZmqTransport::Handler {
     void message(Message&&) override {}
-    void stranger(const WireHeader&) override {}
+    void stranger(const WireHeader&, std::span<const std::byte>) override {}
     void refused(Status) override {}
     void request(const std::string&, std::span<const std::byte>) override {}
   } nothing;
