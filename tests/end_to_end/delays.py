@@ -17,7 +17,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from _kithd import KITH, Daemon, check, kith, kith_in, start_all, wait_for
 
 NODES = 8
-MEAN = 0.03  # s, of a batch: messages and wake-ups add some 0.4 ms to a round
+# s, of a batch. Messages and wake-ups add 0.4 ms to a round where processors are quick to wake, and
+# 1.5 ms in virtual machines that are slow to come back from doing nothing for ten milliseconds.
+MEAN = 0.05
+LAW = f"exponential:{MEAN:g}"
 SLACK = 0.05  # of sockets, timers and the computing itself
 
 JOB = """
@@ -28,11 +31,11 @@ learning_rate = 0.01
 [topology]
 graph = "star"
 [delays]
-compute = "exponential:%g"
+compute = "%s"
 inject = true
 [stop]
 rounds = 10
-""" % MEAN
+""" % LAW
 
 
 def result_of(command, sets, nodes=NODES):
@@ -132,7 +135,7 @@ def deterministic():
             "report.every=1"]
     for what, sets, expected in (
             ("the slowest of 8 makes the pace", ["delays.scale=[1,1,1,1,1,1,1,5]"], 0.05),
-            ("up and down the latency counts twice", ["delays.latency_ms=10"], 0.03),
+            ("up and down the latency counts twice", ["delays.latency_ms=20"], 0.05),
             # 10 kB take 5.03 ms with their header: seven models down, the last gradient up.
             ("models leave the hub one after the other",
              ["model.replicas=2500", "delays.bandwidth_mbit=16"], 0.0503)):
@@ -147,7 +150,7 @@ def deterministic():
 
 def batches_a_second(algorithm, delays=""):
     """Of eight daemons on a ring together, while none of them has come to its end."""
-    job = JOB.replace('"star"', '"ring"').replace("exponential:0.03", "constant:0.01")
+    job = JOB.replace('"star"', '"ring"').replace(LAW, "constant:0.01")
     job = job.replace("inject = true", "inject = true\n" + delays)
     job = job.replace("rounds = 10", "rounds = 100000")
     daemons = [Daemon() for _ in range(NODES)]
@@ -170,9 +173,10 @@ def batches_a_second(algorithm, delays=""):
 
 def slow_node():
     """One of eight is five times slower: who keeps step goes at its pace, who does not hardly
-    notices (7.2 of 8 nodes' work is left; AD-PSGD: Lian et al. 2018)."""
+    notices (7.2 of 8 nodes' work is left; AD-PSGD: Lian et al. 2018). A round has its own cost, too,
+    which is less of a slow one."""
     slow = "scale = [1, 1, 1, 1, 1, 1, 1, 5]"
-    for algorithm, low, high in (("dpsgd", 0.18, 0.21), ("ad-psgd", 0.80, 0.93)):
+    for algorithm, low, high in (("dpsgd", 0.18, 0.23), ("ad-psgd", 0.80, 0.94)):
         kept = batches_a_second(algorithm, slow) / batches_a_second(algorithm)
         check(f"{algorithm} beside a node that is 5x slower keeps {kept:.3f} of its throughput",
               low < kept < high)
@@ -195,7 +199,7 @@ def losses():
         check(f"nobody waits for ever where an exchange is lost: {resent} resent",
               resent > 0 and done == [30] * 5, str(done))
     with Daemon() as a, Daemon() as b:
-        job = JOB.replace("inject", "loss = 0.2\ninject").replace("0.03", "0.002")
+        job = JOB.replace("inject", "loss = 0.2\ninject").replace(LAW, "exponential:0.002")
         start_all([a, b], job + '[algorithm]\nkind = "sync"\n')
         counters = [wait_for(daemon, "finished")["counters"] for daemon in (a, b)]
         lost, asked, again = (sum(c[name] for c in counters) for name in
@@ -208,7 +212,7 @@ def told():
     """Nobody can take injected delays for the machine's own speed."""
     sets = ["stop.rounds=3", 'algorithm.kind="sync"']
     summary = kith("run", JOB, 2, sets)
-    check("the summary says it", "delays are injected: compute exponential:0.03" in summary,
+    check("the summary says it", f"delays are injected: compute {LAW}" in summary,
           summary)
     plain = result_of("run", sets + ["delays.inject=false"], nodes=2)
     check("without injection nothing does", plain["delays_injected"] is False)
@@ -221,10 +225,10 @@ def told():
         done = subprocess.run([KITH, "status", "--to", a.endpoint], capture_output=True, text=True,
                               timeout=20)
         lines = [line for line in done.stdout.splitlines() if "injected" in line]
-        check("kith status says it in one line", len(lines) == 1 and "exponential:0.03" in lines[0],
+        check("kith status says it in one line", len(lines) == 1 and LAW in lines[0],
               done.stdout)
     with Daemon() as a:
-        job = JOB.replace("exponential:0.03", "trace:/no/such/trace")
+        job = JOB.replace(LAW, "trace:/no/such/trace")
         reply = start_all([a], job + '[algorithm]\nkind = "sync"\n')[0]
         check("a daemon without the trace refuses", reply["answer"] == "error" and
               "/no/such/trace" in reply["message"], str(reply))
