@@ -85,6 +85,9 @@ Run::Run(const RunOptions& options)
   // The traces of other machines are theirs to read.
   if (job_.delays.inject && options_.hosts.empty()) make_timing(job_.delays);
   for (const std::string& note : job_notes(job_, options_.nodes)) view_.say("note: " + note + ".");
+  if (const auto advice = advise_step(job_, options_.nodes)) {
+    view_.say("note: " + advice_text(*advice) + ".");
+  }
   folder_.emplace(options_.out, job_, options_.nodes);
 }
 

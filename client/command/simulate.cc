@@ -44,6 +44,9 @@ class Simulation {
     validate(job_, options.nodes);
     make_timing(job_.delays);  // refuses a bad trace before there is a folder
     for (const std::string& note : job_notes(job_, options.nodes)) view_.say("note: " + note + ".");
+    if (const auto advice = advise_step(job_, options.nodes)) {
+      view_.say("note: " + advice_text(*advice) + ".");
+    }
     training_ = load_training(job_, options.nodes, true);
     const double rows = training_.train ? static_cast<double>(training_.train->rows()) : 0;
     rounds_ = rounds_of(job_, options.nodes, rows / options.nodes);

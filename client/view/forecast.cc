@@ -7,15 +7,24 @@
 namespace kith {
 
 std::string forecast_text(const Rehearsal& rehearsal) {
-  std::string text = fmt::format("A round: a node sends {} messages, {}",
-                                 number_text(rehearsal.messages), bytes_text(rehearsal.bytes));
+  const std::string messages = number_text(rehearsal.messages);
+  std::string text = fmt::format("A round: a node sends {} message{}, {}", messages,
+                                 messages == "1" ? "" : "s", bytes_text(rehearsal.bytes));
   if (rehearsal.bytes_most > 1.05 * rehearsal.bytes) {
     text += fmt::format(" (the busiest {})", bytes_text(rehearsal.bytes_most));
   }
   if (rehearsal.seconds > 0) {
-    text += fmt::format("; {} by the delays of the job", duration_text(rehearsal.seconds));
+    text += fmt::format("; {} ms by the delays of the job", number_text(1e3 * rehearsal.seconds));
   }
   return text + ".";
+}
+
+std::string advice_text(const StepAdvice& advice) {
+  const std::string text = fmt::format(
+      "algorithm.gamma = {} is too long a step for this codec on this graph: models drift apart",
+      number_text(advice.given));
+  if (advice.works == 0) return text;
+  return text + fmt::format("; {} draws them together", number_text(advice.works));
 }
 
 }  // namespace kith

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "daemon/sim/dummy_model.h"
 #include "daemon/sim/simulator.h"
 #include "topology/error.h"
 
@@ -19,29 +20,7 @@ constexpr double kMostFloats = 4'000'000;  // where tensors must stay whole
 constexpr size_t kFewestFloats = 1000;     // of one vector
 constexpr uint32_t kMostNodes = 1000;
 
-// Random gradients over the tensors of a model, or over one tensor.
-class Dummy final : public Model {
- public:
-  explicit Dummy(Layout tensors, size_t parameters)
-      : tensors_(std::move(tensors)), parameters_(parameters) {}
-
-  size_t parameters() const override { return parameters_; }
-  Layout tensors() const override { return tensors_; }
-  void initialise(Rng& rng, std::span<float> x) const override { rng.fill_normal(x); }
-
-  double gradient(std::span<const float>, const Batch& batch, std::span<float> gradient,
-                  Workspace&) const override {
-    Rng rng(batch.seed, batch.node, Purpose::kGradientNoise, batch.index);
-    rng.fill_normal(gradient);
-    return 1;
-  }
-  Score score(std::span<const float>, const Batch&, Workspace&) const override { return {}; }
-  bool needs_data() const override { return false; }
-
- private:
-  Layout tensors_;
-  size_t parameters_;
-};
+constexpr auto kRandom = DummyModel::Gradient::kRandom;
 
 bool looks_at_tensors(const Job& job) {
   if (job.layers.any() || algorithm_info(job.algorithm.kind).looks_at_tensors) return true;
@@ -57,27 +36,27 @@ Job first_rounds(const Job& job) {
                               "checkpoint.every=0", "consensus.tolerance=0"});
 }
 
-double payload_scale(const Model& model, const Dummy& dummy) {
+double payload_scale(const Model& model, const DummyModel& dummy) {
   return static_cast<double>(model.parameters()) / static_cast<double>(dummy.parameters());
 }
 
 // Null where it would take long.
-std::unique_ptr<Dummy> dummy_of(const Job& job, uint32_t nodes, const Model& model) {
+std::unique_ptr<DummyModel> dummy_of(const Job& job, uint32_t nodes, const Model& model) {
   const size_t parameters = model.parameters();
   const double work = std::max(1.0, batches_per_round(job, nodes, 0)) * nodes;
   if (looks_at_tensors(job)) {
     if (work * static_cast<double>(parameters) > kMostFloats) return nullptr;
-    return std::make_unique<Dummy>(model.tensors(), parameters);
+    return std::make_unique<DummyModel>(model.tensors(), parameters, kRandom);
   }
   const size_t shortened = std::max(kFewestFloats, static_cast<size_t>(kFloats / work));
-  return std::make_unique<Dummy>(Layout{}, std::min(parameters, shortened));
+  return std::make_unique<DummyModel>(Layout{}, std::min(parameters, shortened), kRandom);
 }
 
 }  // namespace
 
 std::optional<Rehearsal> rehearse(const Job& job, uint32_t nodes, const Model& model) {
   if (nodes > kMostNodes) return std::nullopt;
-  const std::unique_ptr<Dummy> dummy = dummy_of(job, nodes, model);
+  const std::unique_ptr<DummyModel> dummy = dummy_of(job, nodes, model);
   if (!dummy) return std::nullopt;
   const double scale = payload_scale(model, *dummy);
   try {
