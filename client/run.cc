@@ -155,7 +155,7 @@ void Run::tell_forecast() {
   if (forecast_told_ || !evaluator_->idle()) return;
   forecast_told_ = true;
   const auto rehearsal = rehearse(job_, options_.nodes, *evaluator_->training().model);
-  if (rehearsal) view_.say(forecast_text(*rehearsal));
+  if (rehearsal) view_.say(forecast_text(*rehearsal, job_.delays.inject));
 }
 
 void Run::take_judgement() {

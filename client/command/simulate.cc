@@ -56,7 +56,7 @@ class Simulation {
   int run() {
     if (job_.choose_codec && !choose_codec()) return stopped(0);
     const auto rehearsal = rehearse(job_, options_.nodes, *training_.model);
-    if (rehearsal) view_.say(forecast_text(*rehearsal));
+    if (rehearsal) view_.say(forecast_text(*rehearsal, true));
     started_ = steady_clock::now();
     const SimulationResult result = simulate_nodes();
     const double wall = seconds_since(started_) - judging_seconds_;

@@ -6,14 +6,14 @@
 
 namespace kith {
 
-std::string forecast_text(const Rehearsal& rehearsal) {
+std::string forecast_text(const Rehearsal& rehearsal, bool delayed) {
   const std::string messages = number_text(rehearsal.messages);
   std::string text = fmt::format("A round: a node sends {} message{}, {}", messages,
                                  messages == "1" ? "" : "s", bytes_text(rehearsal.bytes));
   if (rehearsal.bytes_most > 1.05 * rehearsal.bytes) {
     text += fmt::format(" (the busiest {})", bytes_text(rehearsal.bytes_most));
   }
-  if (rehearsal.seconds > 0) {
+  if (delayed && rehearsal.seconds > 0) {
     text += fmt::format("; {} ms by the delays of the job", number_text(1e3 * rehearsal.seconds));
   }
   return text + ".";

@@ -8,8 +8,9 @@
 
 namespace kith {
 
-// "A round: a node sends 4 messages, 1.63 MB; 12.1 ms by the delays of the job."
-std::string forecast_text(const Rehearsal& rehearsal);
+// "A round: a node sends 4 messages, 1.63 MB; 12.1 ms by the delays of the job." `delayed`: these
+// are in force, simulated or injected.
+std::string forecast_text(const Rehearsal& rehearsal, bool delayed);
 
 // Without a full stop.
 std::string advice_text(const StepAdvice& advice);
