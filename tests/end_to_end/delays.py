@@ -173,10 +173,10 @@ def batches_a_second(algorithm, delays=""):
 
 def slow_node():
     """One of eight is five times slower: who keeps step goes at its pace, who does not hardly
-    notices (7.2 of 8 nodes' work is left; AD-PSGD: Lian et al. 2018). A round has its own cost, too,
-    which is less of a slow one."""
+    notices (7.2 of 8 nodes' work is left; AD-PSGD: Lian et al. 2018). A round has its own cost as
+    well, which is less of a slow one."""
     slow = "scale = [1, 1, 1, 1, 1, 1, 1, 5]"
-    for algorithm, low, high in (("dpsgd", 0.18, 0.23), ("ad-psgd", 0.80, 0.94)):
+    for algorithm, low, high in (("dpsgd", 0.18, 0.25), ("ad-psgd", 0.80, 0.94)):
         kept = batches_a_second(algorithm, slow) / batches_a_second(algorithm)
         check(f"{algorithm} beside a node that is 5x slower keeps {kept:.3f} of its throughput",
               low < kept < high)
