@@ -7,10 +7,9 @@
 
 #include "client/codec_trials.h"
 #include "client/command/command.h"
-#include "client/view/forecast.h"
+#include "client/forecast.h"
 #include "client/view/summary.h"
 #include "client/view/units.h"
-#include "daemon/job_notes.h"
 #include "daemon/job_timing.h"
 #include "topology/error.h"
 
@@ -84,10 +83,7 @@ Run::Run(const RunOptions& options)
   validate(job_, options_.nodes);
   // The traces of other machines are theirs to read.
   if (job_.delays.inject && options_.hosts.empty()) make_timing(job_.delays);
-  for (const std::string& note : job_notes(job_, options_.nodes)) view_.say("note: " + note + ".");
-  if (const auto advice = advise_step(job_, options_.nodes)) {
-    view_.say("note: " + advice_text(*advice) + ".");
-  }
+  tell_notes(job_, options_.nodes, view_);
   folder_.emplace(options_.out, job_, options_.nodes);
 }
 
@@ -151,11 +147,10 @@ void Run::record(const Replies& replies) {
 }
 
 // Once the model is known, which loads beside the daemons.
-void Run::tell_forecast() {
-  if (forecast_told_ || !evaluator_->idle()) return;
-  forecast_told_ = true;
-  const auto rehearsal = rehearse(job_, options_.nodes, *evaluator_->training().model);
-  if (rehearsal) view_.say(forecast_text(*rehearsal, job_.delays.inject));
+void Run::tell_what_a_round_takes() {
+  if (round_told_ || !evaluator_->idle()) return;
+  round_told_ = true;
+  tell_forecast(job_, options_.nodes, *evaluator_->training().model, job_.delays.inject, view_);
 }
 
 void Run::take_judgement() {
@@ -279,7 +274,7 @@ Run::Replies Run::follow() {
     }
     if (diverged || over == replies.size()) return replies;
     record(replies);
-    tell_forecast();
+    tell_what_a_round_takes();
     judge_latest();
     flush_points();
     show(replies);

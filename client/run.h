@@ -55,7 +55,7 @@ class Run {
   Replies follow();
   Outcome await_end();
   void record(const Replies& replies);
-  void tell_forecast();
+  void tell_what_a_round_takes();
   void take_judgement();
   void flush_points();
   void write_points();
@@ -87,7 +87,7 @@ class Run {
   Progress shown_;
   std::set<uint32_t> silent_told_;
   bool training_ = false;  // what is killed now can go on
-  bool forecast_told_ = false;
+  bool round_told_ = false;
   uint32_t revived_ = 0;  // daemons, since the last report
 };
 

@@ -5,12 +5,11 @@
 
 #include "client/codec_trials.h"
 #include "client/command/command.h"
+#include "client/forecast.h"
 #include "client/interrupt.h"
 #include "client/training.h"
-#include "client/view/forecast.h"
 #include "client/view/progress.h"
 #include "client/view/summary.h"
-#include "daemon/job_notes.h"
 #include "daemon/job_timing.h"
 #include "daemon/sim/simulator.h"
 #include "daemon/store/result.h"
@@ -43,10 +42,7 @@ class Simulation {
       : options_(options), job_(load_job(options.path, options.set)), view_(options.json) {
     validate(job_, options.nodes);
     make_timing(job_.delays);  // refuses a bad trace before there is a folder
-    for (const std::string& note : job_notes(job_, options.nodes)) view_.say("note: " + note + ".");
-    if (const auto advice = advise_step(job_, options.nodes)) {
-      view_.say("note: " + advice_text(*advice) + ".");
-    }
+    tell_notes(job_, options.nodes, view_);
     training_ = load_training(job_, options.nodes, true);
     const double rows = training_.train ? static_cast<double>(training_.train->rows()) : 0;
     rounds_ = rounds_of(job_, options.nodes, rows / options.nodes);
@@ -55,8 +51,7 @@ class Simulation {
 
   int run() {
     if (job_.choose_codec && !choose_codec()) return stopped(0);
-    const auto rehearsal = rehearse(job_, options_.nodes, *training_.model);
-    if (rehearsal) view_.say(forecast_text(*rehearsal, true));
+    tell_forecast(job_, options_.nodes, *training_.model, true, view_);
     started_ = steady_clock::now();
     const SimulationResult result = simulate_nodes();
     const double wall = seconds_since(started_) - judging_seconds_;

@@ -10,7 +10,7 @@
 
 namespace kith {
 
-// Number of nodes, token and job file; empty where the job file is too long to travel along.
+// Number of nodes and job file; empty where the job file is too long to travel along.
 std::string introduction_of(const control::StartRequest& start);
 
 // "train.learning_rate is 0.1 here and 0.05 there; ...", the first few; "it is another start of the

@@ -7,6 +7,10 @@
 
 namespace kith {
 
+// Of a job that is tried out before it begins: more would take longer than a moment where weights
+// or matchings are solved for.
+inline constexpr uint32_t kMostNodesTried = 64;
+
 class DummyModel final : public Model {
  public:
   enum class Gradient : uint8_t {

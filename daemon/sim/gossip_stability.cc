@@ -12,15 +12,14 @@ namespace kith {
 namespace {
 
 constexpr Round kRounds = 600;
-constexpr size_t kFloats = 1000;     // of a vector
-constexpr uint32_t kMostNodes = 64;  // those are more than the first have in common
+constexpr size_t kFloats = 1000;  // of a vector
 constexpr int kHalvings = 7;
-constexpr double kAgreed = 1e-9;  // of what they differed by at first: rounding is all that is left
+constexpr double kAgreed = 1e-9 * kFloats;  // of squares near 1 at first: rounding is left
 
 Job gossip_alone(const Job& job, double gamma) {
   return parse_job(
       job.text,
-      {"algorithm.gamma=" + std::to_string(gamma), "stop.rounds=" + std::to_string(kRounds),
+      {"algorithm.gamma=" + to_text(gamma), "stop.rounds=" + std::to_string(kRounds),
        "stop.epochs=0", "report.every=" + std::to_string(kRounds / 2), "report.evaluate=false",
        "checkpoint.every=0", "consensus.tolerance=0", "train.learning_rate=1",
        "train.optimizer=sgd", "train.momentum=0", "train.weight_decay=0", "train.schedule=constant",
@@ -42,14 +41,14 @@ std::vector<double> distances(const Job& job, uint32_t nodes) {
 
 bool draws_nearer(const Job& job, uint32_t nodes) {
   const std::vector<double> found = distances(job, nodes);
-  return found.size() == 2 && (found[1] < found[0] || found[1] < kAgreed * kFloats);
+  return found.size() == 2 && (found[1] < found[0] || found[1] < kAgreed);
 }
 
 }  // namespace
 
 std::optional<StepAdvice> advise_step(const Job& job, uint32_t nodes) {
   const auto& values = job.algorithm.options.values();
-  if (!values.contains("gamma") || nodes < 2 || nodes > kMostNodes) return std::nullopt;
+  if (!values.contains("gamma") || nodes < 2 || nodes > kMostNodesTried) return std::nullopt;
   if (job.layers.any() || make_codec(job.codec)->lossless()) return std::nullopt;
   StepAdvice advice{.given = job.algorithm.options.number("gamma")};
   try {

@@ -16,7 +16,7 @@ struct StepAdvice {
 
 // Nodes that one random step has parted gossip without any gradient, on the job's graph and through
 // its codec, for some hundred rounds. Nothing where they draw nearer, where the job has no
-// consensus step or a codec that loses nothing, or where this would take over half a second.
+// consensus step or a codec that loses nothing, or where there are more nodes than kMostNodesTried.
 std::optional<StepAdvice> advise_step(const Job& job, uint32_t nodes);
 
 }  // namespace kith

@@ -20,7 +20,6 @@ constexpr Round kRounds = 8;  // changing graphs have shown most of themselves
 constexpr double kFloats = 200'000;
 constexpr double kMostFloats = 4'000'000;  // where tensors must stay whole
 constexpr size_t kFewestFloats = 1000;     // of one vector
-constexpr uint32_t kMostNodes = 1000;
 
 constexpr auto kRandom = DummyModel::Gradient::kRandom;
 
@@ -62,7 +61,7 @@ std::unique_ptr<DummyModel> dummy_of(const Job& job, uint32_t nodes, const Model
 }  // namespace
 
 std::optional<Rehearsal> rehearse(const Job& job, uint32_t nodes, const Model& model) {
-  if (nodes > kMostNodes) return std::nullopt;
+  if (nodes > kMostNodesTried) return std::nullopt;
   const std::unique_ptr<DummyModel> dummy = dummy_of(job, nodes, model);
   if (!dummy) return std::nullopt;
   const double scale = payload_scale(model, *dummy);

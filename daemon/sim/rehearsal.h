@@ -18,7 +18,7 @@ struct Rehearsal {
 
 // `model` is the job's. Takes some hundredths of a second at most: vectors are shortened, and what
 // messages hold is scaled up again, except where its size follows from the shapes of the tensors.
-// Nothing where that or the number of nodes would take longer.
+// Nothing where that would take longer, or where there are more nodes than kMostNodesTried.
 std::optional<Rehearsal> rehearse(const Job& job, uint32_t nodes, const Model& model);
 
 }  // namespace kith

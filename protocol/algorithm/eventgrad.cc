@@ -161,8 +161,7 @@ class EventGrad final : public LockstepGossip {
   void collect_terms(const NodeState& state, const Exchange& exchange) {
     terms_.clear();
     const float leaves = gamma_ * (1.0f - exchange.row.self);
-    const bool moved = own_.floats().data() != exchange.computed.floats().data();
-    if (differences_ && moved) {
+    if (differences_ && !own_.same_block(exchange.computed)) {
       terms_.push_back({-leaves, own_.floats()});
       terms_.push_back({1.0f, exchange.computed.floats()});
     } else {

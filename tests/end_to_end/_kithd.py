@@ -191,19 +191,14 @@ def wait_for(daemon, phase, seconds=60):
 def kith(command, job, nodes, sets, *more):
     """What `kith run|simulate` prints for this job text, with a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
-        return kith_in(folder, command, job, nodes, sets, *more)
-
-
-def kith_in(folder, command, job, nodes, sets, *more):
-    """The same; the run's own files stay in `folder`/run."""
-    path = os.path.join(folder, "job.toml")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(job)
-    words = [KITH, command, path, "-n", str(nodes), "--out", os.path.join(folder, "run"), *more]
-    for setting in sets:
-        words += ["--set", setting]
-    done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=300)
+        path = os.path.join(folder, "job.toml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(job)
+        words = [KITH, command, path, "-n", str(nodes), "--out", os.path.join(folder, "run"), *more]
+        for setting in sets:
+            words += ["--set", setting]
+        done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=300)
     if done.returncode != 0:
         check(f"{' '.join(words)} succeeds", False, done.stderr[-500:])
     return done.stdout

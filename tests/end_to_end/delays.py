@@ -7,14 +7,12 @@ minutes on a quiet machine.
 import json
 import math
 import os
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from _kithd import KITH, Daemon, check, kith, kith_in, start_all, wait_for
+from _kithd import KITH, Daemon, check, kith, start_all, wait_for
 
 NODES = 8
 # s, of a batch. Messages and wake-ups add 0.4 ms to a round where processors are quick to wake, and
@@ -118,21 +116,11 @@ def run_time(algorithm, longer):
     check(f"{algorithm}: says that delays are injected", real["delays_injected"] is True)
 
 
-def median_round(sets):
-    """Seconds of the median round, and the result. Rounds without chance are all alike: where one
-    is longer, others had the processors just then, and of fifteen rounds one such moment would
-    decide."""
-    with tempfile.TemporaryDirectory() as folder:
-        result = json.loads(kith_in(folder, "run", JOB, NODES, sets, "--json"))
-        with open(os.path.join(folder, "run", "metrics.jsonl"), encoding="utf-8") as file:
-            ends = [0.0] + [json.loads(line)["seconds"] for line in file]
-    return statistics.median(b - a for a, b in zip(ends, ends[1:])), result
-
-
 def deterministic():
-    """What has no chance in it: a slow machine, latency, the line."""
-    base = ['algorithm.kind="sync"', "stop.rounds=15", 'delays.compute="constant:0.01"',
-            "report.every=1"]
+    """What has no chance in it: a slow machine, latency, the line. Each adds to a round of the same
+    job without it, so that the machine's own cost of a round, which is in both, does not count."""
+    base = ['algorithm.kind="sync"', "stop.rounds=15", 'delays.compute="constant:0.01"']
+    plain = result_of("run", base)["seconds"] / 15
     for what, sets, expected in (
             ("the slowest of 8 makes the pace", ["delays.scale=[1,1,1,1,1,1,1,5]"], 0.05),
             ("up and down the latency counts twice", ["delays.latency_ms=20"], 0.05),
@@ -142,15 +130,17 @@ def deterministic():
         simulated = result_of("simulate", base + sets)
         check(f"{what}: simulated {expected} s a round",
               abs(simulated["virtual_seconds"] / 15 / expected - 1) < 0.01)
-        measured, real = median_round(base + sets)
-        ratio = measured * 15 / simulated["virtual_seconds"]
-        check(f"{what}: {measured:.4f} s a round", 0.99 < ratio < 1 + SLACK, ratio)
+        real = result_of("run", base + sets)
+        took = real["seconds"] / 15
+        ratio = (took - plain) / (simulated["virtual_seconds"] / 15 - 0.01)
+        check(f"{what}: {took:.4f} s a round, {plain:.4f} without",
+              took > 0.99 * expected and abs(ratio - 1) < SLACK, ratio)
         check(f"{what}: the same bits", real["parameters_hash"] == simulated["parameters_hash"])
 
 
 def batches_a_second(algorithm, delays=""):
     """Of eight daemons on a ring together, while none of them has come to its end."""
-    job = JOB.replace('"star"', '"ring"').replace(LAW, "constant:0.01")
+    job = JOB.replace('"star"', '"ring"').replace(LAW, "constant:0.02")
     job = job.replace("inject = true", "inject = true\n" + delays)
     job = job.replace("rounds = 10", "rounds = 100000")
     daemons = [Daemon() for _ in range(NODES)]
@@ -176,7 +166,7 @@ def slow_node():
     notices (7.2 of 8 nodes' work is left; AD-PSGD: Lian et al. 2018). A round has its own cost as
     well, which is less of a slow one."""
     slow = "scale = [1, 1, 1, 1, 1, 1, 1, 5]"
-    for algorithm, low, high in (("dpsgd", 0.18, 0.25), ("ad-psgd", 0.80, 0.94)):
+    for algorithm, low, high in (("dpsgd", 0.18, 0.22), ("ad-psgd", 0.80, 0.94)):
         kept = batches_a_second(algorithm, slow) / batches_a_second(algorithm)
         check(f"{algorithm} beside a node that is 5x slower keeps {kept:.3f} of its throughput",
               low < kept < high)

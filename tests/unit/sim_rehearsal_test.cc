@@ -1,8 +1,7 @@
 // What a rehearsal says of a round against what a run then takes.
 #include <gtest/gtest.h>
 
-#include <numeric>
-
+#include "daemon/sim/dummy_model.h"
 #include "daemon/sim/rehearsal.h"
 #include "tests/support/simulate.h"
 
@@ -64,13 +63,16 @@ TEST(Rehearsal, LeavesOutWhatNeedsData) {
 }
 
 TEST(Rehearsal, HasNoAnswerWhereItWouldTakeLong) {
-  const Case which{"dpsgd", "ring", "identity", 0};
-  const Job parsed = parse_job(job(which));
-  const auto model = model_info("quadratic").make({}, 1, parsed.model.options);
-  EXPECT_FALSE(rehearse(parsed, 5000, *model));
-  const Job shaped = parse_job(job({"choco-sgd", "ring", "powersgd:2", 0}));
-  EXPECT_TRUE(rehearse(shaped, 8, *model));
-  EXPECT_FALSE(rehearse(shaped, 500, *model));
+  const std::string plain = job({"dpsgd", "ring", "identity", 0});
+  const std::string shaped = job({"choco-sgd", "ring", "powersgd:2", 0});
+  const auto answer = [](const Job& parsed, uint32_t nodes) {
+    const auto model = model_info("quadratic").make({}, nodes, parsed.model.options);
+    return rehearse(parsed, nodes, *model).has_value();
+  };
+  EXPECT_TRUE(answer(parse_job(plain, {"model.replicas=10000000"}), 4));
+  EXPECT_FALSE(answer(parse_job(plain), kMostNodesTried + 1));
+  EXPECT_TRUE(answer(parse_job(shaped), 8));
+  EXPECT_FALSE(answer(parse_job(shaped, {"model.replicas=1000000"}), 8));
 }
 
 }  // namespace
