@@ -91,7 +91,8 @@ GOSSIP = {"d2": (SYMMETRIC, []),
           "gradient-tracking": (DIRECTED, []),
           "k-gt": (DIRECTED, ["algorithm.local_steps=3", "train.momentum=0"]),
           "dmsgd": (DIRECTED, ["train.momentum=0"]),
-          "quasi-global-momentum": (DIRECTED, ["train.momentum=0"])}
+          "quasi-global-momentum": (DIRECTED, ["train.momentum=0"]),
+          "relay-sgd": (SYMMETRIC + ("path", "binary-tree"), [])}
 
 
 def same(what, job, nodes, sets):
