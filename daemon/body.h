@@ -30,6 +30,9 @@ class Body {
   // is done, where the next run finds it.
   virtual void checkpoint(NodeId node, Checkpoint&& checkpoint) = 0;
 
+  // `node` goes on without `peer` from `round` on, or with it again.
+  virtual void edge_changed(NodeId node, NodeId peer, bool in_force, Round round) = 0;
+
   // `peer` owes `node` a message and has answered nothing for `silence`; repeated while it lasts.
   virtual void peer_silent(NodeId node, NodeId peer, Duration silence) = 0;
 };

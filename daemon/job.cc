@@ -231,6 +231,7 @@ Job build(const JobSections& sections, std::string text) {
   const Section topology = reader.with_kind("topology", "graph");
   job.graph = topology.choice;
   job.weights = topology.fixed.text("weights");
+  job.when_silent = topology.fixed.text("when_silent");
   const Options codec = reader.plain("codec");
   job.codec = codec.text("kind");
   job.choose_codec = job.codec == "auto";
@@ -304,6 +305,11 @@ std::unique_ptr<Mixing> make_mixing(const Job& job, std::shared_ptr<const Graph>
   }
   const std::string rule = job.weights.empty() ? default_mixing(*graph) : job.weights;
   return make_mixing(rule, std::move(graph));
+}
+
+bool goes_on(const Job& job, const Graph& graph) {
+  return job.when_silent != "wait" && algorithm_info(job.algorithm.kind).goes_on &&
+         graph.undirected() && graph.period() == 1 && job.consensus_tolerance == 0;
 }
 
 double batches_per_round(const Job& job, uint32_t nodes, double rows_per_node) {

@@ -72,6 +72,7 @@ struct Job {
   Choice algorithm;
   Choice graph;
   std::string weights;        // mixing rule; empty = default_mixing
+  std::string when_silent;    // "auto", "go-on", "wait": see goes_on()
   std::string codec;          // while it is to be chosen (job_codec.h) "identity"
   bool choose_codec = false;  // codec.kind = "auto"
   LayerRules layers;          // which tensors are coded otherwise
@@ -128,6 +129,10 @@ std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes);
 // The weights that the job gossips with: those of its algorithm where that makes its own, else of
 // topology.weights. `graph` is the job's.
 std::unique_ptr<Mixing> make_mixing(const Job& job, std::shared_ptr<const Graph> graph);
+
+// Whether nodes go on without a neighbour that answers nothing, and take it up again when it does,
+// or wait for it. "auto" goes on where the algorithm can.
+bool goes_on(const Job& job, const Graph& graph);
 
 // Batches of a node in a round, for shards of `rows_per_node` rows on average (0: laboratory).
 double batches_per_round(const Job& job, uint32_t nodes, double rows_per_node);

@@ -118,6 +118,15 @@ void check_lead(const Job& job, const Graph& graph) {
                       "\"static-exponential\"");
 }
 
+void check_silence(const Job& job, const Graph& graph) {
+  if (job.when_silent != "go-on" || goes_on(job, graph)) return;
+  throw OperatorError(
+      "topology.when_silent = \"go-on\" needs algorithm.kind = \"dpsgd\", "
+      "\"dmsgd\" or \"quasi-global-momentum\", a graph that never changes and "
+      "whose edges go both ways, and consensus.tolerance = 0: leave it out, and "
+      "nodes wait for a neighbour that is silent");
+}
+
 void check_lossless(const Job& job) {
   if (lossless(job)) return;
   throw OperatorError(pair_of(job) +
@@ -384,6 +393,7 @@ void validate(const Job& job, uint32_t nodes, size_t parameters) {
                         "\"torus\", or algorithm.kind = \"dpsgd\"");
   }
   check_lead(job, *graph);
+  check_silence(job, *graph);
   check_weights(job, graph);
   if (needs.lossless) check_lossless(job);
   check_joint(job);

@@ -102,7 +102,11 @@ void add_exchange(std::vector<JobKey>& keys) {
   add(keys, "topology",
       {text("graph", "ring", "who talks to whom"),
        text("weights", "", "how much a neighbour counts; absent: the rule that suits the graph",
-            weights())});
+            weights()),
+       text("when_silent", "auto",
+            "a neighbour that answers nothing: \"wait\" for it, or \"go-on\" without it until it "
+            "is back; \"auto\" goes on where the algorithm and the graph allow it",
+            {"auto", "go-on", "wait"})});
   add(keys, "codec",
       {text("kind", "identity",
             "how a message is written: \"top-k:0.01\", \"qsgd:15\", ...; a bar between two is a "

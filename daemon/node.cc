@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "daemon/node_kinds.h"
 #include "protocol/checkpoint.h"
 #include "protocol/wire.h"
 #include "topology/assert.h"
@@ -11,16 +12,6 @@ namespace kith {
 namespace {
 
 constexpr TimerId kWatchTimer = 0xffffffff;
-
-// What nodes say to each other on losses (protocol/edge.h), with a number each.
-// Receiver: what is the last that you have sent? Mine was this: who waits for an answer may do so
-// because the question that it asked in a message of its own is lost.
-constexpr uint16_t kQuestion = kFirstNodeKind;
-constexpr uint16_t kLast = kFirstNodeKind + 1;    // sender: this, and I am alive
-constexpr uint16_t kResend = kFirstNodeKind + 2;  // receiver: what came after this is lost
-// Sender: what you miss up to this I have no more. Algorithms whose messages must all arrive never
-// send more than is kept.
-constexpr uint16_t kGone = kFirstNodeKind + 3;
 
 }  // namespace
 
@@ -32,6 +23,9 @@ Node::Node(NodeState state, const AlgorithmInfo& algorithm, const Options& optio
       edges_(repair),
       cancels_(algorithm.cancels) {
   KITH_ASSERT(state_.parameters.size() == state_.dimension * sizeof(float));
+  if (!repair.leaves) return;
+  KITH_ASSERT(algorithm.goes_on && state_.mixing->graph().period() == 1);
+  contracts_.emplace(state_.self, contract_peers());
 }
 
 void Node::handle(Event&& event, Time now) {
@@ -45,10 +39,12 @@ void Node::handle(Event&& event, Time now) {
     watch();
     return;
   }
+  const bool returns = std::holds_alternative<Return>(event);
   const bool begins = std::holds_alternative<Start>(event) || std::holds_alternative<Resume>(event);
-  if (begins && edges_.policy().depth > 0) {
+  if ((begins || returns) && edges_.policy().depth > 0) {
     body_.set_timer(state_.self, kWatchTimer, edges_.policy().initial);
   }
+  if (returns) return come_back();
   if (const auto* computed = std::get_if<Computed>(&event)) {
     counters_.batches += computed->steps;
     edges_.computed_in(now - last_asked_to_compute_);
@@ -101,6 +97,7 @@ Status Node::receive(Message& message) {
     heard(message);
     return {};
   }
+  if (contracts_ && !fits_contract(message)) return Reason::kNoContract;
   // Links that lose nothing double nothing either, and the edges of 10,000 nodes are far away.
   if (edges_.policy().depth == 0) return step(Received{std::move(message)});
   if (const Status status = edges_.check(message); !status.ok()) return status;
@@ -191,6 +188,7 @@ void Node::transmit(Message&& message) {
 void Node::heard(const Message& message) {
   const NodeId peer = message.from;
   edges_.heard(peer, state_.now);
+  if (contracts_ && heard_of_contract(message)) return;
   switch (message.kind) {
     case kQuestion:
       tell(peer, kLast, edges_.last_sent(peer));
@@ -225,22 +223,30 @@ void Node::tell(NodeId peer, uint16_t kind, uint64_t number) {
             .payload = {}});
 }
 
-// Asks those who owe a message for longer than their edge's history suggests.
 void Node::watch() {
   if (finished_) return;
   waiting_.clear();
-  algorithm_->waiting_for(state_, waiting_);
+  if (!away_) algorithm_->waiting_for(state_, waiting_);
+  Duration again = ask(waiting_);
+  if (contracts_) again = std::min(again, offer_again());
+  body_.set_timer(state_.self, kWatchTimer, std::max(again, edges_.policy().floor));
+}
+
+// Asks those who owe a message for longer than their edge's history suggests; how long until the
+// next question is due.
+Duration Node::ask(std::span<const NodeId> waiting) {
   Duration again = edges_.patience();
-  for (NodeId peer : waiting_) {
+  for (const NodeId peer : waiting) {
     const EdgeTable::Question question = edges_.question(peer, last_computed_, state_.now);
     if (question.ask) {
       ++counters_.repairs_requested;
       tell(peer, kQuestion, edges_.last_sent(peer));
     }
     if (question.silence > Duration::zero()) body_.peer_silent(state_.self, peer, question.silence);
+    if (question.gone && contracts_ && contracts_->knows(peer)) leave(peer);
     again = std::min(again, question.again);
   }
-  body_.set_timer(state_.self, kWatchTimer, std::max(again, edges_.policy().floor));
+  return again;
 }
 
 }  // namespace kith

@@ -3,6 +3,9 @@
 // Under the algorithm Node keeps each directed edge reliable without acknowledgements: messages are
 // numbered per edge, the sender keeps its last few (shared blocks, free), and a receiver whose
 // algorithm waits for longer than that edge's own history suggests asks for what it has not seen.
+//
+// Where the repair policy says so, each undirected edge is a contract (protocol/contract.h): a peer
+// that answers nothing is left, and taken up again once it does (node_contracts.cc).
 #pragma once
 
 #include <array>
@@ -14,6 +17,7 @@
 #include "daemon/body.h"
 #include "daemon/edge_ledger.h"
 #include "protocol/algorithm.h"
+#include "protocol/contract.h"
 #include "protocol/edge.h"
 #include "topology/prefetch.h"
 
@@ -39,6 +43,7 @@ struct NodeCounters {
 class Node {
  public:
   // `state` as described in protocol/algorithm.h, with parameters set. `body` outlives the node.
+  // A policy that leaves needs an algorithm that goes on, and a graph that never changes.
   Node(NodeState state, const AlgorithmInfo& algorithm, const Options& options, RepairPolicy repair,
        Body& body);
 
@@ -75,6 +80,10 @@ class Node {
     return measures != nullptr ? *measures : Measures{};
   }
   bool finished() const { return finished_; }
+  // Goes on without `peer`.
+  bool has_left(NodeId peer) const {
+    return contracts_ && contracts_->knows(peer) && !contracts_->in_force(peer);
+  }
   void describe(std::string& out) const { algorithm_->describe(state_, out); }
 
  private:
@@ -89,6 +98,29 @@ class Node {
   void heard(const Message& message);
   void send_again(NodeId peer, uint64_t after);
   void watch();
+  Duration ask(std::span<const NodeId> waiting);
+
+  // ---- contracts, where there are any ----
+
+  // Beside what protocol/contract.h says: a node that was away asks for x as well.
+  static constexpr double kWithModel = 1;
+
+  std::vector<NodeId> contract_peers() const;
+  bool fits_contract(const Message& message);
+  bool heard_of_contract(const Message& message);
+  void offered(const Message& message);
+  void proposed(const Message& message);
+  void go_on_from(const Message& message);
+  void accepted(NodeId peer, uint64_t number, Round theirs);
+  void begin_contract(NodeId peer, Round theirs);
+  void leave(NodeId peer);
+  void offer(NodeId peer);
+  Duration offer_again();
+  void come_back();
+  void say(NodeId peer, uint16_t kind, const Contracts::Terms& terms, double scalar,
+           Payload payload = {});
+  // The round under way, or the one that it will skip to.
+  Round own_round() const { return std::max(state_.round, skips_to_); }
 
   NodeState state_;
   std::unique_ptr<Algorithm> algorithm_;
@@ -100,6 +132,10 @@ class Node {
   Time last_computed_{};
   bool cancels_;  // what the algorithm declares
   bool finished_ = false;
+  std::optional<Contracts> contracts_;
+  Round skips_to_ = 0;
+  bool away_ = false;            // since the start, until a neighbour tells x
+  Time offered_{};               // last
   std::vector<Effect> effects_;  // scratch, kept for their capacity
   std::vector<NodeId> waiting_;
   std::vector<Message> kept_;

@@ -35,6 +35,7 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
   plan.total_batches = static_cast<uint64_t>(
       std::ceil(static_cast<double>(plan.rounds) * batches_per_round(job, nodes, rows_per_node)));
   plan.graph = make_graph(job, nodes);
+  plan.goes_on = goes_on(job, *plan.graph);
   plan.mixing = make_mixing(job, plan.graph);
   if (job.consensus_tolerance > 0) {
     plan.final_consensus = plan_gossip(*plan.mixing, job.consensus_tolerance);

@@ -20,6 +20,7 @@ struct Plan {
   Round rounds = 0;
   Round report_every = 1;      // rounds
   Round checkpoint_every = 0;  // rounds; 0 = never
+  bool goes_on = false;        // nodes leave a neighbour that is silent
   uint64_t total_batches = 0;  // of one node
   const AlgorithmInfo* algorithm = nullptr;
   std::shared_ptr<const Graph> graph;  // all who may ever meet

@@ -150,6 +150,9 @@ struct AlgorithmInfo {
   // It sends differences to what its neighbours have of it, so that what a codec leaves out stays
   // in the next one by itself.
   bool keeps_differences = false;
+  // Hears PeerLeft and PeerJoined: what it keeps has no share of a neighbour's in it, so that over
+  // a graph that never changes, with edges both ways, a node goes on without one.
+  bool goes_on = false;
   // A codec that it goes with, where it does not with every one (its check says so); null = any.
   const char* codec = nullptr;
   // The size of its messages follows from the shapes of the tensors, not from p alone.

@@ -173,6 +173,7 @@ void fields(A& a, Ref<A, PeerStatus> r) {
   a("transport", r.transport);
   a("silence", r.silence);
   a("queued_bytes", r.queued_bytes);
+  a("left", r.left);
 }
 
 template <typename A>

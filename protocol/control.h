@@ -166,6 +166,7 @@ struct PeerStatus {
   std::string transport;      // "tcp", "ipc", "" = not connected yet
   double silence = 0;         // s since the last message from it; negative = none yet
   uint64_t queued_bytes = 0;  // held back because the peer does not keep up
+  bool left = false;          // the node goes on without it
 };
 
 struct StatusReply {

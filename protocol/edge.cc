@@ -20,6 +20,13 @@ constexpr double kComputings = 4;
 constexpr uint32_t kEdgeDoublings = 6;
 constexpr uint32_t kQuestionDoublings = 4;
 
+// A peer is gone when so many questions in a row were not answered, for so many times as long as an
+// answer has ever taken. Questions, because a node that has slept has heard nothing all the while;
+// and longer where no message has come at all, as the first may be on a slow line.
+constexpr uint32_t kUnanswered = 4;
+constexpr int64_t kSlowest = 4;
+constexpr int64_t kFirstMessage = 10;
+
 }  // namespace
 
 template <class Edge>
@@ -86,6 +93,11 @@ void EdgeTable::In::close_gap() {
   }
 }
 
+bool EdgeTable::In::is_gone(Duration quiet, Duration silence) const {
+  if (last_message == Time{}) silence *= kFirstMessage;
+  return asked >= kUnanswered && quiet >= std::max(silence, kSlowest * slowest);
+}
+
 Status EdgeTable::check(const Message& message) const {
   const In* edge = in_.find(message.from);
   const uint64_t contiguous = edge ? edge->contiguous : 0;
@@ -108,13 +120,27 @@ void EdgeTable::accept(const Message& message, Time now) {
     edge.close_gap();
   }
   if (edge.lost && edge.doubled > 0) --edge.doubled;
+  edge.alive(now);
   edge.last_message = now;
-  edge.last_heard = now;
   edge.asked = 0;
   edge.lost = false;
 }
 
-void EdgeTable::heard(NodeId peer, Time now) { in_.at(peer).last_heard = now; }
+void EdgeTable::heard(NodeId peer, Time now) { in_.at(peer).alive(now); }
+
+void EdgeTable::In::alive(Time now) {
+  if (asked > 0 && last_heard < last_asked) slowest = std::max(slowest, now - last_asked);
+  last_heard = now;
+}
+
+void EdgeTable::renew(NodeId peer, uint64_t base, Time now) {
+  Out& out = out_.at(peer);
+  out.last = base;
+  out.kept.clear();
+  In& in = in_.at(peer);
+  const Duration slowest = in.slowest;
+  in = In{.contiguous = base, .last_heard = now, .last_message = now, .slowest = slowest};
+}
 
 bool EdgeTable::lost(NodeId peer, uint64_t last_sent) {
   In& edge = in_.at(peer);
@@ -155,12 +181,15 @@ EdgeTable::Question EdgeTable::question(NodeId peer, Time since, Time now) {
   In& edge = in_.at(peer);
   Question question;
   question.peer = peer;
-  const Duration wait = std::min(
+  Duration wait = std::min(
       patience(peer) * (int64_t{1} << std::min(edge.asked, kQuestionDoublings)), policy_.ceiling);
+  // Where a peer may be gone it has its four questions before it is.
+  if (policy_.leaves && edge.asked > 0) wait = std::min(wait, policy_.silence / kUnanswered);
   Time due = std::max(since, edge.asked == 0 ? edge.last_message : edge.last_asked) + wait;
   if (edge.asked > 0) {
     const Duration quiet = now - std::max(since, edge.last_heard);
     if (quiet >= policy_.silence) question.silence = quiet;
+    question.gone = edge.is_gone(quiet, policy_.silence);
   }
   question.ask = now >= due;
   if (question.ask) {

@@ -14,6 +14,9 @@
 // for each time that asking brought a lost message. It is not learnt from the gaps between
 // messages: in a lockstep algorithm one loss lengthens everybody's gaps, and patience would grow
 // without bound (tried).
+//
+// A peer is gone once it has left several questions in a row unanswered for longer than this edge
+// has ever taken to answer one, and never in less than RepairPolicy::silence.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +35,7 @@ struct RepairPolicy {
   Duration floor = std::chrono::milliseconds(20);     // shortest patience
   Duration ceiling = std::chrono::hours(24);          // longest patience between two questions
   Duration silence = std::chrono::seconds(2);         // unanswered this long: tell the body
+  bool leaves = false;                                // and go on without the peer
 };
 
 class EdgeTable {
@@ -64,6 +68,9 @@ class EdgeTable {
   // A sign of life of `peer`.
   void heard(NodeId peer, Time now);
 
+  // Both directions begin anew: the numbers are those above `base`, nothing is kept or missed.
+  void renew(NodeId peer, uint64_t base, Time now);
+
   // The answer of `peer` to a question: the highest number that it has sent. True where some of
   // that is lost, and must be asked for.
   bool lost(NodeId peer, uint64_t last_sent);
@@ -85,6 +92,7 @@ class EdgeTable {
     bool ask = false;    // send it a repair request now
     Duration again{};    // until the next question is due
     Duration silence{};  // > 0: nothing at all was heard for so long while asked
+    bool gone = false;   // that is longer than this edge has ever taken to answer
   };
 
   // For a peer that the algorithm waits for since `since` or earlier.
@@ -103,6 +111,8 @@ class EdgeTable {
   struct In {
     void skip_to(uint64_t number);  // as if all up to it had come
     void close_gap();               // takes what has come right after `contiguous` into it
+    void alive(Time now);
+    bool is_gone(Duration quiet, Duration silence) const;
 
     uint64_t contiguous = 0;
     uint64_t beyond = 0;  // bit k: number contiguous + 1 + k has come
@@ -110,6 +120,7 @@ class EdgeTable {
     Time last_message{};
     Time last_asked{};
     uint32_t asked = 0;    // questions since the last message
+    Duration slowest{};    // longest time from a question to a sign of life
     bool lost = false;     // what has not come is known to be lost
     uint32_t doubled = 0;  // how often patience has been doubled for this edge
   };

@@ -55,14 +55,25 @@ struct TimerFired {
   TimerId id = 0;
 };
 
+// In place of Start, of a node that was away: Node takes x and the round from the first neighbour
+// that answers, and the algorithm is told Start then.
+struct Return {};
+
+// Its messages count again from round `from` on, which is beyond the round under way. Where the
+// others are far ahead the node goes on with their round, `skip_to`, once its own is over.
 struct PeerJoined {
   NodeId peer{};
+  Round from = 0;
+  Round skip_to = 0;  // 0 = with the next one, as ever
 };
 
+// Nothing comes from it any more: the rounds that wait for it go on without, and its weight is this
+// node's own. Only to algorithms that go on (AlgorithmInfo::goes_on).
 struct PeerLeft {
   NodeId peer{};
 };
 
-using Event = std::variant<Start, Resume, Received, Computed, TimerFired, PeerJoined, PeerLeft>;
+using Event =
+    std::variant<Start, Resume, Return, Received, Computed, TimerFired, PeerJoined, PeerLeft>;
 
 }  // namespace kith

@@ -47,6 +47,11 @@ class Inbox {
                     std::lower_bound(messages_.begin(), messages_.end(), round + 1, earlier));
   }
 
+  // Lets go of all that `peer` has sent.
+  void drop_from(NodeId peer) {
+    std::erase_if(messages_, [peer](const Message& message) { return message.from == peer; });
+  }
+
   size_t size() const { return messages_.size(); }
 
   void prefetch() const { prefetch_bytes(messages_.data(), messages_.size() * sizeof(Message)); }

@@ -24,6 +24,7 @@ enum class Reason : uint8_t {
   kStale,         // for a round that is over
   kNotFinite,     // NaN or infinity in the values
   kBackPressure,  // the queue to or from this peer is full
+  kNoContract,    // from a peer that this node goes on without
   kCount
 };
 

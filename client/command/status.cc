@@ -52,7 +52,8 @@ ordered_json json_of(const std::vector<control::PeerStatus>& peers) {
                     {"endpoint", peer.endpoint},
                     {"transport", peer.transport},
                     {"last_heard_seconds", nullptr},
-                    {"queued_bytes", peer.queued_bytes}});
+                    {"queued_bytes", peer.queued_bytes},
+                    {"left", peer.left}});
     if (peer.silence >= 0) list.back()["last_heard_seconds"] = peer.silence;
   }
   return list;
@@ -108,8 +109,9 @@ void print_peers(const std::vector<control::PeerStatus>& peers) {
         peer.queued_bytes > 0
             ? ", " + bytes_text(static_cast<double>(peer.queued_bytes)) + " held back"
             : "";
-    line(name, fmt::format("node {} at {}{}, {}{}", peer.node, peer.endpoint,
-                           peer.transport.empty() ? "" : " by " + peer.transport, heard, held));
+    line(name, fmt::format("node {} at {}{}, {}{}{}", peer.node, peer.endpoint,
+                           peer.transport.empty() ? "" : " by " + peer.transport, heard, held,
+                           peer.left ? "; left behind until it is back" : ""));
     name.clear();
   }
 }

@@ -91,7 +91,7 @@ Daemon::Impl::Impl(const DaemonOptions& daemon_options, Log& daemon_log)
   if (options.state.empty()) return;
   checkpoints = std::make_unique<Checkpoints>(loop, log, options.state);
   if (auto left = checkpoints->unfinished()) {
-    ++left->generation;
+    if (wants_checkpoints(left->request)) ++left->generation;
     go_on(std::move(*left));
   }
 }

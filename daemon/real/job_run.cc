@@ -15,6 +15,11 @@ double unix_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+// Of this run of this daemon: the time in ns, which no two of them share.
+uint64_t process_number() {
+  return static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
+}
+
 std::string number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.6g", value);
@@ -37,6 +42,9 @@ RepairPolicy repair_policy(const Plan& plan) {
   policy.depth = plan.repair_depth();
   policy.floor = std::chrono::milliseconds(100);  // a busy machine is late, not lossy
   policy.ceiling = std::chrono::seconds(1);       // so that a silent peer is named within seconds
+  policy.leaves = plan.goes_on;
+  // With the waiting before the first question, a round that a peer is left in takes 2 to 3 s.
+  if (policy.leaves) policy.silence = std::chrono::milliseconds(1500);
   return policy;
 }
 
@@ -56,9 +64,11 @@ std::unique_ptr<Meeting> meeting_of(LoadedJob& loaded) {
   const NodeId self = loaded.membership.self;
   std::unique_ptr<Meeting> meeting;
   if (loaded.start.generation == 0) {
-    meeting = std::make_unique<FirstMeeting>(self, loaded.neighbors);
+    meeting = std::make_unique<FirstMeeting>(self, loaded.neighbors, process_number(),
+                                             loaded.plan.goes_on);
   } else {
-    meeting = std::make_unique<ResumeMeeting>(self, loaded.neighbors, loaded.kept);
+    meeting =
+        std::make_unique<ResumeMeeting>(self, loaded.neighbors, process_number(), loaded.kept);
   }
   meeting->introduce(block_of(introduction_of(loaded.start.request), loaded.pool));
   return meeting;
@@ -143,7 +153,11 @@ void JobRun::begin_if_complete() {
   if (loaded_->injected) {
     log_.info("delays_injected", {{"delays", kith::describe(plan().job.delays)}});
   }
-  from > 0 ? handle(Resume{}) : handle(Start{});
+  if (meeting_->late()) {
+    handle(Return{});
+  } else {
+    from > 0 ? handle(Resume{}) : handle(Start{});
+  }
   for (Message& message : early_) handle(Received{std::move(message)});
   early_ = {};
 }
@@ -288,6 +302,12 @@ void JobRun::checkpoint(NodeId, Checkpoint&& checkpoint) {
   });
 }
 
+void JobRun::edge_changed(NodeId, NodeId peer, bool in_force, Round round) {
+  log_.warning(in_force ? "peer_joined" : "peer_left", {{"peer", std::to_string(index_of(peer))},
+                                                        {"endpoint", endpoint_of(peer)},
+                                                        {"round", std::to_string(round)}});
+}
+
 void JobRun::peer_silent(NodeId, NodeId peer, Duration silence) {
   Peer& state = peers_[peer];
   if (state.silent) return;
@@ -390,6 +410,7 @@ void JobRun::describe(control::StatusReply& status) const {
     peer.endpoint = endpoint_of(link.peer);
     if (link.connected) peer.transport = link.ipc ? "ipc" : "tcp";
     peer.queued_bytes = link.queued_bytes;
+    peer.left = node_.has_left(link.peer);
     const auto found = peers_.find(link.peer);
     const bool heard = found != peers_.end() && found->second.ever_heard;
     peer.silence = heard ? seconds(loop_.now() - found->second.last_heard) : -1;

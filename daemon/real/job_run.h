@@ -58,6 +58,7 @@ class JobRun final : public Body {
   void report(NodeId node, Report&& report) override;
   void finish(NodeId node, Finish finish) override;
   void checkpoint(NodeId node, Checkpoint&& checkpoint) override;
+  void edge_changed(NodeId node, NodeId peer, bool in_force, Round round) override;
   void peer_silent(NodeId node, NodeId peer, Duration silence) override;
 
  private:

@@ -88,6 +88,14 @@ uint64_t run_hash(const control::StartRequest& request) {
 
 uint64_t wire_job(const RunStart& start) { return run_hash(start.request) + start.generation; }
 
+bool wants_checkpoints(const control::StartRequest& request) {
+  try {
+    return parse_job(request.job).checkpoint_every > 0;
+  } catch (const OperatorError&) {  // load() will say it
+    return false;
+  }
+}
+
 std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints) {
   const control::StartRequest& request = start.request;
   if (request.nodes == 0 || request.nodes > limits::kNodes ||
@@ -121,7 +129,11 @@ std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints)
       std::min(limits::kPayloadBytes, 8 * loaded->plan.dimension * sizeof(float) + 65536);
   loaded->membership.peers = endpoints_of(request);
   check_neighbors(*loaded);
-  if (job.checkpoint_every > 0) prepare_checkpoints(*loaded, checkpoints);
+  if (job.checkpoint_every > 0) {
+    prepare_checkpoints(*loaded, checkpoints);
+  } else if (loaded->plan.goes_on && checkpoints != nullptr) {
+    checkpoints->begin(loaded->start);
+  }
   return loaded;
 }
 

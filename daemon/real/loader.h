@@ -32,6 +32,9 @@ struct LoadedJob {
 // no folder for them.
 std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints);
 
+// Such a run goes back to its checkpoints when a daemon starts again; others have none.
+bool wants_checkpoints(const control::StartRequest& request);
+
 // Nodes with the same text, number of nodes and token are of one run.
 uint64_t run_hash(const control::StartRequest& request);
 

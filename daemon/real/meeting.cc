@@ -17,6 +17,7 @@ Message Meeting::ready(NodeId to, double scalar) const {
   message.kind = kReady;
   message.round = round();
   message.scalar = scalar;
+  message.sequence = process_;
   if (scalar == kQuestion && introduction_) message.payload = introduction_;
   return message;
 }
@@ -32,12 +33,25 @@ Duration Meeting::pause() {
 }
 
 void FirstMeeting::heard(const Message& message, std::vector<Message>& out) {
+  const bool asks = message.scalar == kQuestion;
+  if (complete()) {
+    const bool stays_away = goes_on_ && met_[message.from] != message.sequence;
+    if (asks) out.push_back(ready(message.from, stays_away ? kRunning : kAnswer));
+    return;
+  }
+  if (message.scalar == kRunning) {
+    late_ = true;
+    absent_.clear();
+    return;
+  }
   std::erase(absent_, message.from);
-  if (message.scalar == kQuestion) out.push_back(ready(message.from, kAnswer));
+  met_[message.from] = message.sequence;
+  if (asks) out.push_back(ready(message.from, kAnswer));
 }
 
-ResumeMeeting::ResumeMeeting(NodeId self, std::vector<NodeId> neighbors, Entries entries)
-    : Meeting(self, std::move(neighbors)),
+ResumeMeeting::ResumeMeeting(NodeId self, std::vector<NodeId> neighbors, uint64_t process,
+                             Entries entries)
+    : Meeting(self, std::move(neighbors), process),
       entries_(std::move(entries)),
       round_(latest_served(entries_, entries_.empty() ? 0 : entries_.front().round)) {}
 

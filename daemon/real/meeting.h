@@ -2,9 +2,11 @@
 // daemon that does not know the run yet would be lost and cost a repair.
 //
 // Each node sends kReady to every neighbour it has not heard of, again and again with growing
-// pauses, and answers each question at once.
+// pauses, and answers each question at once. Each carries the number of the process that sends it:
+// one that comes anew to a run that has begun learns so from the answer.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,8 +22,9 @@ static_assert(kReady > kFirstNodeKind);
 
 class Meeting {
  public:
-  Meeting(NodeId self, std::vector<NodeId> neighbors)
-      : self_(self), neighbors_(std::move(neighbors)), absent_(neighbors_) {}
+  // `process`: no other that runs this node has the same.
+  Meeting(NodeId self, std::vector<NodeId> neighbors, uint64_t process)
+      : self_(self), neighbors_(std::move(neighbors)), absent_(neighbors_), process_(process) {}
   virtual ~Meeting() = default;
 
   // What questions carry along for those who turn out to have another run; nothing unless said.
@@ -32,6 +35,8 @@ class Meeting {
 
   // The round to begin with, once it is complete.
   virtual Round round() const { return 0; }
+  // Then: the others have begun without this process, and it is to take up their round.
+  virtual bool late() const { return false; }
 
   // Questions to those who are not there yet.
   void ask(std::vector<Message>& out) const;
@@ -46,6 +51,7 @@ class Meeting {
   static constexpr double kAnswer = 0;
   static constexpr double kQuestion = 1;
   static constexpr double kDecided = 2;  // by the hub of a run that goes on
+  static constexpr double kRunning = 3;  // an answer: without you
 
   Message ready(NodeId to, double scalar) const;
 
@@ -54,15 +60,26 @@ class Meeting {
   std::vector<NodeId> absent_;
 
  private:
+  const uint64_t process_;
   SharedBuffer introduction_;
   Duration pause_ = std::chrono::milliseconds(10);
 };
 
-// Of a run that begins: a node begins when all its neighbours are there.
+// Of a run that begins: a node begins when all its neighbours are there, or when one of them has
+// begun before and goes on without those who are not.
 class FirstMeeting final : public Meeting {
  public:
-  using Meeting::Meeting;
+  // `goes_on`: a neighbour whose process is another than the one that was met is told so.
+  FirstMeeting(NodeId self, std::vector<NodeId> neighbors, uint64_t process, bool goes_on)
+      : Meeting(self, std::move(neighbors), process), goes_on_(goes_on) {}
+
+  bool late() const override { return late_; }
   void heard(const Message& message, std::vector<Message>& out) override;
+
+ private:
+  const bool goes_on_;
+  bool late_ = false;
+  std::map<NodeId, uint64_t> met_;  // their processes, as of the meeting
 };
 
 // Of a run that goes on, over a star: the hub proposes the latest round that it can go on from;
@@ -73,7 +90,7 @@ class ResumeMeeting final : public Meeting {
   using Entries = std::vector<CheckpointFolder::Entry>;
 
   // `entries`: what this node has kept, newest first.
-  ResumeMeeting(NodeId self, std::vector<NodeId> neighbors, Entries entries);
+  ResumeMeeting(NodeId self, std::vector<NodeId> neighbors, uint64_t process, Entries entries);
 
   Round round() const override { return round_; }
   void heard(const Message& message, std::vector<Message>& out) override;

@@ -70,6 +70,20 @@ void SimulatedLearner::persist(NodeId node, Archive& archive) {
   archive.part("learner", slot.trainer);
 }
 
+void SimulatedLearner::replace(NodeId node, Trainer&& trainer) {
+  Slot& slot = *slots_[index_of(node)];
+  int state = Slot::kQueued;
+  const bool begun = !slot.state.compare_exchange_strong(state, Slot::kRunning);
+  if (begun && state != Slot::kIdle) {
+    slot.cancelled = true;
+    await(slot);
+    slot.cancelled = false;
+  }
+  clear(slot);
+  std::destroy_at(&slot.trainer);
+  std::construct_at(&slot.trainer, std::move(trainer));
+}
+
 void SimulatedLearner::cancel(NodeId node) {
   Slot& slot = *slots_[index_of(node)];
   int state = Slot::kQueued;

@@ -32,6 +32,9 @@ class SimulatedLearner {
   // The state of the node's trainer after what was started for it, if anything.
   void persist(NodeId node, Archive& archive);
 
+  // The node's learner is another one from now on, and nothing has been started.
+  void replace(NodeId node, Trainer&& trainer);
+
   // Gives up what was started for `node`: at once if nobody has begun it, else at its next step.
   // Then it is as if it had never been started.
   void cancel(NodeId node);

@@ -55,31 +55,42 @@ class Simulator final : public Body {
         settings_(settings),
         timing_(make_timing(plan.job.delays)),
         coding_(plan.job.delays.encode, plan.job.delays.decode),
+        faults_(plan.nodes),
+        sleepers_(settings.faults.empty() ? 0 : plan.nodes),
         free_at_(plan.nodes),
         learner_(make_trainers(plan, model, train, shards), thread_count(settings, plan.job, model),
                  pool_),
         collector_(plan.reporters(), plan.dimension, settings.average_in_reports),
+        initial_(initial_parameters(plan.job, model, pool_)),
+        model_(model),
+        train_(train),
+        shards_(shards),
         tickets_(plan.nodes),
+        lives_(plan.nodes),
         timers_(plan.nodes),
-        loss_(plan.nodes) {
+        loss_(plan.nodes),
+        finished_(plan.nodes),
+        working_(plan.nodes) {
     if (coding_.costs()) plan.measure_coding(coding_);
-    const SharedBuffer initial = initial_parameters(plan.job, model, pool_);
-    const RepairPolicy repair{.depth = plan.job.delays.loss > 0 ? plan.repair_depth() : 0};
+    const bool repairs = plan.job.delays.loss > 0 || !settings.faults.empty();
+    repair_.depth = repairs ? plan.repair_depth() : 0;
+    repair_.leaves = repairs && plan.goes_on;
     for (uint32_t i = 0; i < plan.nodes; ++i) {
       const NodeId id{i};
       delays_.push_back(timing_.delays_of(id, plan.job.seed));
       links_.emplace_back(timing_.link, plan.job.seed, id);
-      nodes_.emplace_back(plan.node_state(id, shards[i].size(), initial, pool_), *plan.algorithm,
-                          plan.job.algorithm.options, repair, *this);
+      nodes_.emplace_back(state_of(id), *plan.algorithm, plan.job.algorithm.options, repair_,
+                          *this);
       if (plan.nodes <= kLedgers) nodes_.back().keep_ledger();
     }
   }
 
   SimulationResult run() {
     begin();
-    while (!queue_.empty() && finished_ < plan_.nodes && !diverged_ && !cancelled_) {
+    while (!queue_.empty() && working_ > 0 && !diverged_ && !cancelled_) {
       EventQueue::Item item = queue_.pop();
       now_ = item.at;
+      go_wrong();
       look_ahead();
       deliver(item.node, std::move(item.event));
       if (++events_ % kEventsBetweenCancelChecks == 0 && settings_.cancelled) {
@@ -93,19 +104,20 @@ class Simulator final : public Body {
     OutgoingLink& link = links_[index_of(message.from)];
     const std::optional<Time> at = link.arrival(wire_size(message), acts_at());
     const NodeId to = message.to;
-    if (at) queue_.push(*at, to, Received{std::move(message)});
+    if (at && !faults_.cut(message.from, to)) queue_.push(*at, to, Received{std::move(message)});
   }
 
   void compute(NodeId node, Compute&& work) override {
     const Duration takes = delays_[index_of(node)].next(work.steps);
     KITH_ASSERT(tickets_[index_of(node)] == kNoTicket);
-    tickets_[index_of(node)] = work.ticket;
-    queue_.push(acts_at() + takes, node, Computed{.ticket = work.ticket, .result = {}});
+    const uint64_t ticket = ticket_of(node, work.ticket);
+    tickets_[index_of(node)] = ticket;
+    queue_.push(acts_at() + takes, node, Computed{.ticket = ticket, .result = {}});
     learner_.start(node, std::move(work));
   }
 
   void cancel(NodeId node, uint64_t ticket) override {
-    if (tickets_[index_of(node)] != ticket) return;
+    if (tickets_[index_of(node)] != ticket_of(node, ticket)) return;
     learner_.cancel(node);
     tickets_[index_of(node)] = kNoTicket;
   }
@@ -134,8 +146,9 @@ class Simulator final : public Body {
     settings_.on_report(gathered);
   }
 
-  void finish(NodeId, Finish finish) override {
-    ++finished_;
+  void finish(NodeId node, Finish finish) override {
+    finished_[index_of(node)] = true;
+    --working_;
     end_ = std::max(end_, acts_at());
     if (finish.why == Finish::Why::kDiverged) diverged_ = true;
   }
@@ -146,6 +159,7 @@ class Simulator final : public Body {
     settings_.on_checkpoint(node, std::move(checkpoint));
   }
 
+  void edge_changed(NodeId, NodeId, bool, Round) override {}
   void peer_silent(NodeId, NodeId, Duration) override {}
 
  private:
@@ -169,6 +183,71 @@ class Simulator final : public Body {
     for (uint32_t i = 0; i < plan_.nodes; ++i) {
       queue_.push(now_, NodeId{i}, resumes ? Event(Resume{}) : Event(Start{}));
     }
+  }
+
+  NodeState state_of(NodeId id) {
+    return plan_.node_state(id, shards_[index_of(id)].size(), initial_, pool_);
+  }
+
+  // Of a machine that has died `lives_` times: what it was computing is of no use to it now.
+  uint64_t ticket_of(NodeId node, uint64_t ticket) const {
+    constexpr int kTicketBits = 48;
+    return ticket + (uint64_t{lives_[index_of(node)]} << kTicketBits);
+  }
+
+  // ---- faults ----
+
+  void go_wrong() {
+    for (; next_fault_ < settings_.faults.size(); ++next_fault_) {
+      const Fault& fault = settings_.faults[next_fault_];
+      if (fault.at > now_) return;
+      const bool was_down = faults_.down(fault.node);
+      faults_.apply(fault);
+      if (fault.kind == Fault::Kind::kCrash && !was_down) die(fault.node);
+      if (fault.kind == Fault::Kind::kRestart && was_down) start_again(fault.node);
+      if (fault.kind == Fault::Kind::kWake) wake(fault.node);
+    }
+  }
+
+  void die(NodeId id) {
+    const uint32_t i = index_of(id);
+    ++lives_[i];
+    tickets_[i] = kNoTicket;
+    timers_[i].clear();
+    sleepers_[i].clear();
+    learner_.replace(id, Trainer(plan_.trainer(id, model_, train_, shards_[i])));
+    if (!finished_[i]) --working_;
+  }
+
+  void start_again(NodeId id) {
+    Node& node = nodes_[index_of(id)];
+    std::destroy_at(&node);
+    std::construct_at(&node, state_of(id), *plan_.algorithm, plan_.job.algorithm.options, repair_,
+                      *this);
+    if (plan_.nodes <= kLedgers) node.keep_ledger();
+    finished_[index_of(id)] = false;
+    ++working_;
+    queue_.push(now_, id, repair_.leaves ? Event(Return{}) : Event(Start{}));
+  }
+
+  void wake(NodeId id) {
+    std::vector<Event> events = std::move(sleepers_[index_of(id)]);
+    sleepers_[index_of(id)].clear();
+    for (Event& event : events) {
+      if (const auto* timer = std::get_if<TimerFired>(&event)) {
+        timers_[index_of(id)].push_back({timer->id, now_});
+      }
+      queue_.push(now_, id, std::move(event));
+    }
+  }
+
+  // True where the machine does not take it.
+  bool out_of_order(NodeId id, Event& event) {
+    if (faults_.down(id)) return true;
+    if (!faults_.asleep(id)) return false;
+    const auto* timer = std::get_if<TimerFired>(&event);
+    if (timer == nullptr || due(id, timer->id)) sleepers_[index_of(id)].push_back(std::move(event));
+    return true;
   }
 
   // Each step finds its way by what the one before it has brought nearer.
@@ -205,6 +284,7 @@ class Simulator final : public Body {
   }
 
   void deliver(NodeId id, Event&& event) {
+    if (!settings_.faults.empty() && out_of_order(id, event)) return;
     if (coding_.costs() && put_off(id, event)) return;
     if (auto* computed = std::get_if<Computed>(&event)) {
       if (tickets_[index_of(id)] != computed->ticket) return;  // cancelled
@@ -232,6 +312,7 @@ class Simulator final : public Body {
                             .loss = std::move(loss_),
                             .counters = {},
                             .edges = {},
+                            .finished = finished_,
                             .measures = nodes_.front().measures(),
                             .end = std::max(now_, end_),
                             .events = events_,
@@ -248,7 +329,7 @@ class Simulator final : public Body {
         result.edges.emplace_back(node.edges().begin(), node.edges().end());
       result.rounds = std::min(result.rounds, node.state().round);
     }
-    KITH_ASSERT(diverged_ || cancelled_ || finished_ == plan_.nodes);  // no deadlock
+    KITH_ASSERT(diverged_ || cancelled_ || working_ == 0);  // no deadlock
     return result;
   }
 
@@ -260,16 +341,26 @@ class Simulator final : public Body {
   EventQueue queue_;
   const JobTiming timing_;
   VirtualCoding coding_;
-  std::vector<Time> free_at_;          // by node: has coded what there was
-  std::vector<ComputeDelays> delays_;  // by node
-  std::vector<OutgoingLink> links_;    // by node
+  RepairPolicy repair_;
+  FaultState faults_;
+  size_t next_fault_ = 0;
+  std::vector<std::vector<Event>> sleepers_;  // by node: what came while it slept
+  std::vector<Time> free_at_;                 // by node: has coded what there was
+  std::vector<ComputeDelays> delays_;         // by node
+  std::vector<OutgoingLink> links_;           // by node
   SimulatedLearner learner_;
   Collector collector_;
+  const SharedBuffer initial_;  // x_0
+  const Model& model_;
+  const std::shared_ptr<const Dataset> train_;
+  const std::vector<Shard>& shards_;
   std::deque<Node> nodes_;                  // stable addresses
   std::vector<uint64_t> tickets_;           // of the work under way, by node
+  std::vector<uint32_t> lives_;             // ended, by node
   std::vector<std::vector<Timer>> timers_;  // pending, by node
   std::vector<double> loss_;
-  uint32_t finished_ = 0;
+  std::vector<bool> finished_;  // by node
+  uint32_t working_;            // nodes that are neither finished nor down
   uint64_t events_ = 0;
   bool diverged_ = false;
   bool cancelled_ = false;

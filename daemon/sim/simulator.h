@@ -9,6 +9,7 @@
 #include "daemon/job.h"
 #include "daemon/learn/trainer.h"
 #include "daemon/node.h"
+#include "daemon/sim/faults.h"
 
 namespace kith {
 
@@ -33,6 +34,7 @@ struct SimulationSettings {
   std::function<bool()> cancelled;                         // asked now and then; true ends the run
   // What nodes keep as the job wants it (checkpoint.every); null = nobody keeps anything.
   std::function<void(NodeId, Checkpoint&&)> on_checkpoint;
+  std::vector<Fault> faults;  // in order of time
   // By NodeId: go on from these. Empty = from the start. Asserts that they are of this job.
   std::vector<std::shared_ptr<Archive>> resume;
 };
@@ -43,8 +45,9 @@ struct SimulationResult {
   std::vector<NodeCounters> counters;    // by NodeId
   // By NodeId; empty where there are more than kLedgers nodes.
   std::vector<std::vector<EdgeCounters>> edges;
-  Measures measures;  // of the hub; of all nodes together where there is none
-  Time end{};         // virtual
+  std::vector<bool> finished;  // by NodeId; false where the machine was down at the end
+  Measures measures;           // of the hub; of all nodes together where there is none
+  Time end{};                  // virtual
   uint64_t events = 0;
   Round rounds = 0;
   bool diverged = false;

@@ -70,6 +70,7 @@ const AlgorithmInfo dmsgd_algorithm = {
       return std::make_unique<Dmsgd>(options);
     },
     .batches_per_round = batches_of_gossip,
+    .goes_on = true,
     .cancels = false,
     .messages_per_round = 2,
     .check = [](const Setting& setting) { check_own_momentum("dmsgd", setting); },

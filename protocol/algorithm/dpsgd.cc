@@ -87,6 +87,7 @@ const AlgorithmInfo dpsgd_algorithm = {
       return std::make_unique<Dpsgd>(state, options);
     },
     .batches_per_round = batches_of_gossip,
+    .goes_on = true,
     .cancels = false,
     .run_time = gossip_run_time,
 };

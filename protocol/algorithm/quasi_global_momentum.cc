@@ -85,6 +85,7 @@ const AlgorithmInfo quasi_global_momentum_algorithm = {
       return std::make_unique<QuasiGlobalMomentum>(options);
     },
     .batches_per_round = batches_of_gossip,
+    .goes_on = true,
     .cancels = false,
     .check = [](const Setting& setting) { check_own_momentum("quasi-global-momentum", setting); },
 };

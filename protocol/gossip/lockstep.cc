@@ -44,6 +44,11 @@ Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>
     }
   }
   if (auto* computed = std::get_if<Computed>(&event)) take(state, std::move(*computed), out);
+  if (const auto* left = std::get_if<PeerLeft>(&event)) leave(left->peer);
+  if (const auto* joined = std::get_if<PeerJoined>(&event)) {
+    absent_.join(joined->peer, joined->from);
+    skip_to_ = std::max(skip_to_, joined->skip_to);
+  }
   while (!over_ && ready(state)) end_round(state, out);
   return {};
 }
@@ -76,9 +81,24 @@ void LockstepGossip::waiting_for(const NodeState& state, std::vector<NodeId>& ou
   out.erase(std::unique(out.begin(), out.end()), out.end());
 }
 
+void LockstepGossip::leave(NodeId peer) {
+  KITH_ASSERT(spec_.lag == 0);
+  absent_.leave(peer);
+  absent_.fold(row_);
+  for (Inbox& inbox : inboxes_) inbox.drop_from(peer);
+}
+
 void LockstepGossip::begin_round(NodeState& state, std::vector<Effect>& out) {
+  if (skip_to_ > state.round) {
+    state.round = std::min(skip_to_, state.rounds);
+    for (Inbox& inbox : inboxes_) inbox.drop_through(state.round - 1);
+  }
   if (state.round == state.rounds) return finish(state, Finish::Why::kDone, out);
   state.mixing->row(state.self, combined(state), row_);
+  if (!absent_.empty()) {
+    absent_.reach(state.round);
+    absent_.fold(row_);
+  }
   if (spec_.sends == Sends::kCurrent && !publish(state, state.parameters, out)) return;
   out.push_back(Compute{.ticket = state.round + 1,
                         .first_batch = state.round * spec_.local_steps,
@@ -105,7 +125,7 @@ Status LockstepGossip::check_message(const NodeState& state, const Message& mess
 // The row of W at hand serves for its own round, and for all of a graph that never changes.
 bool LockstepGossip::hears(const NodeState& state, const Message& message) {
   const Graph& graph = state.mixing->graph();
-  if (message.round == combined(state) || graph.period() == 1) {
+  if (absent_.empty() && (message.round == combined(state) || graph.period() == 1)) {
     return std::ranges::binary_search(row_.neighbors, message.from, {}, &Neighbor::peer);
   }
   graph.in(state.self, message.round, peers_);
@@ -159,6 +179,7 @@ void LockstepGossip::send(const NodeState& state, Round round, const Sent& sent,
                           std::vector<Effect>& out) {
   state.mixing->graph().out(state.self, round, peers_);
   for (NodeId peer : peers_) {
+    if (absent_.contains(peer)) continue;
     for (uint32_t k = 0; k < spec_.vectors; ++k) {
       out.push_back(Send{.to = peer,
                          .kind = static_cast<uint16_t>(kFirstVector + k),

@@ -6,6 +6,10 @@
 // them; where the graph leaves edges out, ahead by as many rounds more as it does. With a lag it
 // combines what was sent so many rounds ago, and in its first rounds nothing: messages and
 // computing overlap, and a node may be 1 + lag rounds ahead for each edge.
+//
+// Where a neighbour leaves, rounds go on without it, its weight the node's own, until the round
+// that is agreed with it. A node that was far behind goes on with the others' round, and makes no
+// step in those between.
 #pragma once
 
 #include <array>
@@ -14,6 +18,7 @@
 #include <vector>
 
 #include "protocol/algorithm.h"
+#include "protocol/gossip/absent.h"
 #include "protocol/inbox.h"
 #include "protocol/weighted_sum.h"
 
@@ -120,6 +125,7 @@ class LockstepGossip : public Algorithm {
   }
   void begin_round(NodeState& state, std::vector<Effect>& out);
   Status receive(const NodeState& state, Message&& message);
+  void leave(NodeId peer);
   bool hears(const NodeState& state, const Message& message);
   void take(NodeState& state, Computed&& computed, std::vector<Effect>& out);
   bool publish(NodeState& state, const SharedBuffer& x, std::vector<Effect>& out);
@@ -133,6 +139,8 @@ class LockstepGossip : public Algorithm {
   const Spec spec_;
   MixingRow row_;  // of the messages that the round under way combines
   std::array<Inbox, kMostVectors> inboxes_;
+  Absent absent_;
+  Round skip_to_ = 0;        // once the round under way is over
   SharedBuffer computed_;    // of the round under way; empty until it is there
   Sent sent_;                // in the round under way
   std::deque<Sent> on_way_;  // with a lag: of the last rounds, the oldest first

@@ -80,6 +80,7 @@ class Script final : public Body {
     line("  report round %u loss %.6g", static_cast<unsigned>(report.round), report.loss);
   }
   void finish(NodeId, Finish) override { line("  finish"); }
+  void edge_changed(NodeId, NodeId, bool, Round) override {}
   void peer_silent(NodeId, NodeId, Duration) override {}
 
  private:

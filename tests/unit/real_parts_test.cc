@@ -139,7 +139,8 @@ TEST(Meeting, EndsForAllWhateverTheOrderOfArrival) {
       std::vector<NodeId> neighbors;
       if (arriving > 0) neighbors.push_back(NodeId{arriving - 1});
       if (arriving < 2) neighbors.push_back(NodeId{arriving + 1});
-      nodes[arriving] = std::make_unique<FirstMeeting>(NodeId{arriving}, neighbors);
+      nodes[arriving] =
+          std::make_unique<FirstMeeting>(NodeId{arriving}, neighbors, arriving, false);
       nodes[arriving]->ask(wire);
       while (!wire.empty()) {
         const Message message = wire.front();
@@ -155,6 +156,31 @@ TEST(Meeting, EndsForAllWhateverTheOrderOfArrival) {
     }
     for (const auto& node : nodes) EXPECT_TRUE(node->complete());
   } while (std::next_permutation(order.begin(), order.end()));
+}
+
+// Node 1 has begun with node 0 and goes on without it; another process of node 0 comes.
+TEST(Meeting, WhoComesAnewToARunThatGoesOnLearnsSo) {
+  const auto meet = [](FirstMeeting& zero, FirstMeeting& one) {
+    std::vector<Message> wire;
+    zero.ask(wire);
+    while (!wire.empty()) {
+      const Message message = wire.front();
+      wire.erase(wire.begin());
+      (message.to == NodeId{0} ? zero : one).heard(message, wire);
+    }
+  };
+  for (const bool goes_on : {true, false}) {
+    FirstMeeting one(NodeId{1}, {NodeId{0}}, 20, goes_on);
+    FirstMeeting first(NodeId{0}, {NodeId{1}}, 10, goes_on);
+    meet(first, one);
+    ASSERT_TRUE(first.complete() && one.complete());
+    EXPECT_FALSE(first.late());
+    FirstMeeting second(NodeId{0}, {NodeId{1}}, 11, goes_on);
+    meet(second, one);
+    EXPECT_TRUE(second.complete());
+    EXPECT_EQ(second.late(), goes_on);
+    EXPECT_FALSE(one.late());
+  }
 }
 
 // Over a star, all orders of arrival, nodes that have lost this or that: all begin with the same
@@ -191,8 +217,8 @@ TEST(ResumeMeeting, AgreesOnTheLatestRoundThatAllCanGoOnFrom) {
       for (const uint32_t arriving : order) {
         const std::vector<NodeId> neighbors =
             arriving == 0 ? std::vector{NodeId{1}, NodeId{2}} : std::vector{NodeId{0}};
-        nodes[arriving] =
-            std::make_unique<ResumeMeeting>(NodeId{arriving}, neighbors, each.kept[arriving]);
+        nodes[arriving] = std::make_unique<ResumeMeeting>(NodeId{arriving}, neighbors, arriving,
+                                                          each.kept[arriving]);
         nodes[arriving]->ask(wire);
         deliver();
         const bool all = nodes[0] && nodes[1] && nodes[2];

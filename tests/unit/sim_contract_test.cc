@@ -34,6 +34,7 @@ struct Loop final : kith::Body {
   void report(kith::NodeId, kith::Report&&) override {}
   void finish(kith::NodeId, kith::Finish) override { ++finished; }
   void checkpoint(kith::NodeId, kith::Checkpoint&&) override {}
+  void edge_changed(kith::NodeId, kith::NodeId, bool, kith::Round) override {}
   void peer_silent(kith::NodeId, kith::NodeId, kith::Duration) override {}
 };
 

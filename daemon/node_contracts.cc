@@ -1,0 +1,189 @@
+// Node's side of the contracts: when a neighbour is left, what is said to take it up again, and how
+// a node that was away comes back.
+#include <algorithm>
+
+#include "daemon/node.h"
+#include "daemon/node_kinds.h"
+#include "protocol/kernels.h"
+#include "topology/assert.h"
+
+namespace kith {
+
+namespace {
+
+constexpr Duration kOfferPause = std::chrono::milliseconds(500);
+
+// A neighbour so many rounds ahead is not waiting to be caught up with: neighbours in lockstep are
+// a round apart, and a round or two more while an answer is on its way.
+constexpr Round kRoundsApart = 8;
+
+// Beyond both nothing honest is.
+constexpr uint64_t kMostContracts = uint64_t{1} << (63 - Contracts::kNumberBits);
+constexpr double kMostRounds = 1e15;
+
+uint64_t base_of(uint64_t number) { return number << Contracts::kNumberBits; }
+uint64_t number_of(const Message& message) { return message.sequence >> Contracts::kNumberBits; }
+
+}  // namespace
+
+std::vector<NodeId> Node::contract_peers() const {
+  std::vector<NodeId> peers;
+  state_.mixing->graph().in(state_.self, 0, peers);
+  return peers;
+}
+
+// A message of the algorithm. One of a contract that this node has proposed shows that it has been
+// accepted.
+bool Node::fits_contract(const Message& message) {
+  const NodeId peer = message.from;
+  if (!contracts_->knows(peer)) return true;  // the algorithm knows what to make of it
+  if (!contracts_->in_force(peer) && contracts_->awaits(peer, number_of(message))) {
+    accepted(peer, number_of(message), message.round);
+  }
+  return contracts_->in_force(peer);
+}
+
+// True where nothing more is to be done about a message between nodes.
+bool Node::heard_of_contract(const Message& message) {
+  const NodeId peer = message.from;
+  if (!contracts_->knows(peer)) return false;
+  const bool malformed =
+      message.sequence >= kMostContracts || !(message.scalar >= 0) || message.scalar > kMostRounds;
+  if (message.kind >= kOffer && malformed) {
+    refuse(Reason::kMalformed);
+    return true;
+  }
+  switch (message.kind) {
+    case kOffer: offered(message); return true;
+    case kProposal: proposed(message); return true;
+    case kAccept: accepted(peer, message.sequence, message.round); return true;
+    default: break;
+  }
+  // On losses: of which contract?
+  if (!contracts_->in_force(peer) && contracts_->awaits(peer, number_of(message))) {
+    accepted(peer, number_of(message), message.round);
+  }
+  if (contracts_->in_force(peer) && contracts_->terms(peer).number == number_of(message)) {
+    return false;
+  }
+  if (message.kind == kQuestion) offer(peer);
+  return true;
+}
+
+void Node::offered(const Message& message) {
+  const NodeId peer = message.from;
+  if (away_) return;  // has nothing to go on with itself
+  if (contracts_->in_force(peer)) leave(peer);
+  const Contracts::Terms terms =
+      contracts_->propose(peer, message.sequence, message.round, own_round(), state_.rounds);
+  const bool with_model = message.scalar == kWithModel;
+  say(peer, kProposal, terms, static_cast<double>(own_round()),
+      with_model ? Payload(state_.parameters) : Payload());
+}
+
+void Node::proposed(const Message& message) {
+  const NodeId peer = message.from;
+  const Contracts::Terms terms{message.sequence, message.round};
+  if (finished_) return;
+  if (away_) return go_on_from(message);
+  // Nothing is done together any more: who has work left does it with those who have as well.
+  if (terms.from >= state_.rounds) return;
+  const bool was_in_force = contracts_->in_force(peer);
+  switch (contracts_->accept(peer, terms, own_round())) {
+    case Contracts::Outcome::kInForce:
+      if (was_in_force) (void)step(PeerLeft{peer});
+      begin_contract(peer, static_cast<Round>(message.scalar));
+      [[fallthrough]];
+    case Contracts::Outcome::kKnown: return say(peer, kAccept, {terms.number, own_round()}, 0);
+    case Contracts::Outcome::kTooLate: return offer(peer);
+    case Contracts::Outcome::kNoMatter: return;
+  }
+}
+
+// Of a node that was away: x and the round are the neighbour's.
+void Node::go_on_from(const Message& message) {
+  const NodeId peer = message.from;
+  const Contracts::Terms terms{message.sequence, message.round};
+  if (message.payload.size() != state_.dimension * sizeof(float)) return refuse(Reason::kTruncated);
+  SharedBuffer x = floats_of(message.payload, *state_.pool);
+  if (!kernels::all_finite(x.floats())) return refuse(Reason::kNotFinite);
+  if (contracts_->accept(peer, terms, 0) != Contracts::Outcome::kInForce) return;
+  away_ = false;
+  state_.parameters = std::move(x);
+  state_.round = std::min(terms.from, state_.rounds);
+  begin_contract(peer, state_.round);
+  say(peer, kAccept, {terms.number, own_round()}, 0);
+  if (const Status status = step(Start{}); !status.ok()) refuse(status);
+}
+
+// What was proposed from here is accepted by a peer that is in round `theirs`.
+void Node::accepted(NodeId peer, uint64_t number, Round theirs) {
+  const Contracts::Outcome outcome = contracts_->accepted(peer, number, own_round());
+  if (outcome == Contracts::Outcome::kInForce) begin_contract(peer, theirs);
+  if (outcome == Contracts::Outcome::kTooLate) offer(peer);
+}
+
+void Node::begin_contract(NodeId peer, Round theirs) {
+  const Contracts::Terms terms = contracts_->terms(peer);
+  edges_.renew(peer, base_of(terms.number), state_.now);
+  body_.edge_changed(state_.self, peer, true, terms.from);
+  // To a round that another is in, never to one that is only agreed upon: else nodes would send
+  // each other ahead for ever, with no work done.
+  const bool skips = theirs > own_round() + kRoundsApart;
+  if (skips) skips_to_ = std::min(theirs, state_.rounds);
+  (void)step(PeerJoined{peer, terms.from, skips ? skips_to_ : 0});
+  if (!skips) return;
+  // None of the others can count on this node's messages of the rounds between.
+  for (const NodeId other : contracts_->peers()) {
+    if (other == peer || !contracts_->in_force(other)) continue;
+    leave(other);
+    offer(other);
+  }
+}
+
+void Node::leave(NodeId peer) {
+  contracts_->leave(peer);
+  body_.edge_changed(state_.self, peer, false, state_.round);
+  if (const Status status = step(PeerLeft{peer}); !status.ok()) refuse(status);
+}
+
+void Node::offer(NodeId peer) {
+  say(peer, kOffer, {contracts_->known(peer), own_round()}, away_ ? kWithModel : 0);
+}
+
+// To all that this node goes on without, now and then; how long until the next time.
+Duration Node::offer_again() {
+  if (contracts_->all_in_force()) return kOfferPause;
+  const Duration since = state_.now - offered_;
+  if (since < kOfferPause) return kOfferPause - since;
+  offered_ = state_.now;
+  for (const NodeId peer : contracts_->peers()) {
+    if (!contracts_->in_force(peer)) offer(peer);
+  }
+  return kOfferPause;
+}
+
+// A node that was away knows nothing of the run but its job. It asks all neighbours, and takes x
+// and the round from the first that answers.
+void Node::come_back() {
+  KITH_ASSERT(contracts_);
+  away_ = true;
+  offered_ = state_.now;
+  for (const NodeId peer : contracts_->peers()) {
+    leave(peer);
+    offer(peer);
+  }
+}
+
+void Node::say(NodeId peer, uint16_t kind, const Contracts::Terms& terms, double scalar,
+               Payload payload) {
+  transmit({.from = state_.self,
+            .to = peer,
+            .kind = kind,
+            .round = terms.from,
+            .scalar = scalar,
+            .sequence = terms.number,
+            .payload = std::move(payload)});
+}
+
+}  // namespace kith

@@ -1,0 +1,198 @@
+// Machines that die, sleep and come back, and lines that are cut, in virtual time: those who are
+// left go on within seconds, those who come back take part again, and all end at the same optimum
+// (ARCHITECTURE 5: edges as two-party contracts).
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "daemon/job.h"
+#include "daemon/learn/model.h"
+#include "daemon/sim/simulator.h"
+#include "topology/rng.h"
+
+namespace kith {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr uint32_t kNodes = 8;
+constexpr Round kRounds = 1000;  // of 0.1 s on average
+constexpr double kMeanOffset = (kNodes - 1) / 2.0;
+
+Job job_of(const std::string& more = "") {
+  return parse_job(R"(
+    [model]
+    kind = "quadratic"
+    replicas = 4
+    offsets = "index"
+    noise = 0
+    [train]
+    learning_rate = 0.05
+    schedule = "cosine"
+    [delays]
+    compute = "uniform:0.05:0.15"
+    latency_ms = 5
+    [stop]
+    rounds = 1000
+  )" + more);
+}
+
+Time at(double s) {
+  return Time(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s)));
+}
+
+struct Outcome {
+  SimulationResult result;
+  bool stalled = false;
+
+  double x(uint32_t node) const { return static_cast<double>(result.parameters[node].floats()[0]); }
+  double end() const { return seconds_of(result.end); }
+  static double seconds_of(Time time) {
+    return std::chrono::duration<double>(time.time_since_epoch()).count();
+  }
+};
+
+Outcome run(const Job& job, std::vector<Fault> faults, uint32_t nodes = kNodes) {
+  std::ranges::stable_sort(faults, {}, &Fault::at);
+  const std::unique_ptr<Model> model = model_info("quadratic").make({}, nodes, job.model.options);
+  Outcome outcome;
+  SimulationSettings settings;
+  settings.threads = 1;
+  settings.faults = std::move(faults);
+  uint64_t asked = 0;  // every 1024 events: of some 60,000
+  settings.cancelled = [&] { return outcome.stalled = ++asked > 2000; };
+  outcome.result = simulate(job, nodes, *model, nullptr, settings);
+  return outcome;
+}
+
+double undisturbed() {
+  static const double end = run(job_of(), {}).end();
+  return end;
+}
+
+TEST(Faults, WithoutAnyTheBitsAreThoseOfAPerfectCluster) {
+  const Outcome plain = run(job_of(), {});
+  const Outcome watched = run(job_of(), {{at(1e9), Fault::Kind::kCrash, NodeId{0}}});
+  for (uint32_t i = 0; i < kNodes; ++i) {
+    EXPECT_TRUE(std::ranges::equal(plain.result.parameters[i].bytes(),
+                                   watched.result.parameters[i].bytes()));
+  }
+}
+
+// The others go on within 3 s, and find the optimum of those who are left.
+TEST(Faults, WhoDiesForGoodIsLeftBehind) {
+  const Outcome outcome = run(job_of(), {{at(10), Fault::Kind::kCrash, NodeId{3}}});
+  ASSERT_FALSE(outcome.stalled);
+  EXPECT_LT(outcome.end(), undisturbed() + 3);
+  const double optimum = (kMeanOffset * kNodes - 3) / (kNodes - 1);
+  double mean = 0;
+  for (uint32_t i = 0; i < kNodes; ++i) {
+    if (i != 3) mean += outcome.x(i) / (kNodes - 1);
+    EXPECT_EQ(outcome.result.finished[i], i != 3);
+  }
+  EXPECT_NEAR(mean, optimum, 0.02);
+}
+
+void expect_all_at_optimum(const Outcome& outcome, double tolerance) {
+  ASSERT_FALSE(outcome.stalled);
+  double mean = 0;
+  for (uint32_t i = 0; i < kNodes; ++i) {
+    EXPECT_TRUE(outcome.result.finished[i]) << i;
+    mean += outcome.x(i) / kNodes;
+  }
+  EXPECT_EQ(outcome.result.rounds, kRounds);
+  EXPECT_NEAR(mean, kMeanOffset, tolerance);
+  for (uint32_t i = 0; i < kNodes; ++i) EXPECT_NEAR(outcome.x(i), kMeanOffset, 10 * tolerance) << i;
+}
+
+TEST(Faults, WhoStartsAgainTakesPartAgain) {
+  for (uint32_t node : {0u, 5u}) {
+    const Outcome outcome = run(job_of(), {{at(10), Fault::Kind::kCrash, NodeId{node}},
+                                           {at(15), Fault::Kind::kRestart, NodeId{node}}});
+    SCOPED_TRACE(node);
+    expect_all_at_optimum(outcome, 0.02);
+    EXPECT_LT(outcome.end(), undisturbed() + 4);
+  }
+}
+
+// Before anybody has noticed.
+TEST(Faults, WhoStartsAgainAtOnceTakesPartAgain) {
+  expect_all_at_optimum(run(job_of(), {{at(10), Fault::Kind::kCrash, NodeId{2}},
+                                       {at(10.2), Fault::Kind::kRestart, NodeId{2}}}),
+                        0.02);
+}
+
+TEST(Faults, WhoSleepsIsWaitedForNoLongerThanSeconds) {
+  const Outcome outcome = run(job_of(), {{at(10), Fault::Kind::kSleep, NodeId{2}},
+                                         {at(30), Fault::Kind::kWake, NodeId{2}}});
+  expect_all_at_optimum(outcome, 0.02);
+  EXPECT_LT(outcome.end(), undisturbed() + 4);
+}
+
+TEST(Faults, APartitionHeals) {
+  std::vector<Fault> faults;
+  const auto half = [](uint32_t from) {
+    return std::vector{NodeId{from}, NodeId{from + 1}, NodeId{from + 2}, NodeId{from + 3}};
+  };
+  cut_between(half(0), half(4), at(10), seconds(30), faults);
+  const Outcome outcome = run(job_of(), faults);
+  expect_all_at_optimum(outcome, 0.02);
+  EXPECT_LT(outcome.end(), undisturbed() + 4);
+}
+
+// A line that carries nothing one way holds nobody up for long, and nothing is lost for ever.
+TEST(Faults, ALineThatWorksOneWayIsNoTrap) {
+  const Outcome outcome = run(job_of(), {{at(10), Fault::Kind::kCut, NodeId{1}, NodeId{2}},
+                                         {at(40), Fault::Kind::kJoin, NodeId{1}, NodeId{2}}});
+  expect_all_at_optimum(outcome, 0.02);
+  EXPECT_LT(outcome.end(), undisturbed() + 6);
+}
+
+// Any machines at any moments, over lines that lose messages and let them overtake each other; the
+// faults end after 60 s, and all that are alive then end together.
+TEST(Faults, NoMomentIsABadOne) {
+  constexpr uint64_t kSeeds = 100;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Rng rng(seed, NodeId{0}, Purpose::kTest);
+    const char* graphs[] = {"ring", "torus", "complete", "binary-tree"};
+    Job job = job_of(std::string("[topology]\ngraph = \"") + graphs[rng.below(4)] +
+                     "\"\n[algorithm]\nkind = \"" +
+                     (rng.below(2) == 0 ? "dpsgd" : "quasi-global-momentum") + "\"\n");
+    job.seed = seed;
+    job.delays.loss = rng.below(3) == 0 ? 0.05 : 0;
+    job.delays.jitter = rng.below(2) == 0 ? "exponential:0.01" : "";
+    std::vector<Fault> faults;
+    for (int k = 0; k < 12; ++k) {
+      const double begin = 50 * rng.uniform();
+      const double end = begin + 10 * rng.uniform();
+      const NodeId node{static_cast<uint32_t>(rng.below(kNodes))};
+      const NodeId peer{static_cast<uint32_t>(rng.below(kNodes))};
+      switch (rng.below(3)) {
+        case 0:
+          faults.push_back({at(begin), Fault::Kind::kCrash, node});
+          faults.push_back({at(end), Fault::Kind::kRestart, node});
+          break;
+        case 1:
+          faults.push_back({at(begin), Fault::Kind::kSleep, node});
+          faults.push_back({at(end), Fault::Kind::kWake, node});
+          break;
+        default:
+          faults.push_back({at(begin), Fault::Kind::kCut, node, peer});
+          faults.push_back({at(end), Fault::Kind::kJoin, node, peer});
+      }
+    }
+    const Outcome outcome = run(job, faults);
+    expect_all_at_optimum(outcome, 0.1);
+    // Faults cost what they last at most; lost messages have ways of their own.
+    const double clean = run(job, {}).end();
+    EXPECT_LT(outcome.end(), (job.delays.loss > 0 ? 2 : 1) * clean + 60);
+    // And nobody gets to the end by leaving rounds out: without neighbours they are shorter.
+    EXPECT_GT(outcome.end(), 0.8 * clean);
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace kith
