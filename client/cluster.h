@@ -45,10 +45,12 @@ class Cluster {
   bool attentive() const;
 
   // By NodeId; nothing where a node keeps no such snapshot, or where one that may have crashed does
-  // not answer within `patience`. Empty round = the final parameters. Of the first `nodes` nodes.
+  // not answer within `patience`. Empty round = the final parameters. Of the first `nodes` nodes;
+  // those of `without` are not asked, and have none.
   std::optional<std::vector<std::vector<float>>> snapshots(
       std::optional<uint64_t> round, size_t nodes,
-      std::chrono::seconds patience = std::chrono::seconds(10));
+      std::chrono::seconds patience = std::chrono::seconds(10),
+      const std::vector<NodeId>& without = {});
 
   // Makes all forget the job; does not wait long for those that are gone.
   void stop_job();

@@ -21,10 +21,16 @@ double first_start(const std::vector<control::ProgressReply>& replies) {
 std::vector<TrackedRound> ReportTracker::add(const std::vector<control::ProgressReply>& replies) {
   const double start = first_start(replies);
   if (start > 0) start_ = start_ == 0 ? start : std::min(start_, start);
-  for (const control::ProgressReply& reply : replies) {
+  for (size_t i = 0; i < replies.size(); ++i) {
+    const control::ProgressReply& reply = replies[i];
     for (const control::ReportEntry& entry : reply.reports) {
+      if (i >= reporters_) continue;
+      reached_[i] = std::max(reached_[i], entry.round + 1);
       if (last_ && entry.round <= *last_) continue;
       Gathering& gathering = rounds_[entry.round];
+      gathering.reported.resize(reporters_);
+      if (gathering.reported[i]) continue;  // before a crash
+      gathering.reported[i] = true;
       ++gathering.count;
       gathering.snapshots += entry.snapshot;
       gathering.loss += entry.loss;
@@ -35,14 +41,16 @@ std::vector<TrackedRound> ReportTracker::add(const std::vector<control::Progress
     }
   }
   std::vector<TrackedRound> complete;
-  const auto n = static_cast<double>(reporters_);
-  while (!rounds_.empty() && rounds_.begin()->second.count >= reporters_) {
+  const Round reached = reached_.empty() ? 0 : *std::ranges::min_element(reached_);
+  while (!rounds_.empty() && rounds_.begin()->first < reached) {
     const auto& [round, gathering] = *rounds_.begin();
+    const auto n = static_cast<double>(gathering.count);
     MetricsPoint point;
     point.round = round + 1;
     point.seconds = std::max(0.0, gathering.last_time - start_);
     point.loss = gathering.loss / n;
-    point.bytes_sent_per_node = gathering.bytes / static_cast<double>(nodes_);
+    const double share = n / static_cast<double>(reporters_);  // of those who were there
+    point.bytes_sent_per_node = gathering.bytes / share / static_cast<double>(nodes_);
     if (gathering.disagreement >= 0) point.consensus_distance = gathering.disagreement;
     complete.push_back({round, gathering.snapshots == reporters_, false, point});
     last_ = round;

@@ -1,4 +1,5 @@
-// Puts the reports of all nodes together: a round counts once every node has completed it.
+// Puts the reports of all nodes together: a round counts once every node has completed it, or a
+// later one: who was away makes no report of the rounds between.
 #pragma once
 
 #include <map>
@@ -22,7 +23,8 @@ class ReportTracker {
  public:
   // `reporters`: nodes whose reports make up a round, the first ones: all, or the hub, over which
   // all goes, so that what it receives is what the others have sent.
-  ReportTracker(size_t reporters, size_t nodes) : reporters_(reporters), nodes_(nodes) {}
+  ReportTracker(size_t reporters, size_t nodes)
+      : reporters_(reporters), nodes_(nodes), reached_(reporters) {}
 
   size_t reporters() const { return reporters_; }
 
@@ -32,7 +34,8 @@ class ReportTracker {
 
  private:
   struct Gathering {
-    size_t count = 0;
+    std::vector<bool> reported;  // by node
+    size_t count = 0;            // of these
     size_t snapshots = 0;
     double loss = 0;
     double bytes = 0;
@@ -45,6 +48,7 @@ class ReportTracker {
   std::optional<Round> last_;  // completed
   double start_ = 0;           // s since 1970, when the first node began
   std::map<Round, Gathering> rounds_;
+  std::vector<Round> reached_;  // by node: one beyond the last round that it has reported
 };
 
 // Of the whole run: from when the first node began until the last one ended, s.

@@ -31,6 +31,11 @@ constexpr uint32_t kMostRevived = 10;  // daemons without any progress in betwee
 
 bool keeps_checkpoints(const Job& job) { return job.checkpoint_every > 0; }
 
+// Whose daemons may die and be started again in the middle of it.
+bool survives(const Job& job, uint32_t nodes) {
+  return keeps_checkpoints(job) || goes_on(job, *make_graph(job, nodes));
+}
+
 uint32_t nodes_of(const RunOptions& options) {
   const auto hosts = static_cast<uint32_t>(options.hosts.size());
   if (hosts == 0) return options.nodes;
@@ -81,6 +86,7 @@ Run::Run(const RunOptions& options)
   options_.nodes = nodes_of(options);
   if (options_.nodes == 0) throw OperatorError("kith run needs -n, the number of nodes");
   validate(job_, options_.nodes);
+  survives_ = survives(job_, options_.nodes);
   // The traces of other machines are theirs to read.
   if (job_.delays.inject && options_.hosts.empty()) make_timing(job_.delays);
   tell_notes(job_, options_.nodes, view_);
@@ -92,17 +98,20 @@ void Run::watch() {
   if (!daemons_) return;
   const auto death = daemons_->dead();
   if (!death) return;
-  if (keeps_checkpoints(job_)) return revive(*death);
+  if (survives_) return revive(*death);
   throw RunFailed(death->what + "; all others have been stopped");
 }
 
-// All nodes go back to their last checkpoints in common, and on from there.
+// All nodes go back to their last checkpoints in common and on from there; or the others have gone
+// on, and it takes up their round.
 void Run::revive(const LocalDaemons::Death& death) {
   if (!training_ || ++revived_ > kMostRevived) {
     throw RunFailed(death.what + "; all others have been stopped");
   }
   daemons_->revive(death.node);
-  view_.say(death.what + "; it has been started again, and all go on from the last checkpoint.");
+  view_.say(death.what + "; it has been started again, and " +
+            (keeps_checkpoints(job_) ? "all go on from the last checkpoint."
+                                     : "takes up the round that the others are in."));
 }
 
 void Run::begin() {
@@ -111,9 +120,9 @@ void Run::begin() {
   if (endpoints.empty()) {
     view_.say(fmt::format("Starting {} daemon{} on this machine.", options_.nodes,
                           options_.nodes == 1 ? "" : "s"));
-    daemons_.emplace(LocalDaemonsSetup{
-        options_.nodes, options_.threads, folder_->logs(), interrupt_->outer_mask(),
-        keeps_checkpoints(job_) ? folder_->state() : std::filesystem::path()});
+    daemons_.emplace(LocalDaemonsSetup{options_.nodes, options_.threads, folder_->logs(),
+                                       interrupt_->outer_mask(),
+                                       survives_ ? folder_->state() : std::filesystem::path()});
     endpoints = daemons_->endpoints();
   }
   cluster_.emplace(endpoints, [this] { watch(); });
@@ -123,7 +132,7 @@ void Run::begin() {
   view_.say(fmt::format("Each loads its own part of the data for job {}.", job_.name));
   if (job_.delays.inject) view_.say("Delays are injected: " + describe(job_.delays) + ".");
   cluster_->start(job_.text);
-  if (keeps_checkpoints(job_)) cluster_->expect_crashes();
+  if (survives_) cluster_->expect_crashes();
 }
 
 // The folder then holds the job that runs.
@@ -224,17 +233,18 @@ void Run::warn_of_silence(const Replies& replies) {
     const double silence = std::chrono::duration<double>(cluster_->silence(i)).count();
     if (silence < kSilenceTold) continue;
     shown_.warning = fmt::format("node {} does not answer", i);
-    if (!keeps_checkpoints(job_) || !silent_told_.insert(i).second) continue;
-    view_.say(
-        fmt::format("Node {} at {} does not answer; the run goes on from its checkpoints when "
-                    "kithd runs there again.",
-                    i, cluster_->endpoint(i)));
+    if (!survives_ || !silent_told_.insert(i).second) continue;
+    view_.say(fmt::format("Node {} at {} does not answer; {} when kithd runs there again.", i,
+                          cluster_->endpoint(i),
+                          keeps_checkpoints(job_) ? "the run goes on from its checkpoints"
+                                                  : "the others go on, and it takes part again"));
   }
   for (const control::ProgressReply& reply : replies) {
     for (const control::SilentPeer& peer : reply.silent) {
       if (peer.seconds < kSilenceTold) continue;
       shown_.warning = fmt::format("node {} silent for {}", peer.node, duration_text(peer.seconds));
       if (!silent_told_.insert(peer.node).second) continue;
+      if (survives_ && !keeps_checkpoints(job_)) continue;  // nobody waits long
       view_.say(fmt::format("Node {} at {} has been silent for {}; its neighbours wait for it.",
                             peer.node, peer.endpoint, duration_text(peer.seconds)));
     }
@@ -257,8 +267,19 @@ void Run::show(const Replies& replies) {
   view_.update(shown_);
 }
 
-// Until all are done or one has diverged; returns the last replies.
-Run::Replies Run::follow() {
+// Those who have not answered for so long that nobody counts on them, and are not done.
+std::vector<NodeId> Run::lost(const Replies& replies) const {
+  std::vector<NodeId> lost;
+  if (!survives_ || keeps_checkpoints(job_)) return lost;
+  for (uint32_t i = 0; i < replies.size(); ++i) {
+    const bool done = replies[i].phase == Phase::kFinished;
+    if (!done && cluster_->silence(i) > Cluster::kSilenceAllowed) lost.push_back(NodeId{i});
+  }
+  return lost;
+}
+
+// Until all are done, but for those who are lost, or one has diverged; without the parameters.
+Run::Outcome Run::follow() {
   for (;;) {
     Replies replies = cluster_->progress();
     size_t over = 0;
@@ -272,7 +293,10 @@ Run::Replies Run::follow() {
       over += reply.phase == Phase::kFinished || reply.phase == Phase::kDiverged;
       diverged = diverged || reply.phase == Phase::kDiverged;
     }
-    if (diverged || over == replies.size()) return replies;
+    const std::vector<NodeId> without = lost(replies);
+    if (diverged || (over > 0 && over + without.size() == replies.size())) {
+      return {replies, diverged, without, {}};
+    }
     record(replies);
     tell_what_a_round_takes();
     judge_latest();
@@ -287,11 +311,9 @@ Run::Replies Run::follow() {
 Run::Outcome Run::await_end() {
   training_ = true;
   for (std::chrono::seconds patience{10};; patience *= 2) {
-    Outcome outcome{follow(), false, {}};
-    for (const control::ProgressReply& reply : outcome.replies) {
-      outcome.diverged = outcome.diverged || reply.phase == Phase::kDiverged;
-    }
-    auto parameters = cluster_->snapshots(std::nullopt, outcome.replies.size(), patience);
+    Outcome outcome = follow();
+    auto parameters =
+        cluster_->snapshots(std::nullopt, outcome.replies.size(), patience, outcome.lost);
     if (parameters) {
       training_ = false;
       outcome.parameters = std::move(*parameters);
@@ -302,7 +324,7 @@ Run::Outcome Run::await_end() {
           "training diverged, the numbers grew beyond all bounds: try a smaller "
           "train.learning_rate");
     }
-    if (!keeps_checkpoints(job_)) throw RunFailed("not all nodes handed over their final model");
+    if (!survives_) throw RunFailed("not all nodes handed over their final model");
   }
 }
 
@@ -319,8 +341,9 @@ int Run::conclude(const Outcome& outcome) {
   std::vector<NodeOutcome> outcomes;
   std::vector<std::span<const float>> vectors;
   for (size_t i = 0; i < replies.size(); ++i) {
+    if (outcome.parameters[i].empty()) continue;  // lost
     vectors.push_back(outcome.parameters[i]);
-    outcomes.push_back(outcome_of(replies[i], vectors[i]));
+    outcomes.push_back(outcome_of(replies[i], vectors.back()));
   }
   Measures measures = replies[0].measures;
   for (size_t i = 1; !algorithm_info(job_.algorithm.kind).central && i < replies.size(); ++i) {
@@ -329,7 +352,7 @@ int Run::conclude(const Outcome& outcome) {
   const Training& training = evaluator_->training();
   RunResult result =
       summarise(job_, *training.model, training.test.get(), outcomes,
-                {training_seconds(replies), std::nullopt, outcome.diverged, measures},
+                {training_seconds(replies), std::nullopt, outcome.diverged, measures, outcome.lost},
                 std::thread::hardware_concurrency());
   if (choice_) result.codec_choice = *choice_;
   save(result, vectors);
@@ -350,7 +373,8 @@ void Run::save(const RunResult& result, const std::vector<std::span<const float>
   folder_->write(result);
   folder_->write_model("model", model, average_of(vectors), result);
   for (size_t i = 0; options_.save_nodes && i < vectors.size(); ++i) {
-    folder_->write_model("nodes/" + std::to_string(i), model, vectors[i], result);
+    folder_->write_model("nodes/" + std::to_string(index_of(node_of(result, i))), model, vectors[i],
+                         result);
   }
 }
 

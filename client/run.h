@@ -45,14 +45,16 @@ class Run {
   struct Outcome {
     Replies replies;  // by NodeId, the last
     bool diverged = false;
-    Parameters parameters;  // by NodeId
+    std::vector<NodeId> lost;  // who never came back, where the others have gone on
+    Parameters parameters;     // by NodeId; of the lost none
   };
 
   void watch();
   void revive(const LocalDaemons::Death& death);
   void begin();
   void choose_codec();
-  Replies follow();
+  Outcome follow();
+  std::vector<NodeId> lost(const Replies& replies) const;
   Outcome await_end();
   void record(const Replies& replies);
   void tell_what_a_round_takes();
@@ -71,6 +73,7 @@ class Run {
   RunOptions options_;
   Job job_;
   std::optional<CodecChoice> choice_;  // where job_ asked for one
+  bool survives_ = false;              // daemons may die and come back
   ProgressView view_;
   std::optional<Interrupt> interrupt_;  // while daemons are at work
   std::optional<RunFolder> folder_;

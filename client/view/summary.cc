@@ -100,6 +100,15 @@ std::string heading(const RunResult& result) {
                      result.codec == "identity" ? "uncompressed" : "as " + result.codec);
 }
 
+std::string lost_line(const RunResult& result) {
+  std::string nodes;
+  for (const NodeId node : result.lost) {
+    nodes += (nodes.empty() ? "" : ", ") + std::to_string(index_of(node));
+  }
+  return line("lost", fmt::format("node{} {}: the others have gone on, and this is theirs",
+                                  result.lost.size() == 1 ? "" : "s", nodes));
+}
+
 }  // namespace
 
 std::string render_summary(const RunResult& result, const std::string& folder) {
@@ -107,6 +116,7 @@ std::string render_summary(const RunResult& result, const std::string& folder) {
   if (result.diverged) {
     text += "  the numbers grew beyond all bounds: try a smaller train.learning_rate\n";
   }
+  if (!result.lost.empty()) text += lost_line(result);
   if (result.accuracy) text += accuracy_lines(result);
   text += line("loss", number_text(result.loss) + "  training, mean of the nodes' last round");
   if (result.laboratory) {

@@ -66,7 +66,7 @@ void add_accuracy(RunResult& result, const Model& model, const Dataset& test,
     accuracy.max = std::max(accuracy.max, a);
     if (a < accuracy.min) {
       accuracy.min = a;
-      result.worst_node = NodeId{sample[i]};
+      result.worst_node = node_of(result, sample[i]);
     }
   }
   result.test_loss = evaluations[0].loss;
@@ -114,6 +114,12 @@ void add_traffic(RunResult& result, const Job& job, std::span<const NodeOutcome>
 
 }  // namespace
 
+NodeId node_of(const RunResult& result, size_t i) {
+  auto node = static_cast<uint32_t>(i);
+  for (const NodeId lost : result.lost) node += index_of(lost) <= node ? 1 : 0;
+  return NodeId{node};
+}
+
 std::vector<float> average_of(std::span<const std::span<const float>> vectors) {
   KITH_ASSERT(!vectors.empty());
   std::vector<double> sum(vectors[0].size());
@@ -139,6 +145,7 @@ RunResult summarise(const Job& job, const Model& model, const Dataset* test,
   RunResult result;
   describe_job(result, job, model);
   result.nodes = static_cast<uint32_t>(nodes.size());
+  result.lost = timing.lost;
   result.seconds = timing.seconds;
   result.virtual_seconds = timing.virtual_seconds;
   result.diverged = timing.diverged;

@@ -55,8 +55,9 @@ struct RunResult {
   std::string graph;
   std::string codec;
   std::string model;
-  uint32_t nodes = 0;
-  size_t parameters = 0;  // floats of the model
+  uint32_t nodes = 0;        // that ended
+  std::vector<NodeId> lost;  // left for good by the others, sorted
+  size_t parameters = 0;     // floats of the model
   Round rounds = 0;
   double seconds = 0;                     // wall clock of the training
   std::optional<double> virtual_seconds;  // of the simulated cluster
@@ -85,7 +86,8 @@ struct RunTiming {
   double seconds = 0;
   std::optional<double> virtual_seconds;
   bool diverged = false;
-  Measures measures = {};  // of the hub; of all nodes together where there is none
+  Measures measures = {};         // of the hub; of all nodes together where there is none
+  std::vector<NodeId> lost = {};  // nodes that are not among those handed over; sorted
 };
 
 // More nodes than this are not all evaluated: as many, spread evenly over the ids, stand for them.
@@ -94,6 +96,9 @@ inline constexpr uint32_t kEvaluatedNodes = 64;
 // `test` is null for the laboratory or where no accuracy is wanted. Evaluates on `threads` threads.
 RunResult summarise(const Job& job, const Model& model, const Dataset* test,
                     std::span<const NodeOutcome> nodes, const RunTiming& timing, unsigned threads);
+
+// Which node the i-th of `per_node` is.
+NodeId node_of(const RunResult& result, size_t i);
 
 // Mean over the vectors, summed in double precision in the order given.
 std::vector<float> average_of(std::span<const std::span<const float>> vectors);

@@ -145,6 +145,7 @@ ordered_json heading(const RunResult& result) {
 std::string to_json(const RunResult& result, int indent) {
   ordered_json json = heading(result);
   if (result.virtual_seconds) json["virtual_seconds"] = number(result.virtual_seconds);
+  for (const NodeId node : result.lost) json["lost_nodes"].push_back(index_of(node));
   json["loss"] = number(result.loss);
   if (result.accuracy) {
     json["test_loss"] = number(result.test_loss);
@@ -164,7 +165,9 @@ std::string to_json(const RunResult& result, int indent) {
   if (result.codec_choice) json["codec_choice"] = of(*result.codec_choice);
   if (result.measures) json["gradients"] = of(*result.measures);
   ordered_json& nodes = json["per_node"] = ordered_json::array();
-  for (size_t i = 0; i < result.per_node.size(); ++i) nodes.push_back(of(result.per_node[i], i));
+  for (size_t i = 0; i < result.per_node.size(); ++i) {
+    nodes.push_back(of(result.per_node[i], index_of(node_of(result, i))));
+  }
   return json.dump(indent);
 }
 

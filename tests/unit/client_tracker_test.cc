@@ -55,6 +55,21 @@ TEST(ReportTracker, OneMissingSnapshotMakesTheRoundUnfit) {
   EXPECT_FALSE(done[0].snapshots);
 }
 
+// Node 1 was away in round 1, and takes up round 2.
+TEST(ReportTracker, WhoLeavesRoundsOutHoldsNoneUp) {
+  ReportTracker tracker(2, 2);
+  EXPECT_EQ(tracker.add({node(1, {entry(0, 1, 2, 8)}), node(1, {entry(0, 3, 2, 8)})}).size(), 1u);
+  EXPECT_TRUE(tracker.add({node(1, {entry(1, 5, 3, 16)}), node(1, {})}).empty());
+  const auto done = tracker.add({node(1, {entry(2, 1, 4, 24)}), node(1, {entry(2, 3, 4, 8)})});
+  ASSERT_EQ(done.size(), 2u);
+  EXPECT_EQ(done[0].round, 1u);
+  EXPECT_DOUBLE_EQ(done[0].point.loss, 5);  // of those who were there
+  EXPECT_DOUBLE_EQ(done[0].point.bytes_sent_per_node, 16);
+  EXPECT_FALSE(done[0].snapshots);
+  EXPECT_EQ(done[1].round, 2u);
+  EXPECT_TRUE(done[1].snapshots);
+}
+
 TEST(ReportTracker, RoundsComeInOrder) {
   ReportTracker tracker(2, 2);
   const auto done = tracker.add({node(1, {entry(0, 1, 2, 0), entry(1, 1, 3, 0)}),
