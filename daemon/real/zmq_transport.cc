@@ -38,6 +38,8 @@ constexpr int kAcknowledge = 20000;
 constexpr int kIpcBuffer = 1 << 20;
 constexpr int kLoopbackBuffer = 512 * 1024;
 constexpr int kSockets = 8192;
+// What CURVE adds to a frame: command name, nonce, flags and authenticator, 33 bytes (RFC 26).
+constexpr size_t kCurveBytes = 33;
 // One drain() lets other work of the loop in between.
 constexpr int kFramesPerDrain = 256;
 
@@ -148,7 +150,8 @@ void ZmqTransport::Impl::bind() {
   router.set(zmq::sockopt::rcvhwm, kReceiveHighWater);
   router.set(zmq::sockopt::handshake_ivl, kHandshake);
   router.set(zmq::sockopt::maxmsgsize,
-             static_cast<int64_t>(std::max(limits::kChunkBytes, limits::kRequestBytes)));
+             static_cast<int64_t>(std::max(limits::kChunkBytes, limits::kRequestBytes) +
+                                  (options.identity ? kCurveBytes : 0)));
   keep_alive(router);
   if (options.identity) {
     const auto turned_away = [this](const Origin& origin) {

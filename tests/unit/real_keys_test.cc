@@ -25,6 +25,7 @@ namespace kith {
 namespace {
 
 constexpr uint64_t kJob = 77;
+constexpr size_t kMaxPayload = 2 * limits::kChunkBytes + 13;
 constexpr int kPatienceMs = 10000;
 
 KeyPair fresh() {
@@ -112,8 +113,8 @@ class Keys : public testing::Test {
 
   // Node 0 and node 1 of a run.
   void join(End& a, End& b) const {
-    a.transport.join({kJob, NodeId{0}, 1000, {endpoint(b, NodeId{1}, kB)}});
-    b.transport.join({kJob, NodeId{1}, 1000, {endpoint(a, NodeId{0}, kA)}});
+    a.transport.join({kJob, NodeId{0}, kMaxPayload, {endpoint(b, NodeId{1}, kB)}});
+    b.transport.join({kJob, NodeId{1}, kMaxPayload, {endpoint(a, NodeId{0}, kA)}});
   }
 
   // A bare DEALER to `end`, with the key of `who`; kCount = without any.
@@ -162,6 +163,22 @@ TEST_P(KeysOverLinks, PeersOfTheListReachEachOther) {
   ASSERT_TRUE(wait({&a, &b}, [&] { return !a.messages.empty() && !b.messages.empty(); }));
   EXPECT_TRUE(a.refusals.empty());
   EXPECT_TRUE(b.refusals.empty());
+}
+
+// Encrypted, a full chunk is longer than a chunk.
+TEST_P(KeysOverLinks, PayloadsOfSeveralChunksArriveBitForBit) {
+  End a(GetParam(), identity(kA));
+  End b(GetParam(), identity(kB));
+  join(a, b);
+  Pool pool;
+  Buffer buffer = pool.acquire(kMaxPayload);
+  for (size_t i = 0; i < kMaxPayload; ++i) buffer.data()[i] = static_cast<std::byte>(i * i >> 8);
+  const SharedBuffer sent = std::move(buffer).freeze();
+  Message big = message(0, 1);
+  big.payload = Payload(sent);
+  ASSERT_TRUE(a.transport.send(big).ok());
+  ASSERT_TRUE(wait({&a, &b}, [&] { return !b.messages.empty(); }));
+  EXPECT_TRUE(std::ranges::equal(b.messages[0].payload.contiguous(pool).bytes(), sent.bytes()));
 }
 
 TEST_P(KeysOverLinks, AKeyThatIsNotOnTheListIsTurnedAwayAndNamed) {
