@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 #include <zmq.hpp>
@@ -89,9 +90,12 @@ ConnectionMonitor::ConnectionMonitor(zmq::context_t& context, zmq::socket_t& soc
     : without_handshake_(without_handshake),
       refused_(std::move(refused)),
       socket_(std::make_unique<Socket>(context, socket)),
-      most_(most_connections()) {}
+      most_(most_connections()),
+      opening_(limits::kConnectionsPerSecond, limits::kConnectionsOfOne) {}
 
 ConnectionMonitor::~ConnectionMonitor() = default;
+
+Duration ConnectionMonitor::now() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
 int ConnectionMonitor::fd() const { return socket_->pair.get(zmq::sockopt::fd); }
 
@@ -127,7 +131,8 @@ void ConnectionMonitor::opened(int fd) {
   connection = {peer_address(fd), false};
   const size_t held = ++held_[connection.address];
   if (connection.address.empty()) return;  // a Unix socket is this machine's own
-  if (open_.size() <= most_ && held <= limits::kConnectionsOfOne) return;
+  const bool few = open_.size() <= most_ && held <= limits::kConnectionsOfOne;
+  if (few && opening_.take(connection.address, now())) return;
   connection.shut = true;
   shutdown(fd, SHUT_RDWR);
   refused_(Reason::kOverLimit, {nullptr, {}, connection.address});

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "daemon/real/origin.h"
+#include "daemon/real/rate_limit.h"
 #include "protocol/status.h"
 
 namespace zmq {
@@ -31,6 +32,8 @@ class ConnectionMonitor {
 
  private:
   struct Socket;
+  // On a clock of its own: only differences count.
+  static Duration now();
   struct Connection {
     std::string address;  // as in Origin
     bool shut = false;    // by us
@@ -42,7 +45,8 @@ class ConnectionMonitor {
   const Reason without_handshake_;
   std::function<void(Reason, const Origin&)> refused_;
   std::unique_ptr<Socket> socket_;
-  size_t most_;                         // connections
+  size_t most_;  // connections
+  RateLimit opening_;
   std::map<int, Connection> open_;      // by descriptor
   std::map<std::string, size_t> held_;  // connections of each address
   // A connection failed, and the event that follows says which descriptor it was.

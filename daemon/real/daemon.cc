@@ -12,11 +12,12 @@
 #include "daemon/real/loader.h"
 #include "daemon/real/loop.h"
 #include "daemon/real/malloc_tuning.h"
+#include "daemon/real/rate_limit.h"
 #include "daemon/real/refusal_log.h"
-#include "daemon/real/request_budget.h"
 #include "daemon/real/zmq_transport.h"
 #include "daemon/trust/permission.h"
 #include "protocol/control.h"
+#include "protocol/limits.h"
 #include "topology/error.h"
 
 namespace kith {
@@ -116,7 +117,7 @@ struct Daemon::Impl final : ZmqTransport::Handler {
   Log& log;
   Loop loop;
   RefusalLog refusals;
-  RequestBudget budget;
+  RateLimit requests{limits::kRequestsPerSecond, limits::kRequestsPerSecond};  // of each client
   ZmqTransport transport;
   std::vector<std::unique_ptr<Loop::Watch>> incoming;
   uint64_t load_number = 0;  // of the load that is wanted; others are dropped when they end
@@ -186,7 +187,7 @@ void Daemon::Impl::refused(Status status, const Origin& origin) {
 
 void Daemon::Impl::request(const std::string& caller, std::span<const std::byte> frame,
                            const Origin& origin) {
-  if (!budget.take(who(origin), loop.now())) return refused(Reason::kOverLimit, origin);
+  if (!requests.take(who(origin), loop.now())) return refused(Reason::kOverLimit, origin);
   uint64_t id = 0;
   control::Request request;
   Status status = control::decode_request(frame, id, request);

@@ -55,6 +55,11 @@ class Members:
             lines = file.read().splitlines()
         return self.write(f"members-{name}", lines + [f"{role} {self.key(name)} {endpoint}"])
 
+    def secrets(self):
+        for name in self.keys:
+            with open(self.path(name + ".key"), encoding="ascii") as file:
+                yield file.read().split("secret ")[1].strip()
+
     def options(self, who, members=None):
         return ["--key", self.path(who + ".key"), "--members", members or self.list]
 

@@ -153,6 +153,19 @@ def intruders():
             check("the operator stops the daemon", members.kith(
                 "operator", "stop", "--shutdown", "--to", members.endpoints[0]).returncode == 0)
             check("which ends well", a.process.wait(timeout=10) == 0)
+            said = "".join(a.process.communicate()) + "\n".join(members.log(0))
+            check("no secret is in what it said",
+                  not any(secret in said for secret in members.secrets()))
+
+
+def a_daemon_that_is_another():
+    """It listens where node 0 should and has a listed key, but not that of node 0."""
+    with tempfile.TemporaryDirectory() as folder:
+        members = Members(folder, 2)
+        with Daemon(*members.options("node1"), listen=members.endpoints[0]):
+            done = members.kith("operator", "status", "--to", members.endpoints[0])
+            check("a daemon with another's address: exit code 1 and the likely reason",
+                  done.returncode == 1 and "is not the one" in done.stderr, done.stderr)
 
 
 def a_peer_of_another_job():
@@ -184,4 +197,5 @@ if __name__ == "__main__":
     encrypted_runs_are_the_same()
     intruders()
     a_node_that_the_others_do_not_list()
+    a_daemon_that_is_another()
     a_peer_of_another_job()

@@ -15,8 +15,8 @@
 #include <zmq.hpp>
 
 #include "daemon/real/log.h"
+#include "daemon/real/rate_limit.h"
 #include "daemon/real/refusal_log.h"
-#include "daemon/real/request_budget.h"
 #include "daemon/real/zmq_transport.h"
 #include "protocol/control.h"
 #include "protocol/limits.h"
@@ -302,26 +302,25 @@ TEST_F(Keys, SilentConnectionsAreLimited) {
   for (const int fd : silent) close(fd);
 }
 
-TEST(RequestBudget, SoManyASecondAndNoMore) {
-  RequestBudget budget;
+TEST(RateLimit, SoManyASecondAndNoMore) {
+  RateLimit limit(10, 100);
   const auto taken = [&](const std::string& who, Duration now) {
     size_t count = 0;
-    while (budget.take(who, now)) ++count;
+    while (limit.take(who, now)) ++count;
     return count;
   };
-  const auto all = static_cast<size_t>(limits::kRequestsPerSecond);
-  EXPECT_EQ(taken("a", {}), all);
-  EXPECT_EQ(taken("b", {}), all);
-  EXPECT_EQ(taken("a", std::chrono::milliseconds(500)), all / 2);
-  EXPECT_EQ(taken("a", std::chrono::hours(1)), all);
+  EXPECT_EQ(taken("a", {}), 100u);
+  EXPECT_EQ(taken("b", {}), 100u);
+  EXPECT_EQ(taken("a", std::chrono::seconds(2)), 20u);
+  EXPECT_EQ(taken("a", std::chrono::hours(1)), 100u);
 }
 
-TEST(RequestBudget, RemembersNoMoreCallersThanTheLimit) {
-  RequestBudget budget;
-  for (size_t i = 0; i < limits::kCallers; ++i) EXPECT_TRUE(budget.take(std::to_string(i), {}));
-  EXPECT_FALSE(budget.take("one too many", {}));
-  EXPECT_TRUE(budget.take("0", {}));
-  EXPECT_TRUE(budget.take("one too many", std::chrono::seconds(1)));
+TEST(RateLimit, RemembersNoMoreThanTheLimit) {
+  RateLimit limit(10, 10);
+  for (size_t i = 0; i < limits::kCallers; ++i) EXPECT_TRUE(limit.take(std::to_string(i), {}));
+  EXPECT_FALSE(limit.take("one too many", {}));
+  EXPECT_TRUE(limit.take("0", {}));
+  EXPECT_TRUE(limit.take("one too many", std::chrono::seconds(1)));
 }
 
 std::string text_of(const std::string& path) {
