@@ -23,8 +23,9 @@ uint64_t fresh_token() {
 
 }  // namespace
 
-Cluster::Cluster(const std::vector<std::string>& endpoints, Watch watch)
-    : watch_(std::move(watch)) {
+Cluster::Cluster(const std::vector<std::string>& endpoints, Watch watch,
+                 std::shared_ptr<const Identity> identity)
+    : network_(std::move(identity)), watch_(std::move(watch)) {
   for (const std::string& endpoint : endpoints) {
     Member& member =
         members_.emplace_back(Member{Connection(network_, endpoint), false, {}, {}, {}});
@@ -59,6 +60,9 @@ void Cluster::greet(milliseconds patience) {
   for (Member& member : members_) member.connection.send(control::HelloRequest{});
   const std::vector<Answer> answers = gather(patience);
   for (size_t i = 0; i < answers.size(); ++i) {
+    if (const auto* error = std::get_if<control::ErrorReply>(&answers[i].reply)) {
+      throw OperatorError("the daemon at " + endpoint(i) + " refused: " + error->message);
+    }
     const auto* hello = std::get_if<control::HelloReply>(&answers[i].reply);
     if (!hello) throw RunFailed("what listens at " + endpoint(i) + " is not a kithd of this kind");
     const bool busy =

@@ -16,8 +16,9 @@ using Watch = std::function<void()>;
 
 class Cluster {
  public:
-  // By NodeId.
-  Cluster(const std::vector<std::string>& endpoints, Watch watch);
+  // By NodeId. `identity`: null where the daemons ask for no keys.
+  Cluster(const std::vector<std::string>& endpoints, Watch watch,
+          std::shared_ptr<const Identity> identity = nullptr);
 
   size_t nodes() const { return members_.size(); }
   const std::string& endpoint(size_t node) const { return members_[node].connection.endpoint(); }

@@ -43,23 +43,85 @@ std::optional<Answer> decode(const zmq::message_t& head, const zmq::message_t& b
 }  // namespace
 
 struct Network::Impl {
+  std::shared_ptr<const Identity> identity;
+  uint64_t connections = 0;  // so far: names their monitors
   zmq::context_t context;
 };
 
-Network::Network() : impl_(std::make_unique<Impl>()) {}
+Network::Network(std::shared_ptr<const Identity> identity) : impl_(std::make_unique<Impl>()) {
+  impl_->identity = std::move(identity);
+}
 Network::~Network() = default;
 
+// A DEALER, and what libzmq tells of its handshakes.
 struct Connection::Socket {
+  Socket(zmq::context_t& context, std::shared_ptr<const Identity> own, uint64_t number)
+      : identity(std::move(own)),
+        dealer(context, zmq::socket_type::dealer),
+        events(context, zmq::socket_type::pair) {
+    const std::string name = "inproc://handshakes." + std::to_string(number);
+    constexpr int kFailures = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                              ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    if (zmq_socket_monitor(dealer.handle(), name.c_str(), kFailures) != 0) throw zmq::error_t();
+    events.set(zmq::sockopt::linger, 0);
+    events.connect(name);
+    dealer.set(zmq::sockopt::linger, 0);
+    // A retry soon after a refusal: daemons are often started just before their client.
+    dealer.set(zmq::sockopt::reconnect_ivl, 50);
+  }
+  ~Socket() { zmq_socket_monitor(dealer.handle(), nullptr, 0); }
+
+  void expect(const PublicKey& server) {
+    const KeyPair& keys = identity->keys;
+    dealer.set(zmq::sockopt::curve_serverkey, zmq::buffer(server.bytes));
+    dealer.set(zmq::sockopt::curve_publickey, zmq::buffer(keys.open.bytes));
+    dealer.set(zmq::sockopt::curve_secretkey, zmq::buffer(keys.secret.data(), kKeyBytes));
+  }
+
+  void read_event(const std::string& endpoint);
+
+  std::shared_ptr<const Identity> identity;
   zmq::socket_t dealer;
+  zmq::socket_t events;
+  bool cut_short = false;  // a handshake was, without a reason
 };
 
-Connection::Connection(Network& network, std::string endpoint)
-    : endpoint_(std::move(endpoint)), socket_(std::make_unique<Socket>()) {
+void Connection::Socket::read_event(const std::string& endpoint) {
+  zmq::message_t frame;
+  zmq::message_t address;
+  (void)events.recv(frame);
+  if (frame.more()) (void)events.recv(address);
+  uint16_t event = 0;
+  uint32_t value = 0;
+  if (frame.size() != sizeof event + sizeof value) return;
+  std::memcpy(&event, frame.data(), sizeof event);
+  std::memcpy(&value, frame.data<char>() + sizeof event, sizeof value);
+  if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+    throw OperatorError("the daemon at " + endpoint + " does not know this key: list " +
+                        identity->keys.open.text() + " in its members file and start it again");
+  }
+  if (value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
+    throw OperatorError("the daemon at " + endpoint +
+                        (identity ? " was started without keys: leave --key and --members out, or "
+                                    "start it with its own"
+                                  : " wants a key: give --key and --members"));
+  }
+  cut_short = true;
+}
+
+Connection::Connection(Network& network, std::string endpoint) : endpoint_(std::move(endpoint)) {
   check_endpoint(endpoint_);
-  socket_->dealer = zmq::socket_t(network.impl_->context, zmq::socket_type::dealer);
-  socket_->dealer.set(zmq::sockopt::linger, 0);
-  // A retry soon after a refusal: daemons are often started just before their client.
-  socket_->dealer.set(zmq::sockopt::reconnect_ivl, 50);
+  const std::shared_ptr<const Identity>& identity = network.impl_->identity;
+  socket_ =
+      std::make_unique<Socket>(network.impl_->context, identity, network.impl_->connections++);
+  if (identity) {
+    const Member* daemon = identity->members.at(endpoint_);
+    if (daemon == nullptr) {
+      throw OperatorError("'" + identity->members.path() + "' lists no peer at " + endpoint_ +
+                          ": write the address as it stands there, or add its line");
+    }
+    socket_->expect(daemon->key);
+  }
   try {
     socket_->dealer.connect("tcp://" + endpoint_);
   } catch (const zmq::error_t& error) {
@@ -80,8 +142,11 @@ void Connection::send(const control::Request& request) {
 std::optional<Answer> Connection::receive(Deadline deadline) {
   for (;;) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
-    zmq::pollitem_t item = {socket_->dealer.handle(), 0, ZMQ_POLLIN, 0};
-    if (zmq::poll(&item, 1, std::max(left, milliseconds(0))) == 0) return std::nullopt;
+    zmq::pollitem_t items[] = {{socket_->dealer.handle(), 0, ZMQ_POLLIN, 0},
+                               {socket_->events.handle(), 0, ZMQ_POLLIN, 0}};
+    if (zmq::poll(items, 2, std::max(left, milliseconds(0))) == 0) return std::nullopt;
+    if ((items[1].revents & ZMQ_POLLIN) != 0) socket_->read_event(endpoint_);
+    if ((items[0].revents & ZMQ_POLLIN) == 0) continue;
     zmq::message_t head;
     zmq::message_t bulk;
     (void)socket_->dealer.recv(head);
@@ -95,14 +160,22 @@ std::optional<Answer> Connection::receive(Deadline deadline) {
   }
 }
 
+void Connection::tell_silence(milliseconds patience) const {
+  const std::string within = " within " + std::to_string(patience.count() / 1000) + " s: ";
+  if (socket_->cut_short && socket_->identity) {
+    throw RunFailed("no answer from " + endpoint_ + within +
+                    "it closes the connection, as it does "
+                    "where its key is not the one that '" +
+                    socket_->identity->members.path() + "' lists");
+  }
+  throw RunFailed("no answer from " + endpoint_ + within +
+                  "is kithd running there, and is the port open?");
+}
+
 Answer Connection::ask(const control::Request& request, milliseconds patience) {
   send(request);
   std::optional<Answer> answer = receive(steady_clock::now() + patience);
-  if (!answer) {
-    throw RunFailed("no answer from " + endpoint_ + " within " +
-                    std::to_string(patience.count() / 1000) +
-                    " s: is kithd running there, and is the port open?");
-  }
+  if (!answer) tell_silence(patience);
   if (const auto* error = std::get_if<control::ErrorReply>(&answer->reply)) {
     throw OperatorError("the daemon at " + endpoint_ + " refused: " + error->message);
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/trust/identity.h"
 #include "protocol/control.h"
 
 namespace kith {
@@ -16,7 +17,9 @@ using Deadline = std::chrono::steady_clock::time_point;
 // What all connections of a process share.
 class Network {
  public:
-  Network();
+  // `identity`: null where the daemons ask for no keys. With one a daemon must prove the key that
+  // the members file gives for its address, and everything is encrypted.
+  explicit Network(std::shared_ptr<const Identity> identity = nullptr);
   ~Network();
 
  private:
@@ -32,8 +35,8 @@ struct Answer {
 
 class Connection {
  public:
-  // `endpoint` is "HOST:PORT". Throws OperatorError where that is no address. `network` outlives
-  // it.
+  // `endpoint` is "HOST:PORT". Throws OperatorError where that is no address, or one without a key
+  // among keys. `network` outlives it.
   Connection(Network& network, std::string endpoint);
   ~Connection();
   Connection(Connection&&) noexcept;
@@ -44,7 +47,8 @@ class Connection {
   // Never blocks. The answer to an earlier request is then passed over.
   void send(const control::Request& request);
 
-  // The answer to the last request, or nothing by the deadline.
+  // The answer to the last request, or nothing by the deadline. Throws OperatorError where the
+  // daemon turns the connection away because of its key.
   std::optional<Answer> receive(Deadline deadline);
 
   // Both. Throws RunFailed with a sentence that names the endpoint when there is no answer in time,
@@ -53,6 +57,8 @@ class Connection {
 
  private:
   struct Socket;
+  [[noreturn]] void tell_silence(std::chrono::milliseconds patience) const;
+
   std::string endpoint_;
   std::unique_ptr<Socket> socket_;
   uint64_t last_id_ = 0;

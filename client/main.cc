@@ -49,6 +49,7 @@ int run(int argc, char** argv) {
   kith::add_topology_command(program, chosen);
   kith::add_job_command(program, chosen);
   kith::add_codec_command(program, chosen);
+  kith::add_keygen_command(program, chosen);
   if (argc > 1 && argv[1][0] != '-') refuse_unknown(program, argv[1]);
   try {
     program.parse(argc, argv);

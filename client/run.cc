@@ -87,6 +87,7 @@ Run::Run(const RunOptions& options)
   if (options_.nodes == 0) throw OperatorError("kith run needs -n, the number of nodes");
   validate(job_, options_.nodes);
   survives_ = survives(job_, options_.nodes);
+  if (!options_.hosts.empty()) identity_ = load_client_identity(options_.identity);
   // The traces of other machines are theirs to read.
   if (job_.delays.inject && options_.hosts.empty()) make_timing(job_.delays);
   tell_notes(job_, options_.nodes, view_);
@@ -125,7 +126,8 @@ void Run::begin() {
                                        survives_ ? folder_->state() : std::filesystem::path()});
     endpoints = daemons_->endpoints();
   }
-  cluster_.emplace(endpoints, [this] { watch(); });
+  cluster_.emplace(
+      endpoints, [this] { watch(); }, identity_);
   cluster_->greet(daemons_ ? kLocalPatience : kPatience);
   if (job_.choose_codec) choose_codec();
   evaluator_.emplace(job_, options_.nodes);  // loads while the daemons do

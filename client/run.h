@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "client/cluster.h"
 #include "client/evaluator.h"
+#include "client/identity_options.h"
 #include "client/interrupt.h"
 #include "client/local_daemons.h"
 #include "client/report_tracker.h"
@@ -24,6 +26,7 @@ struct RunOptions {
   uint32_t nodes = 0;              // 0 with hosts: as many as there are
   unsigned threads = 1;            // workers of each local daemon
   std::vector<std::string> hosts;  // HOST:PORT of running daemons; empty = start our own
+  IdentityOptions identity;        // towards hosts; our own daemons ask for no keys
   std::string out;
   std::vector<std::string> set;
   bool json = false;
@@ -78,6 +81,7 @@ class Run {
   std::optional<Interrupt> interrupt_;  // while daemons are at work
   std::optional<RunFolder> folder_;
   std::optional<LocalDaemons> daemons_;
+  std::shared_ptr<const Identity> identity_;  // null where nobody asks for keys
   std::optional<Evaluator> evaluator_;
   std::optional<Cluster> cluster_;
 

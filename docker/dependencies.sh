@@ -11,7 +11,7 @@ Installs the packages that are missing; does nothing when all are there.
 As root or with password-less sudo it installs them. Otherwise it prints the one command
 to type and exits with 2.
 
-  --tests     also what the tests need (clang, fuzzer run-time, clang-format, python3, gmock)
+  --tests     also what the tests need (clang, its fuzzer and formatter, python3, gmock, tcpdump)
   --runtime   only what the built programs need to run, with the Fashion-MNIST data
   --list      print the packages, one a line, and install nothing
   --help      this text
@@ -29,6 +29,7 @@ build=(
 )
 tests=(
   libgtest-dev libgmock-dev libbenchmark-dev clang clang-format python3 python3-numpy
+  iproute2 tcpdump
 )
 runtime=(
   ca-certificates libstdc++6 libzmq5 zlib1g libzstd1 libxxhash0 libfmt9

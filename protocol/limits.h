@@ -54,6 +54,28 @@ inline constexpr size_t kHeldMessages = 4096;
 inline constexpr size_t kSnapshotBytes = size_t{16} << 20;
 inline constexpr size_t kReports = 4096;
 
+// Lines of a members file, and its bytes.
+inline constexpr size_t kMembers = 65536;
+inline constexpr size_t kMembersBytes = size_t{16} << 20;
+
+// Connections that a daemon holds, of all and of one address; the peers of a hub need one each.
+inline constexpr size_t kConnections = 4096;
+inline constexpr size_t kConnectionsOfOne = 1024;
+
+// Connections that one address may open a second, when it has opened kConnectionsOfOne at once: to
+// refuse a key takes 0.6 ms of computing.
+inline constexpr double kConnectionsPerSecond = 100;
+
+// Requests that one client may make a second, at once or spread over it: a run asks for its
+// progress ten times a second, and for models while it judges.
+inline constexpr double kRequestsPerSecond = 2000;
+
+// Clients whose requests, and addresses whose connections, a daemon counts side by side.
+inline constexpr size_t kCallers = 1024;
+
+// Refusals that a daemon logs, one a reason and origin; what goes beyond is counted alone.
+inline constexpr size_t kRefusalsLogged = 256;
+
 // How often a run goes on after a crash.
 inline constexpr uint32_t kGenerations = 1u << 20;
 

@@ -19,6 +19,12 @@ const char* reason_name(Reason reason) {
     case Reason::kNotFinite: return "not_finite";
     case Reason::kBackPressure: return "back_pressure";
     case Reason::kNoContract: return "no_contract";
+    case Reason::kNoHandshake: return "no_handshake";
+    case Reason::kNoKey: return "no_key";
+    case Reason::kUnknownKey: return "unknown_key";
+    case Reason::kForbidden: return "forbidden";
+    case Reason::kImpostor: return "impostor";
+    case Reason::kOverLimit: return "over_limit";
     case Reason::kCount: break;
   }
   KITH_ASSERT(false && "reason without a name");

@@ -25,6 +25,12 @@ enum class Reason : uint8_t {
   kNotFinite,     // NaN or infinity in the values
   kBackPressure,  // the queue to or from this peer is full
   kNoContract,    // from a peer that this node goes on without
+  kNoHandshake,   // a connection that does not speak ZMTP, or stops half-way
+  kNoKey,         // a connection that has proved no key, where one is wanted
+  kUnknownKey,    // a key that is not on the list
+  kForbidden,     // the key's role does not allow it
+  kImpostor,      // a peer that speaks as another node
+  kOverLimit,     // more connections or requests than limits.h allows one or all
   kCount
 };
 

@@ -21,6 +21,7 @@ void add_stop_command(CLI::App& program, Action& chosen);
 void add_topology_command(CLI::App& program, Action& chosen);
 void add_job_command(CLI::App& program, Action& chosen);
 void add_codec_command(CLI::App& program, Action& chosen);
+void add_keygen_command(CLI::App& program, Action& chosen);
 
 inline constexpr int kDone = 0;
 inline constexpr int kRunFailed = 1;

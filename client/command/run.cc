@@ -15,6 +15,7 @@ void add_run_command(CLI::App& program, Action& chosen) {
   command->add_option("--hosts", options->hosts, "running daemons to use instead of starting any")
       ->type_name("HOST:PORT,HOST:PORT")
       ->delimiter(',');
+  add_identity_options(*command, options->identity);
   command->add_option("--threads", options->threads, "workers of each daemon started here (1)")
       ->check(CLI::Range(1u, 1024u).description(""));
   command->add_option("--set", options->set, kSetHelp)

@@ -6,6 +6,7 @@
 
 #include "client/command/command.h"
 #include "client/connection.h"
+#include "client/identity_options.h"
 #include "client/view/units.h"
 
 namespace kith {
@@ -73,7 +74,10 @@ ordered_json json_of(const control::StatusReply& s) {
                          {"pool_bytes", s.pool_bytes},
                          {"shard_bytes", s.shard_bytes},
                          {"snapshot_bytes", s.snapshot_bytes}}}};
-  if (progress.phase == control::Phase::kIdle) return json;
+  if (progress.phase == control::Phase::kIdle) {
+    json["counters"] = json_of(progress.counters);
+    return json;
+  }
   json["job"] = s.job;
   json["model"] = s.model;
   json["algorithm"] = s.algorithm;
@@ -163,12 +167,15 @@ void print_job(const control::StatusReply& s) {
   if (counters.messages_lost > 0) {
     line("lost", count_text(counters.messages_lost) + " messages, as delays.loss wants");
   }
+  print_peers(s.peers);
+}
+
+void print_refused(const control::Counters& counters) {
   std::string refused;
   for (const auto& [reason, count] : counters.refused) {
     refused += fmt::format("{}{} {}", refused.empty() ? "" : ", ", reason, count);
   }
   line("refused", refused.empty() ? "nothing" : refused);
-  print_peers(s.peers);
 }
 
 void print_text(const control::StatusReply& s) {
@@ -176,6 +183,7 @@ void print_text(const control::StatusReply& s) {
              control::phase_name(s.progress.phase));
   if (!s.progress.error.empty()) line("error", s.progress.error);
   if (s.progress.phase != control::Phase::kIdle) print_job(s);
+  print_refused(s.progress.counters);
   const auto mb = [](uint64_t bytes) { return bytes_text(static_cast<double>(bytes)); };
   line("memory",
        fmt::format("{} resident: {} parameters, {} data, {} snapshots", mb(s.resident_bytes),
@@ -186,12 +194,13 @@ void print_text(const control::StatusReply& s) {
 
 struct ToOptions {
   std::string endpoint;
+  IdentityOptions identity;
   bool json = false;
   bool shutdown = false;
 };
 
 int status(const ToOptions& options) {
-  Network network;
+  Network network(load_client_identity(options.identity));
   Connection connection(network, options.endpoint);
   const Answer answer = connection.ask(control::StatusRequest{}, kPatience);
   const auto* reply = std::get_if<control::StatusReply>(&answer.reply);
@@ -205,7 +214,7 @@ int status(const ToOptions& options) {
 }
 
 int stop(const ToOptions& options) {
-  Network network;
+  Network network(load_client_identity(options.identity));
   Connection connection(network, options.endpoint);
   if (options.shutdown) {
     connection.ask(control::ShutdownRequest{}, kPatience);
@@ -226,6 +235,7 @@ int stop(const ToOptions& options) {
 CLI::App* add(CLI::App& program, const char* name, const char* help, ToOptions& options) {
   CLI::App* command = program.add_subcommand(name, help);
   command->add_option("--to", options.endpoint, "HOST:PORT of the daemon")->required();
+  add_identity_options(*command, options.identity);
   command->add_flag("--json", options.json, "print one JSON object");
   return command;
 }

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -11,8 +12,12 @@
 #include "daemon/real/loader.h"
 #include "daemon/real/loop.h"
 #include "daemon/real/malloc_tuning.h"
+#include "daemon/real/rate_limit.h"
+#include "daemon/real/refusal_log.h"
 #include "daemon/real/zmq_transport.h"
+#include "daemon/trust/permission.h"
 #include "protocol/control.h"
+#include "protocol/limits.h"
 #include "topology/error.h"
 
 namespace kith {
@@ -39,6 +44,43 @@ double cpu_seconds() {
   return total(usage.ru_utime) + total(usage.ru_stime);
 }
 
+const DaemonOptions& checked(const DaemonOptions& options) {
+  if (options.identity && options.insecure) {
+    throw OperatorError("--insecure is for a daemon without keys: leave it, or --key, out.");
+  }
+  if (options.identity || options.insecure) return options;
+  const std::string& host = options.listen.host;
+  if (host != "*" && resolve(host).starts_with("127.")) return options;
+  throw OperatorError(
+      "Without keys " + options.listen.text() +
+      " would take orders from everybody who can reach it: give --key and --members (kith keygen "
+      "makes keys), or --insecure where the whole network is trusted.");
+}
+
+using RefusalCounts = std::array<uint64_t, static_cast<size_t>(Reason::kCount)>;
+
+// Adds to what is there under the same name.
+void add_to(control::Counters& counters, const RefusalCounts& counts) {
+  for (size_t i = 1; i < counts.size(); ++i) {
+    if (counts[i] == 0) continue;
+    const char* name = reason_name(static_cast<Reason>(i));
+    const auto found = std::ranges::find(
+        counters.refused, name, [](const auto& entry) { return std::string_view(entry.first); });
+    if (found == counters.refused.end()) {
+      counters.refused.emplace_back(name, counts[i]);
+    } else {
+      found->second += counts[i];
+    }
+  }
+}
+
+// Whatever the job: connections that were closed before they could say anything, and clients that
+// ask too much.
+bool at_the_door(Reason reason) {
+  return reason == Reason::kNoHandshake || reason == Reason::kNoKey ||
+         reason == Reason::kUnknownKey || reason == Reason::kOverLimit;
+}
+
 }  // namespace
 
 struct Daemon::Impl final : ZmqTransport::Handler {
@@ -49,9 +91,14 @@ struct Daemon::Impl final : ZmqTransport::Handler {
 
   // ZmqTransport::Handler
   void message(Message&& message) override;
-  void stranger(const WireHeader& header, std::span<const std::byte> body) override;
-  void refused(Status status) override;
-  void request(const std::string& caller, std::span<const std::byte> frame) override;
+  void stranger(const WireHeader& header, std::span<const std::byte> body,
+                const Origin& origin) override;
+  void refused(Status status, const Origin& origin) override;
+  void request(const std::string& caller, std::span<const std::byte> frame,
+               const Origin& origin) override;
+
+  void refuse_request(const std::string& caller, uint64_t id, Status status, const Origin& origin);
+  void carry_out(const std::string& caller, uint64_t id, control::Request&& request);
 
   control::Reply answer(const control::HelloRequest&);
   control::Reply answer(const control::ProgressRequest& request);
@@ -69,24 +116,28 @@ struct Daemon::Impl final : ZmqTransport::Handler {
   DaemonOptions options;
   Log& log;
   Loop loop;
+  RefusalLog refusals;
+  RateLimit requests{limits::kRequestsPerSecond, limits::kRequestsPerSecond};  // of each client
   ZmqTransport transport;
-  std::unique_ptr<Loop::Watch> incoming;
+  std::vector<std::unique_ptr<Loop::Watch>> incoming;
   uint64_t load_number = 0;  // of the load that is wanted; others are dropped when they end
   bool loading = false;
   std::optional<std::pair<std::string, uint64_t>> starter;  // who waits for the load
   std::string error;                                        // of the last load, if it failed
-  std::array<uint64_t, static_cast<size_t>(Reason::kCount)> refused_idle{};
-  std::unique_ptr<Checkpoints> checkpoints;  // null without a folder for them
+  RefusalCounts refused_idle{};                             // while there was no job
+  RefusalCounts refused_at_door{};                          // whether there was one or not
+  std::unique_ptr<Checkpoints> checkpoints;                 // null without a folder for them
   Workers workers;
   std::unique_ptr<JobRun> run;
 };
 
 Daemon::Impl::Impl(const DaemonOptions& daemon_options, Log& daemon_log)
-    : options(daemon_options),
+    : options(checked(daemon_options)),
       log(daemon_log),
-      transport({options.listen, options.use_ipc}, *this),
+      refusals(daemon_log),
+      transport({options.listen, options.use_ipc, options.identity}, *this),
       workers(options.threads) {
-  incoming = loop.watch(transport.fd(), [this] { drain(); });
+  for (const int fd : transport.fds()) incoming.push_back(loop.watch(fd, [this] { drain(); }));
   loop.on_signal({SIGTERM, SIGINT}, [this] { shut_down(); });
   if (options.state.empty()) return;
   checkpoints = std::make_unique<Checkpoints>(loop, log, options.state);
@@ -112,40 +163,62 @@ void Daemon::Impl::message(Message&& message) {
   if (run) run->message(std::move(message));
 }
 
-void Daemon::Impl::stranger(const WireHeader& header, std::span<const std::byte> body) {
+void Daemon::Impl::stranger(const WireHeader& header, std::span<const std::byte> body,
+                            const Origin& origin) {
   if (const auto generation = run ? run->generation_of(header) : std::nullopt) {
     go_on({run->start().request, *generation});
   } else if (run) {
-    run->stranger(header, body);
+    if (const Status status = run->stranger(header, body); !status.ok()) refused(status, origin);
   } else if (header.kind != kReady) {  // peers that loaded first ask until this daemon has too
-    refused(Reason::kWrongJob);
+    refused(Reason::kWrongJob, origin);
   }
 }
 
-void Daemon::Impl::refused(Status status) {
-  if (run) {
+void Daemon::Impl::refused(Status status, const Origin& origin) {
+  if (at_the_door(status.reason())) {
+    ++refused_at_door[static_cast<size_t>(status.reason())];
+  } else if (run) {
     run->refuse(status);
   } else {
     ++refused_idle[static_cast<size_t>(status.reason())];
   }
-  log.debug("refused", {{"reason", reason_name(status.reason())}});
+  refusals.note(status.reason(), origin);
 }
 
-void Daemon::Impl::request(const std::string& caller, std::span<const std::byte> frame) {
+void Daemon::Impl::request(const std::string& caller, std::span<const std::byte> frame,
+                           const Origin& origin) {
+  if (!requests.take(who(origin), loop.now())) return refused(Reason::kOverLimit, origin);
   uint64_t id = 0;
   control::Request request;
-  if (const Status status = control::decode_request(frame, id, request); !status.ok()) {
-    refused(status);
-    const bool version = status.reason() == Reason::kWrongVersion;
-    transport.reply(
-        caller,
-        control::encode_reply(
-            id, control::ErrorReply{version ? "kithd " + std::string(daemon_version()) +
-                                                  " speaks another version of the control "
-                                                  "protocol; use the kith of the same version."
-                                            : "The request is not one that kithd knows."}));
-    return;
+  Status status = control::decode_request(frame, id, request);
+  if (status.ok() && options.identity &&
+      (origin.member == nullptr || !may_ask(origin.member->role, request))) {
+    status = Reason::kForbidden;
   }
+  if (status.ok()) {
+    carry_out(caller, id, std::move(request));
+  } else {
+    refuse_request(caller, id, status, origin);
+  }
+}
+
+void Daemon::Impl::refuse_request(const std::string& caller, uint64_t id, Status status,
+                                  const Origin& origin) {
+  refused(status, origin);
+  control::ErrorReply reply{"The request is not one that kithd knows."};
+  if (status.reason() == Reason::kWrongVersion) {
+    reply.message = "kithd " + std::string(daemon_version()) +
+                    " speaks another version of the control protocol; use the kith of the same "
+                    "version.";
+  } else if (status.reason() == Reason::kForbidden) {
+    reply.message = "This key is listed as " +
+                    std::string(role_name(origin.member ? origin.member->role : Role::kPeer)) +
+                    ", which may not ask for that: a viewer may look, an operator may do all.";
+  }
+  transport.reply(caller, control::encode_reply(id, reply));
+}
+
+void Daemon::Impl::carry_out(const std::string& caller, uint64_t id, control::Request&& request) {
   if (auto* start_request = std::get_if<control::StartRequest>(&request)) {
     start(caller, id, std::move(*start_request));
   } else if (const auto* wanted = std::get_if<control::SnapshotRequest>(&request)) {
@@ -194,10 +267,7 @@ control::Reply Daemon::Impl::answer(const control::ProgressRequest& request) {
   }
   reply.phase = phase();
   reply.error = error;
-  for (size_t i = 1; i < refused_idle.size(); ++i) {
-    if (refused_idle[i] == 0) continue;
-    reply.counters.refused.emplace_back(reason_name(static_cast<Reason>(i)), refused_idle[i]);
-  }
+  add_to(reply.counters, refused_idle);
   return reply;
 }
 
@@ -213,6 +283,7 @@ control::Reply Daemon::Impl::answer(const control::StatusRequest&) {
   if (run) run->describe(reply);
   reply.progress = std::get<control::ProgressReply>(
       answer(control::ProgressRequest{run ? run->progress().next_report : 0}));
+  add_to(reply.progress.counters, refused_at_door);
   return reply;
 }
 
@@ -269,7 +340,7 @@ void Daemon::Impl::load_job(RunStart start) {
     std::shared_ptr<LoadedJob> job;
     std::string problem;
     try {
-      job = load(start, checkpoints.get());
+      job = load(start, checkpoints.get(), options.identity.get());
     } catch (const std::exception& exception) {
       problem = exception.what();
     }

@@ -6,6 +6,7 @@
 
 #include "daemon/real/address.h"
 #include "daemon/real/log.h"
+#include "daemon/trust/identity.h"
 
 namespace kith {
 
@@ -16,6 +17,8 @@ struct DaemonOptions {
   unsigned threads = 1;  // workers
   bool use_ipc = true;   // Unix sockets to peers on this machine
   std::string state;     // folder of checkpoints, and of the run to go on with; empty = none
+  std::shared_ptr<const Identity> identity = nullptr;  // null: nobody is asked for a key
+  bool insecure = false;  // whether that may be so beyond the loopback interface
 };
 
 class Daemon {

@@ -196,19 +196,19 @@ std::optional<uint32_t> JobRun::generation_of(const WireHeader& header) const {
   return static_cast<uint32_t>(generation);
 }
 
-void JobRun::stranger(const WireHeader& header, std::span<const std::byte> body) {
+Status JobRun::stranger(const WireHeader& header, std::span<const std::byte> body) {
   if (header.kind != kReady || header.to != self() ||
       !std::ranges::binary_search(loaded_->neighbors, header.from)) {
-    node_.refuse(Reason::kWrongJob);
-    return;
+    return Reason::kWrongJob;
   }
   Peer& peer = peers_[header.from];
-  if (peer.mismatch) return;
+  if (peer.mismatch) return {};
   peer.mismatch = true;
   peer.difference = difference(loaded_->start.request, body);
   log_.warning("another_job", {{"peer", std::to_string(index_of(header.from))},
                                {"endpoint", endpoint_of(header.from)},
                                {"difference", peer.difference}});
+  return {};
 }
 
 // ---- from the transport ----

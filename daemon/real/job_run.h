@@ -32,7 +32,8 @@ class JobRun final : public Body {
 
   // From the transport.
   void message(Message&& message);
-  void stranger(const WireHeader& header, std::span<const std::byte> body);
+  // kWrongJob but for a neighbour that introduces itself: then the operator reads the difference.
+  Status stranger(const WireHeader& header, std::span<const std::byte> body);
   void refuse(Status status) { node_.refuse(status); }
 
   // A neighbour goes on with this run after a crash, and so must this node: how often it has by

@@ -30,8 +30,19 @@ std::vector<NodeId> neighbors_of(const Graph& graph, NodeId self) {
   return all;
 }
 
+// The key that the node at this address must show.
+PublicKey key_of(const control::PeerAddress& peer, const Identity* identity) {
+  if (identity == nullptr) return {};
+  const Member* member = identity->members.at(peer.endpoint);
+  if (member != nullptr) return member->key;
+  throw OperatorError("'" + identity->members.path() + "' lists no peer at " + peer.endpoint +
+                      ", the address of node " + std::to_string(index_of(peer.node)) +
+                      ": add its line, with the address written like that, on every machine.");
+}
+
 // Names of peers on this machine and elsewhere, each host looked up once.
-std::vector<PeerEndpoint> endpoints_of(const control::StartRequest& request) {
+std::vector<PeerEndpoint> endpoints_of(const control::StartRequest& request,
+                                       const Identity* identity) {
   std::map<std::string, std::string> dotted;
   const std::vector<std::string> own = local_addresses();
   std::vector<PeerEndpoint> peers;
@@ -41,7 +52,7 @@ std::vector<PeerEndpoint> endpoints_of(const control::StartRequest& request) {
     if (!dotted.contains(address.host)) dotted[address.host] = resolve(address.host);
     const std::string& ip = dotted[address.host];
     const bool local = ip.starts_with("127.") || std::ranges::binary_search(own, ip);
-    peers.push_back({peer.node, peer.endpoint, ip, address.port, local});
+    peers.push_back({peer.node, peer.endpoint, ip, address.port, local, key_of(peer, identity)});
   }
   std::ranges::sort(peers, {}, &PeerEndpoint::node);
   const auto twice = std::ranges::adjacent_find(peers, {}, &PeerEndpoint::node);
@@ -96,7 +107,8 @@ bool wants_checkpoints(const control::StartRequest& request) {
   }
 }
 
-std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints) {
+std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
+                                const Identity* identity) {
   const control::StartRequest& request = start.request;
   if (request.nodes == 0 || request.nodes > limits::kNodes ||
       index_of(request.node) >= request.nodes) {
@@ -127,7 +139,7 @@ std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints)
   // A message holds a few vectors at the most, and no codec doubles one.
   loaded->membership.max_payload =
       std::min(limits::kPayloadBytes, 8 * loaded->plan.dimension * sizeof(float) + 65536);
-  loaded->membership.peers = endpoints_of(request);
+  loaded->membership.peers = endpoints_of(request, identity);
   check_neighbors(*loaded);
   if (job.checkpoint_every > 0) {
     prepare_checkpoints(*loaded, checkpoints);

@@ -10,6 +10,7 @@
 #include "daemon/plan.h"
 #include "daemon/real/checkpoints.h"
 #include "daemon/real/zmq_transport.h"
+#include "daemon/trust/identity.h"
 #include "protocol/control.h"
 
 namespace kith {
@@ -29,8 +30,9 @@ struct LoadedJob {
 };
 
 // Throws OperatorError with a sentence for the operator. `checkpoints`: null where the daemon has
-// no folder for them.
-std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints);
+// no folder for them. `identity`: null where there are no keys.
+std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
+                                const Identity* identity = nullptr);
 
 // Such a run goes back to its checkpoints when a daemon starts again; others have none.
 bool wants_checkpoints(const control::StartRequest& request);

@@ -23,6 +23,9 @@ struct Arguments {
   std::string log_file;
   std::string transport = "auto";
   std::string state;
+  std::string key;
+  std::string members;
+  bool insecure = false;
   int parent = -1;  // -1: not bound to it; 0: whoever it is; else its pid
 };
 
@@ -53,6 +56,8 @@ int serve(const Arguments& arguments) {
   options.threads = arguments.threads;
   options.use_ipc = arguments.transport == "auto";
   options.state = arguments.state;
+  options.identity = kith::load_identity(arguments.key, arguments.members, kith::Speaker::kDaemon);
+  options.insecure = arguments.insecure;
   if (arguments.parent >= 0) die_with(arguments.parent);
   kith::Daemon daemon(options, log);
   std::printf("kithd listening on %s pid %d\n", daemon.listen().text().c_str(), getpid());
@@ -81,6 +86,14 @@ void define(CLI::App& app, Arguments& arguments) {
   app.add_option("--state", arguments.state,
                  "Folder for checkpoints; a run that it holds goes on when kithd starts again")
       ->type_name("");
+  app.add_option("--key", arguments.key,
+                 "Secret key of this machine (kith keygen); with it all traffic is encrypted")
+      ->type_name("");
+  app.add_option("--members", arguments.members,
+                 "List of all keys with their roles, the same on every machine")
+      ->type_name("");
+  app.add_flag("--insecure", arguments.insecure,
+               "Listen beyond this machine without keys: whoever reaches the port is obeyed");
   app.add_option("--log-level", arguments.log_level, "quiet, info or debug (quiet)")->type_name("");
   app.add_option("--log", arguments.log_file, "Write the log to this file, not to stderr")
       ->type_name("");
@@ -92,7 +105,7 @@ void define(CLI::App& app, Arguments& arguments) {
       ->check(CLI::NonNegativeNumber);
   app.footer(
       "Prints one line, 'kithd listening on HOST:PORT pid N', and serves until SIGTERM.\n"
-      "Example: kithd --listen 0.0.0.0:7400 --log-level info --log kithd.log");
+      "Example: kithd --listen 0.0.0.0:7400 --key node.key --members members --log kithd.log");
 }
 
 }  // namespace

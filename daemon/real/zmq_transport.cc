@@ -6,6 +6,8 @@
 #include <map>
 #include <zmq.hpp>
 
+#include "daemon/real/connection_monitor.h"
+#include "daemon/real/zap_server.h"
 #include "protocol/control.h"
 #include "topology/assert.h"
 #include "topology/error.h"
@@ -36,6 +38,8 @@ constexpr int kAcknowledge = 20000;
 constexpr int kIpcBuffer = 1 << 20;
 constexpr int kLoopbackBuffer = 512 * 1024;
 constexpr int kSockets = 8192;
+// What CURVE adds to a frame: command name, nonce, flags and authenticator, 33 bytes (RFC 26).
+constexpr size_t kCurveBytes = 33;
 // One drain() lets other work of the loop in between.
 constexpr int kFramesPerDrain = 256;
 
@@ -70,6 +74,18 @@ void keep_alive(zmq::socket_t& socket) {
   socket.set(zmq::sockopt::tcp_maxrt, kAcknowledge);
 }
 
+void show_key(zmq::socket_t& socket, const Identity& identity) {
+  const KeyPair& keys = identity.keys;
+  socket.set(zmq::sockopt::curve_publickey, zmq::buffer(keys.open.bytes));
+  socket.set(zmq::sockopt::curve_secretkey, zmq::buffer(keys.secret.data(), kKeyBytes));
+}
+
+void ask_for_keys(zmq::socket_t& socket, const Identity& identity) {
+  socket.set(zmq::sockopt::curve_server, 1);
+  socket.set(zmq::sockopt::curve_secretkey, zmq::buffer(identity.keys.secret.data(), kKeyBytes));
+  socket.set(zmq::sockopt::zap_domain, kZapDomain);
+}
+
 // One peer that is sent to.
 struct Link {
   // What a newer message makes pointless; not one that is under way already.
@@ -98,10 +114,16 @@ struct ZmqTransport::Impl {
 
   void bind();
   void bind_ipc(const std::string& dotted);
+  void bind_tcp(const std::string& dotted);
   bool read_one();
+  bool drain_frames();
+  const Member* sender_of(const zmq::message_t& frame) const;
+  Origin origin_of(const zmq::message_t& frame) const;
+  const PeerEndpoint* peer(NodeId node) const;
   void take_message(const zmq::message_t& head, zmq::message_t&& body, bool has_body);
+  Status check_sender(const WireHeader& header, const zmq::message_t& head) const;
   Status accept(const WireHeader& header) const;
-  Status link_to(NodeId peer, Link*& link);
+  Status link_to(NodeId node, Link*& link);
   void connect(Link& link, const PeerEndpoint& endpoint);
   bool send_chunk(Link& link, const Message& message, uint32_t chunk);
   uint32_t send_chunks(Link& link, const Message& message, uint32_t first);
@@ -109,7 +131,9 @@ struct ZmqTransport::Impl {
   TransportOptions options;
   Handler& handler;
   zmq::context_t context;
+  std::optional<ZapServer> zap;  // with an identity
   zmq::socket_t router;
+  std::optional<ConnectionMonitor> monitor;
   Address listen;
   Pool pool;  // of payloads that are not laid out in wire chunks
   std::optional<Membership> membership;
@@ -126,10 +150,30 @@ void ZmqTransport::Impl::bind() {
   router.set(zmq::sockopt::rcvhwm, kReceiveHighWater);
   router.set(zmq::sockopt::handshake_ivl, kHandshake);
   router.set(zmq::sockopt::maxmsgsize,
-             static_cast<int64_t>(std::max(limits::kChunkBytes, limits::kRequestBytes)));
+             static_cast<int64_t>(std::max(limits::kChunkBytes, limits::kRequestBytes) +
+                                  (options.identity ? kCurveBytes : 0)));
   keep_alive(router);
+  if (options.identity) {
+    const auto turned_away = [this](const Origin& origin) {
+      handler.refused(Reason::kUnknownKey, origin);
+    };
+    zap.emplace(context, options.identity->members, turned_away);
+    ask_for_keys(router, *options.identity);
+  }
+  monitor.emplace(context, router, options.identity ? Reason::kNoKey : Reason::kNoHandshake,
+                  [this](Reason reason, const Origin& origin) { handler.refused(reason, origin); });
   const std::string host = options.listen.host == "*" ? "0.0.0.0" : options.listen.host;
   const std::string dotted = resolve(host);
+  bind_tcp(dotted);
+  if (!options.use_ipc) return;
+  if (dotted == "0.0.0.0") {
+    for (const std::string& address : local_addresses()) bind_ipc(address);
+  } else {
+    bind_ipc(dotted);
+  }
+}
+
+void ZmqTransport::Impl::bind_tcp(const std::string& dotted) {
   try {
     router.bind(options.listen.port == 0 ? "tcp://" + dotted + ":*"
                                          : tcp_endpoint(dotted, options.listen.port));
@@ -143,12 +187,6 @@ void ZmqTransport::Impl::bind() {
                         "; --listen takes an address of this machine.");
   }
   listen = parse_address(router.get(zmq::sockopt::last_endpoint).substr(sizeof("tcp://") - 1));
-  if (!options.use_ipc) return;
-  if (dotted == "0.0.0.0") {
-    for (const std::string& address : local_addresses()) bind_ipc(address);
-  } else {
-    bind_ipc(dotted);
-  }
 }
 
 void ZmqTransport::Impl::bind_ipc(const std::string& dotted) {
@@ -177,15 +215,42 @@ bool ZmqTransport::Impl::read_one() {
     do {
       (void)router.recv(rest);
     } while (rest.more());
-    handler.refused(Reason::kMalformed);
+    handler.refused(Reason::kMalformed, origin_of(head));
     return true;
   }
   if (!has_body && control::is_control(bytes_of(head))) {
-    handler.request(caller.to_string(), bytes_of(head));
+    handler.request(caller.to_string(), bytes_of(head), origin_of(head));
     return true;
   }
   take_message(head, std::move(body), has_body);
   return true;
+}
+
+const Member* ZmqTransport::Impl::sender_of(const zmq::message_t& frame) const {
+  return zap ? zap->sender_of(frame) : nullptr;
+}
+
+Origin ZmqTransport::Impl::origin_of(const zmq::message_t& frame) const {
+  const char* address = zmq_msg_gets(frame.handle(), "Peer-Address");
+  return {sender_of(frame), {}, address == nullptr ? "" : address};
+}
+
+// Null where the run has no such peer.
+const PeerEndpoint* ZmqTransport::Impl::peer(NodeId node) const {
+  if (!membership) return nullptr;
+  const auto found = std::ranges::lower_bound(membership->peers, node, {}, &PeerEndpoint::node);
+  return found != membership->peers.end() && found->node == node ? &*found : nullptr;
+}
+
+// With keys: a peer, and the one that the header names. Another run may number its nodes otherwise.
+Status ZmqTransport::Impl::check_sender(const WireHeader& header,
+                                        const zmq::message_t& head) const {
+  if (!options.identity) return {};
+  const Member* sender = sender_of(head);
+  if (sender == nullptr || sender->role != Role::kPeer) return Reason::kForbidden;
+  const PeerEndpoint* named = peer(header.from);
+  if (named == nullptr || named->key == sender->key) return {};
+  return header.job == membership->job ? Reason::kImpostor : Reason::kWrongJob;
 }
 
 // For this node, from another node of the run?
@@ -193,53 +258,44 @@ Status ZmqTransport::Impl::accept(const WireHeader& header) const {
   if (header.to != membership->self || header.from == membership->self) {
     return Reason::kUnknownPeer;
   }
-  const bool known =
-      std::ranges::binary_search(membership->peers, header.from, {}, &PeerEndpoint::node);
-  return known ? Status() : Reason::kUnknownPeer;
+  return peer(header.from) != nullptr ? Status() : Reason::kUnknownPeer;
 }
 
 void ZmqTransport::Impl::take_message(const zmq::message_t& head, zmq::message_t&& body,
                                       bool has_body) {
+  const auto refuse = [&](Status status) { handler.refused(status, origin_of(head)); };
   WireHeader header;
   if (const Status status = decode_header(bytes_of(head), header); !status.ok()) {
-    handler.refused(status);
-    return;
+    return refuse(status);
   }
+  if (const Status status = check_sender(header, head); !status.ok()) return refuse(status);
   if (!membership || header.job != membership->job) {
-    handler.stranger(header, bytes_of(body));
+    handler.stranger(header, bytes_of(body), origin_of(head));
     return;
   }
-  if (const Status status = accept(header); !status.ok()) {
-    handler.refused(status);
-    return;
-  }
+  if (const Status status = accept(header); !status.ok()) return refuse(status);
   if (has_body != (header.payload_bytes > 0)) {
-    handler.refused(has_body ? Reason::kOversized : Reason::kTruncated);
-    return;
+    return refuse(has_body ? Reason::kOversized : Reason::kTruncated);
   }
   std::optional<Message> complete;
   const Status status =
       reassembler->add(header, has_body ? adopted(std::move(body)) : SharedBuffer(), complete);
-  if (!status.ok()) handler.refused(status);
+  if (!status.ok()) refuse(status);
   if (complete) handler.message(std::move(*complete));
 }
 
 // kUnknownPeer, or kBackPressure when the process has no more sockets.
-Status ZmqTransport::Impl::link_to(NodeId peer, Link*& link) {
-  const auto [found, fresh] = links.try_emplace(peer);
+Status ZmqTransport::Impl::link_to(NodeId node, Link*& link) {
+  const auto [found, fresh] = links.try_emplace(node);
   link = &found->second;
   if (!fresh) return {};
   Reason reason = Reason::kUnknownPeer;
-  if (membership) {
-    const auto endpoint =
-        std::ranges::lower_bound(membership->peers, peer, {}, &PeerEndpoint::node);
-    if (endpoint != membership->peers.end() && endpoint->node == peer) {
-      try {
-        connect(*link, *endpoint);
-        return {};
-      } catch (const zmq::error_t&) {
-        reason = Reason::kBackPressure;
-      }
+  if (const PeerEndpoint* endpoint = peer(node)) {
+    try {
+      connect(*link, *endpoint);
+      return {};
+    } catch (const zmq::error_t&) {
+      reason = Reason::kBackPressure;
     }
   }
   links.erase(found);
@@ -258,6 +314,10 @@ void ZmqTransport::Impl::connect(Link& link, const PeerEndpoint& endpoint) {
   link.dealer.set(zmq::sockopt::reconnect_ivl_max, kReconnectMax);
   link.dealer.set(zmq::sockopt::handshake_ivl, kHandshake);
   link.dealer.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(limits::kHeaderBytes));
+  if (options.identity) {
+    show_key(link.dealer, *options.identity);
+    link.dealer.set(zmq::sockopt::curve_serverkey, zmq::buffer(endpoint.key.bytes));
+  }
   if (link.ipc) {
     link.dealer.set(zmq::sockopt::sndbuf, kIpcBuffer);
     link.dealer.connect(ipc_endpoint(endpoint.dotted, endpoint.port));
@@ -309,16 +369,28 @@ ZmqTransport::~ZmqTransport() = default;
 
 const Address& ZmqTransport::listen() const { return impl_->listen; }
 
-int ZmqTransport::fd() const { return impl_->router.get(zmq::sockopt::fd); }
+std::vector<int> ZmqTransport::fds() const {
+  std::vector<int> fds = {impl_->router.get(zmq::sockopt::fd), impl_->monitor->fd()};
+  if (impl_->zap) fds.push_back(impl_->zap->fd());
+  return fds;
+}
 
-bool ZmqTransport::drain() {
+// False = all have been read.
+bool ZmqTransport::Impl::drain_frames() {
   for (int i = 0; i < kFramesPerDrain; ++i) {
-    if (!impl_->read_one()) {
+    if (!read_one()) {
       // The descriptor may fall silent only once ZMQ_EVENTS has been seen empty.
-      if ((impl_->router.get(zmq::sockopt::events) & ZMQ_POLLIN) == 0) return false;
+      if ((router.get(zmq::sockopt::events) & ZMQ_POLLIN) == 0) return false;
     }
   }
   return true;
+}
+
+bool ZmqTransport::drain() {
+  bool more = impl_->drain_frames();
+  more |= impl_->monitor->drain();
+  if (impl_->zap) more |= impl_->zap->drain();
+  return more;
 }
 
 void ZmqTransport::join(Membership membership) {

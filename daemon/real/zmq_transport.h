@@ -3,6 +3,9 @@
 //
 // All calls on one thread. Nothing blocks. No payload is copied: outgoing frames refer to the
 // sender's blocks, incoming ones are moved into blocks.
+//
+// With an identity every connection, on Unix sockets too, proves its key by CURVE before a frame of
+// it is read, and every frame is encrypted.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +16,8 @@
 #include <vector>
 
 #include "daemon/real/address.h"
+#include "daemon/real/origin.h"
+#include "daemon/trust/identity.h"
 #include "protocol/event.h"
 #include "protocol/status.h"
 #include "protocol/wire.h"
@@ -20,8 +25,9 @@
 namespace kith {
 
 struct TransportOptions {
-  Address listen;       // port 0 = any free one
-  bool use_ipc = true;  // false: TCP to peers on this machine too
+  Address listen;                                      // port 0 = any free one
+  bool use_ipc = true;                                 // false: TCP to peers on this machine too
+  std::shared_ptr<const Identity> identity = nullptr;  // null: nobody is asked for a key
 };
 
 // Where a peer is. Resolved beforehand: name servers are slow.
@@ -31,6 +37,7 @@ struct PeerEndpoint {
   std::string dotted;  // IPv4
   uint16_t port = 0;
   bool local = false;  // this machine's own address
+  PublicKey key = {};  // its messages must come with it; unused without an identity
 };
 
 // What this daemon is within one run.
@@ -56,9 +63,13 @@ class ZmqTransport {
     virtual ~Handler() = default;
     virtual void message(Message&& message) = 0;  // from a peer of this run, to this node
     // A well-formed header of another run, whatever it is addressed to, and the frame behind it.
-    virtual void stranger(const WireHeader& header, std::span<const std::byte> body) = 0;
-    virtual void refused(Status status) = 0;
-    virtual void request(const std::string& caller, std::span<const std::byte> frame) = 0;
+    virtual void stranger(const WireHeader& header, std::span<const std::byte> body,
+                          const Origin& origin) = 0;
+    // A frame, or a connection that was turned away before it could send one.
+    virtual void refused(Status status, const Origin& origin) = 0;
+    // `caller` is what reply() takes.
+    virtual void request(const std::string& caller, std::span<const std::byte> frame,
+                         const Origin& origin) = 0;
   };
 
   // Binds. Throws OperatorError when the address is taken or not this machine's.
@@ -68,9 +79,9 @@ class ZmqTransport {
   // The address in use, with the port that was chosen.
   const Address& listen() const;
 
-  // Readable when drain() may find something. Edge-triggered, as ZMQ_FD is: after every readiness
-  // and every reply, drain until it returns false.
-  int fd() const;
+  // One is readable when drain() may find something. Edge-triggered, as ZMQ_FD is: after every
+  // readiness and every reply, drain until it returns false.
+  std::vector<int> fds() const;
 
   // Hands on what has come, at most a few hundred frames; true = there is more.
   bool drain();

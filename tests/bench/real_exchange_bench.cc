@@ -1,13 +1,15 @@
 // Ring exchange of real daemons' transports: each of N processes sends a float32 vector to both
 // neighbours and receives theirs; then it averages, x <- (x + x_left + x_right) / 3, as D-PSGD
 // does, or not. Prints the median milliseconds of the slowest process for each size, over Unix
-// sockets and over TCP. tests/bench/pytorch/exchange_gloo.py measures the exchange alone over gloo.
+// sockets and over TCP; with --keys also encrypted, turn by turn. The exchange alone over gloo is
+// measured by tests/bench/pytorch/exchange_gloo.py.
 #include <poll.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zmq.h>
 
 #include <algorithm>
 #include <array>
@@ -15,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <optional>
 #include <vector>
@@ -58,14 +61,51 @@ double cpu_seconds() {
          1e-6 * static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
+// One for each process, each of which lists all; null without keys.
+using Identities = std::vector<std::shared_ptr<const Identity>>;
+
+KeyPair fresh_keys() {
+  char open[41];
+  char secret[41];
+  KeyPair keys;
+  KITH_ASSERT(zmq_curve_keypair(open, secret) == 0);
+  zmq_z85_decode(keys.open.bytes.data(), open);
+  zmq_z85_decode(keys.secret.data(), secret);
+  return keys;
+}
+
+Identities make_identities(uint32_t processes, bool keyed) {
+  if (!keyed) return Identities(processes);
+  std::vector<KeyPair> keys;
+  std::string list;
+  for (uint32_t i = 0; i < processes; ++i) {
+    keys.push_back(fresh_keys());
+    list += "peer " + keys.back().open.text() + "\n";
+  }
+  Identities identities;
+  for (KeyPair& pair : keys) {
+    identities.push_back(
+        std::make_shared<Identity>(Identity{std::move(pair), Members(list, "list"), nullptr}));
+  }
+  return identities;
+}
+
+struct Setting {
+  uint32_t processes = 4;
+  bool ipc = false;
+  bool averaging = false;
+  bool keyed = false;
+};
+
 class Process final : ZmqTransport::Handler {
  public:
-  Process(uint32_t self, uint32_t processes, bool ipc, bool averaging, Shared& shared)
+  Process(uint32_t self, const Setting& setting, const Identities& identities, Shared& shared)
       : self_(self),
-        processes_(processes),
-        averaging_(averaging),
+        processes_(setting.processes),
+        averaging_(setting.averaging),
         shared_(shared),
-        transport_({{"127.0.0.1", 0}, ipc}, *this),
+        identities_(identities),
+        transport_({{"127.0.0.1", 0}, setting.ipc, identities[self]}, *this),
         codec_(make_codec("identity")) {}
 
   void measure(size_t floats, int exchanges) {
@@ -100,7 +140,8 @@ class Process final : ZmqTransport::Handler {
     for (uint32_t i = 0; i < processes_; ++i) {
       if (i == self_) continue;
       membership.peers.push_back({NodeId{i}, "127.0.0.1:" + std::to_string(shared_.ports[i]),
-                                  "127.0.0.1", shared_.ports[i], true});
+                                  "127.0.0.1", shared_.ports[i], true,
+                                  identities_[i] ? identities_[i]->keys.open : PublicKey{}});
     }
     transport_.join(std::move(membership));
     pthread_barrier_wait(&shared_.barrier);
@@ -137,7 +178,8 @@ class Process final : ZmqTransport::Handler {
   }
 
   void wait() {
-    std::vector<pollfd> fds = {{transport_.fd(), POLLIN, 0}};
+    std::vector<pollfd> fds;
+    for (const int fd : transport_.fds()) fds.push_back({fd, POLLIN, 0});
     while (const auto blocked = transport_.take_blocked()) blocked_.push_back(*blocked);
     for (const auto& blocked : blocked_) fds.push_back({blocked.fd, POLLIN, 0});
     const uint64_t before = count_;
@@ -152,15 +194,20 @@ class Process final : ZmqTransport::Handler {
     received_[message.round % 2][right] = std::move(message);
     ++count_;
   }
-  void stranger(const WireHeader&) override { std::abort(); }
-  void refused(Status) override { std::abort(); }
-  void request(const std::string&, std::span<const std::byte>) override { std::abort(); }
+  void stranger(const WireHeader&, std::span<const std::byte>, const Origin&) override {
+    std::abort();
+  }
+  void refused(Status, const Origin&) override { std::abort(); }
+  void request(const std::string&, std::span<const std::byte>, const Origin&) override {
+    std::abort();
+  }
 
   uint32_t self_;
   uint32_t processes_;
   bool averaging_;
   uint64_t count_ = 0;  // messages received
   Shared& shared_;
+  const Identities& identities_;
   Pool pool_;
   ZmqTransport transport_;
   std::unique_ptr<Codec> codec_;
@@ -181,12 +228,14 @@ Shared* make_shared_memory(uint32_t processes) {
   return shared;
 }
 
-void run(uint32_t processes, bool ipc, bool averaging, double megabytes, int exchanges) {
+void run(const Setting& setting, double megabytes, int exchanges) {
+  const uint32_t processes = setting.processes;
+  const Identities identities = make_identities(processes, setting.keyed);
   Shared* shared = make_shared_memory(processes);
   const auto floats = static_cast<size_t>(megabytes * 250000);
   for (uint32_t i = 0; i < processes; ++i) {
     if (fork() == 0) {
-      Process(i, processes, ipc, averaging, *shared).measure(floats, exchanges);
+      Process(i, setting, identities, *shared).measure(floats, exchanges);
       std::_Exit(0);
     }
   }
@@ -207,10 +256,10 @@ void run(uint32_t processes, bool ipc, bool averaging, double megabytes, int exc
     cpu += shared->cpu[i];
     faults += shared->faults[i];
   }
-  std::printf("%s %g MB, %s: %.3f ms; CPU %.3f ms, page faults %.0f a process and exchange\n",
-              ipc ? "ipc" : "tcp", megabytes, averaging ? "averaged" : "exchange alone",
-              1e3 * slowest[exchanges / 2], 1e3 * cpu / processes / exchanges,
-              faults / processes / exchanges);
+  std::printf("%s%s %g MB, %s: %.3f ms; CPU %.3f ms, page faults %.0f a process and exchange\n",
+              setting.ipc ? "ipc" : "tcp", setting.keyed ? " with keys" : "", megabytes,
+              setting.averaging ? "averaged" : "exchange alone", 1e3 * slowest[exchanges / 2],
+              1e3 * cpu / processes / exchanges, faults / processes / exchanges);
   std::fflush(stdout);
   munmap(shared, sizeof(Shared));
 }
@@ -221,13 +270,16 @@ int main(int argc, char** argv) {
   tune_malloc(argv);
   uint32_t processes = 4;
   std::vector<double> sizes;
+  std::vector<bool> keys = {false};
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--processes") == 0 && i + 1 < argc) {
       processes = static_cast<uint32_t>(std::atoi(argv[++i]));
+    } else if (std::strcmp(argv[i], "--keys") == 0) {
+      keys = {false, true};
     } else if (std::atof(argv[i]) > 0) {
       sizes.push_back(std::atof(argv[i]));
     } else {
-      std::fprintf(stderr, "usage: real_exchange_bench [--processes N] [MEGABYTES...]\n");
+      std::fprintf(stderr, "usage: real_exchange_bench [--processes N] [--keys] [MEGABYTES...]\n");
       return 2;
     }
   }
@@ -240,7 +292,7 @@ int main(int argc, char** argv) {
     const int exchanges = std::clamp(static_cast<int>(300 / megabytes), 8, 300);
     for (const bool ipc : {true, false}) {
       for (const bool averaging : {false, true}) {
-        run(processes, ipc, averaging, megabytes, exchanges);
+        for (const bool keyed : keys) run({processes, ipc, averaging, keyed}, megabytes, exchanges);
       }
     }
   }

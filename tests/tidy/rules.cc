@@ -42,8 +42,8 @@ const std::vector<Layer>& layers() {
       {"daemon/sim/", {"daemon/", "protocol/", "topology/"}, {"daemon/real/"}},
       {"daemon/", {"daemon/", "protocol/", "topology/"}, {}},
       {"client/",
-       {"client/", "daemon/job", "daemon/sim/", "daemon/store/", "daemon/learn/", "protocol/",
-        "topology/"},
+       {"client/", "daemon/job", "daemon/sim/", "daemon/store/", "daemon/learn/", "daemon/trust/",
+        "protocol/", "topology/"},
        {}},
   };
   return kLayers;

@@ -90,6 +90,7 @@ TEST(TidyRules, LayersIncludeOnlyWhatIsBelowThem) {
   EXPECT_EQ(include_findings("client/main.cc", "\"daemon/node.h\""), 1u);
   EXPECT_EQ(include_findings("client/main.cc", "\"daemon/job.h\""), 0u);
   EXPECT_EQ(include_findings("client/main.cc", "\"daemon/sim/simulator.h\""), 0u);
+  EXPECT_EQ(include_findings("client/main.cc", "\"daemon/trust/identity.h\""), 0u);
   EXPECT_EQ(include_findings("protocol/rng.cc", "\"rng.h\""), 1u) << "not from the root";
   EXPECT_EQ(include_findings("protocol/kernels.cc", "\"hwy/highway.h\""), 0u);
   EXPECT_EQ(include_findings("tests/unit/sim_test.cc", "\"daemon/sim/simulator.h\""), 0u);

@@ -37,11 +37,12 @@ struct End final : ZmqTransport::Handler {
   explicit End(bool ipc) : transport({{"127.0.0.1", 0}, ipc}, *this) {}
 
   void message(Message&& message) override { messages.push_back(std::move(message)); }
-  void stranger(const WireHeader& header, std::span<const std::byte>) override {
+  void stranger(const WireHeader& header, std::span<const std::byte>, const Origin&) override {
     strangers.push_back(header);
   }
-  void refused(Status status) override { reasons.push_back(status.reason()); }
-  void request(const std::string& caller, std::span<const std::byte> frame) override {
+  void refused(Status status, const Origin&) override { reasons.push_back(status.reason()); }
+  void request(const std::string& caller, std::span<const std::byte> frame,
+               const Origin&) override {
     requests.emplace_back(reinterpret_cast<const char*>(frame.data()), frame.size());
     transport.reply(caller, "\x80");
   }
@@ -53,8 +54,9 @@ struct End final : ZmqTransport::Handler {
       while (transport.drain()) {
       }
       if (done()) return true;
-      pollfd ready{transport.fd(), POLLIN, 0};
-      if (poll(&ready, 1, kPatienceMs) <= 0) {
+      std::vector<pollfd> ready;
+      for (const int fd : transport.fds()) ready.push_back({fd, POLLIN, 0});
+      if (poll(ready.data(), ready.size(), kPatienceMs) <= 0) {
         while (transport.drain()) {
         }
         return done();
@@ -190,9 +192,9 @@ TEST_P(Transport, BackPressureIsBoundedAndFlushes) {
 
   struct Late final : ZmqTransport::Handler {
     void message(Message&& message) override { sequences.push_back(message.sequence); }
-    void stranger(const WireHeader&, std::span<const std::byte>) override {}
-    void refused(Status) override { ++refusals; }
-    void request(const std::string&, std::span<const std::byte>) override {}
+    void stranger(const WireHeader&, std::span<const std::byte>, const Origin&) override {}
+    void refused(Status, const Origin&) override { ++refusals; }
+    void request(const std::string&, std::span<const std::byte>, const Origin&) override {}
     std::vector<uint64_t> sequences;
     int refusals = 0;
   } late;
@@ -201,7 +203,7 @@ TEST_P(Transport, BackPressureIsBoundedAndFlushes) {
   bool still_blocked = true;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kPatienceMs);
   while (late.sequences.size() < taken && std::chrono::steady_clock::now() < deadline) {
-    pollfd ready[] = {{revived.fd(), POLLIN, 0}, {blocked->fd, POLLIN, 0}};
+    pollfd ready[] = {{revived.fds().front(), POLLIN, 0}, {blocked->fd, POLLIN, 0}};
     poll(ready, still_blocked ? 2 : 1, 20);
     while (revived.drain()) {
     }
@@ -324,9 +326,9 @@ TEST(TransportRules, ATakenPortIsOneClearSentence) {
   End first(true);
   struct Nothing final : ZmqTransport::Handler {
     void message(Message&&) override {}
-    void stranger(const WireHeader&, std::span<const std::byte>) override {}
-    void refused(Status) override {}
-    void request(const std::string&, std::span<const std::byte>) override {}
+    void stranger(const WireHeader&, std::span<const std::byte>, const Origin&) override {}
+    void refused(Status, const Origin&) override {}
+    void request(const std::string&, std::span<const std::byte>, const Origin&) override {}
   } nothing;
   try {
     ZmqTransport second({first.transport.listen(), true}, nothing);
