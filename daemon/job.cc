@@ -204,6 +204,12 @@ DelaySpec read_delays(const Options& delays) {
   return spec;
 }
 
+AdversarySpec read_adversary(const Options& adversary) {
+  return {.kind = adversary.text("kind"),
+          .nodes = adversary.numbers("nodes"),
+          .count = static_cast<uint32_t>(adversary.integer("count"))};
+}
+
 MemorySpec read_memory(const Options& codec) {
   MemorySpec spec;
   const std::string& kind = codec.text("memory");
@@ -241,6 +247,8 @@ Job build(const JobSections& sections, std::string text) {
                 .each = codec.flag("per_layer")};
   job.memory = read_memory(codec);
   job.down = codec.text("down");
+  job.aggregate = reader.with_kind("aggregate", "kind").choice;
+  job.adversary = read_adversary(reader.plain("adversary"));
   job.delays = read_delays(reader.plain("delays"));
   const Options report = reader.plain("report");
   job.report.every = static_cast<Round>(report.integer("every"));

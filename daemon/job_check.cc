@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "daemon/job_robust.h"
 #include "daemon/job_train.h"
 #include "daemon/learn/model.h"
 #include "protocol/limits.h"
@@ -389,6 +390,7 @@ void validate(const Job& job, uint32_t nodes, size_t parameters) {
   check_joint(job);
   check_scale(job, nodes);
   check_algorithm(job, nodes, parameters);
+  check_robust(job, nodes, *graph);
 }
 
 }  // namespace kith

@@ -18,6 +18,7 @@ const char* reason_name(Reason reason) {
     case Reason::kStale: return "stale";
     case Reason::kNotFinite: return "not_finite";
     case Reason::kBackPressure: return "back_pressure";
+    case Reason::kLeftOut: return "left_out";
     case Reason::kCount: break;
   }
   KITH_ASSERT(false && "reason without a name");

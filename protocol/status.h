@@ -24,6 +24,7 @@ enum class Reason : uint8_t {
   kStale,         // for a round that is over
   kNotFinite,     // NaN or infinity in the values
   kBackPressure,  // the queue to or from this peer is full
+  kLeftOut,       // NaN or infinity in a vector that the job's rule of aggregation does without
   kCount
 };
 

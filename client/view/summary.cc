@@ -107,6 +107,7 @@ std::string render_summary(const RunResult& result, const std::string& folder) {
   if (result.diverged) {
     text += "  the numbers grew beyond all bounds: try a smaller train.learning_rate\n";
   }
+  if (!result.adversary.empty()) text += line("adversaries", result.adversary);
   if (result.accuracy) text += accuracy_lines(result);
   text += line("loss", number_text(result.loss) + "  training, mean of the nodes' last round");
   if (result.laboratory) {

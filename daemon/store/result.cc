@@ -4,6 +4,7 @@
 #include <cmath>
 #include <latch>
 
+#include "daemon/job_robust.h"
 #include "daemon/job_timing.h"
 #include "daemon/learn/trainer.h"
 #include "daemon/learn/workers.h"
@@ -143,6 +144,9 @@ RunResult summarise(const Job& job, const Model& model, const Dataset* test,
   result.virtual_seconds = timing.virtual_seconds;
   result.diverged = timing.diverged;
   const bool simulated = timing.virtual_seconds.has_value();
+  result.aggregate = job.aggregate.kind;
+  result.adversaries = adversaries_of(job, result.nodes);
+  result.adversary = adversary_note(job, result.nodes);
   if (job.delays.inject && !simulated) result.injected = describe(job.delays);
   add_traffic(result, job, nodes);
 

@@ -72,8 +72,11 @@ struct RunResult {
   double bytes_synchronous_per_node = 0;
   double samples_per_second = 0;  // training samples of all nodes per wall-clock second
   bool diverged = false;
-  std::string injected;         // delays that the daemons emulated, in words; empty = none
-  std::string parameters_hash;  // hash_parameters in NodeId order
+  std::string aggregate;            // aggregate.kind
+  std::vector<NodeId> adversaries;  // bad on purpose, sorted
+  std::string adversary;            // what they were, in words; empty = none
+  std::string injected;             // delays that the daemons emulated, in words; empty = none
+  std::string parameters_hash;      // hash_parameters in NodeId order
   std::optional<LaboratoryResult> laboratory;
   std::optional<RoundTime> round_time;      // where delays are simulated or injected
   std::optional<CodecChoice> codec_choice;  // where the job left it open

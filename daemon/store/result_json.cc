@@ -126,11 +126,19 @@ ordered_json of(const NodeResult& node, size_t id) {
   return json;
 }
 
+ordered_json adversaries_of(const RunResult& result) {
+  ordered_json ids = ordered_json::array();
+  for (const NodeId node : result.adversaries) ids.push_back(index_of(node));
+  return ids;
+}
+
 ordered_json heading(const RunResult& result) {
   return {{"job", result.job},
           {"algorithm", result.algorithm},
           {"graph", result.graph},
           {"codec", result.codec},
+          {"aggregate", result.aggregate},
+          {"adversaries", adversaries_of(result)},
           {"model", result.model},
           {"nodes", result.nodes},
           {"parameters", result.parameters},
