@@ -210,6 +210,18 @@ AdversarySpec read_adversary(const Options& adversary) {
           .count = static_cast<uint32_t>(adversary.integer("count"))};
 }
 
+std::optional<PrivacySpec> read_privacy(const Options& privacy) {
+  const PrivacySpec spec{.clip = privacy.number("clip"),
+                         .noise = privacy.number("noise"),
+                         .delta = privacy.number("delta"),
+                         .secret = privacy.flag("secret")};
+  if (spec.clip > 0) return spec;
+  if (spec.noise == 0) return std::nullopt;
+  throw OperatorError(
+      "privacy.noise is a multiple of privacy.clip, which is missing: set it to the length that "
+      "the gradient of one row is cut to, such as privacy.clip = 1.0");
+}
+
 MemorySpec read_memory(const Options& codec) {
   MemorySpec spec;
   const std::string& kind = codec.text("memory");
@@ -248,6 +260,7 @@ Job build(const JobSections& sections, std::string text) {
   job.memory = read_memory(codec);
   job.down = codec.text("down");
   job.aggregate = reader.with_kind("aggregate", "kind").choice;
+  job.privacy = read_privacy(reader.plain("privacy"));
   job.adversary = read_adversary(reader.plain("adversary"));
   job.delays = read_delays(reader.plain("delays"));
   const Options report = reader.plain("report");

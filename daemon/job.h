@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/learn/batch_schedule.h"
+#include "daemon/learn/privacy.h"
 #include "protocol/algorithm.h"
 #include "protocol/layered_codec.h"
 #include "protocol/memory.h"
@@ -85,6 +86,7 @@ struct Job {
   MemorySpec memory;
   Choice aggregate;         // the rule that brings vectors together; "mean" = the algorithm's own
   AdversarySpec adversary;  // job_robust.h
+  std::optional<PrivacySpec> privacy;  // job_privacy.h; absent: gradients as they are
   std::string down;                    // codec of what a hub tells its nodes; "identity" = as it is
   DelaySpec delays;
   ReportSpec report;

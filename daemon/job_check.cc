@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "daemon/job_privacy.h"
 #include "daemon/job_robust.h"
 #include "daemon/job_train.h"
 #include "daemon/learn/model.h"
@@ -342,6 +343,7 @@ void check_job(const Job& job) {
   check_data(job);
   check_stop(job);
   check_train(job);
+  check_privacy(job);
   check_graph(job);
   check_layers(job);
   check_memory(job);

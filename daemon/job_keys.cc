@@ -143,6 +143,19 @@ void add_robustness(std::vector<JobKey>& keys) {
                "in place of nodes: so many, drawn from the seed; never node 0")});
 }
 
+void add_privacy(std::vector<JobKey>& keys) {
+  add(keys, "privacy",
+      {number("clip", 0, 0, 1e30,
+              "C: the gradient of each row is cut to this length; 0 = no privacy"),
+       number("noise", 0, 0, 1e6,
+              "sigma, the noise multiplier: N(0, (sigma C / batch)^2) is added to each value of a "
+              "gradient; 0 = none, or from 0.1"),
+       number("delta", 1e-5, 1e-15, 0.5, "that epsilon is stated for; below 1 / rows"),
+       flag("secret", true,
+            "daemons draw noise and batches from a number of their own; else from job.seed, which "
+            "all who know the job can do as well; the simulator always does so")});
+}
+
 void add_delays(std::vector<JobKey>& keys) {
   OptionSpec scale = {"scale",
                       Type::kNumbers,
@@ -192,6 +205,7 @@ std::vector<JobKey> make_keys() {
   add_training(keys);
   add_exchange(keys);
   add_robustness(keys);
+  add_privacy(keys);
   add_delays(keys);
   add_run(keys);
   return keys;

@@ -95,6 +95,8 @@ TrainerSetup Plan::trainer(NodeId self, const Model& model, std::shared_ptr<cons
           .batch = job.train.batch,
           .optimizer = job.train.optimizer,
           .svrg_period = job.train.svrg_period,
+          // Rehearsals compute on no rows.
+          .privacy = model.needs_data() ? job.privacy : std::nullopt,
           .revocable = algorithm->cancels,
           .total_batches = total_batches,
           .seed = job.seed,

@@ -109,6 +109,7 @@ std::string render_summary(const RunResult& result, const std::string& folder) {
   }
   if (!result.adversary.empty()) text += line("adversaries", result.adversary);
   if (result.accuracy) text += accuracy_lines(result);
+  if (result.privacy) text += line("privacy", result.privacy_text);
   text += line("loss", number_text(result.loss) + "  training, mean of the nodes' last round");
   if (result.laboratory) {
     text += laboratory_lines(*result.laboratory);

@@ -106,7 +106,7 @@ RULES = {"median": [], "trimmed-mean": [], "krum": [], "multi-krum": [],
          "centred-clipping": ["aggregate.iterations=2"], "norm-clipping": []}
 
 
-def bad_peers():
+def bad_peers_and_privacy():
     star = ["topology.graph=star", "algorithm.kind=sync"]
     local = ["topology.graph=star", "algorithm.kind=local-sgd", "algorithm.local_steps=3"]
     graph = ["topology.graph=complete", "algorithm.kind=dpsgd"]
@@ -121,10 +121,16 @@ def bad_peers():
                                  "adversary.count=1", f"codec.kind={codec}"])
     same("huge steps and the mean", LABORATORY, 5,
          star + ["adversary.kind=huge:2", "adversary.nodes=[3]"])
+    noise = ["privacy.clip=1", "privacy.noise=1", "privacy.secret=false"]
+    same("pictures, private", PICTURES, 4, noise)
+    same("pictures, private, synchronous", PICTURES, 3, star + noise)
+    first = hash_of("run", PICTURES, 3, star + noise[:2])
+    check("noise from numbers of the daemons' own differs from run to run",
+          first != hash_of("run", PICTURES, 3, star + noise[:2]))
 
 
 def main():
-    bad_peers()
+    bad_peers_and_privacy()
     for algorithm, sets in ALGORITHMS.items():
         for nodes in (2, 3, 5, 16):
             same(algorithm, LABORATORY, nodes, sets)
