@@ -139,7 +139,14 @@ void check_adversary(const Job& job, uint32_t nodes) {
                         std::to_string(nodes) + " nodes it can be " + std::to_string(nodes - 1) +
                         " at the most: node 0 is never one");
   }
-  const bool by_value = make_codec(job.codec)->bytes_per_value() > 0 && !job.layers.any();
+  if (job.consensus_tolerance > 0) {
+    throw OperatorError(
+        "adversary.kind = \"" + job.adversary.kind +
+        "\" is of what nodes send while they train, not of the averaging at the end "
+        "that consensus.tolerance asks for: leave consensus.tolerance out");
+  }
+  const bool by_value =
+      !job.choose_codec && !job.layers.any() && make_codec(job.codec)->bytes_per_value() > 0;
   if (adversary.kind == Adversary::Kind::kNan && !by_value) {
     throw OperatorError(
         "adversary.kind = \"nan\" needs a codec that can write NaN, but codec.kind "

@@ -56,8 +56,11 @@ Aggregator::Aggregator(const NodeState& state) {
   remembers_ = state.aggregate->info->remembers;
 }
 
-Status Aggregator::guard(const Codec& codec, const NodeState& state, Message& message) const {
-  if (!on() || all_finite(codec, state, message)) return {};
+Status Aggregator::admit(const Codec& codec, const NodeState& state, Message& message) const {
+  const Status status = check(codec, message.payload, state.dimension, *state.pool);
+  if (!on()) return status;
+  const bool finite = status.ok() && all_finite(codec, state, message);
+  if (finite || (!status.ok() && status.reason() != Reason::kNotFinite)) return status;
   message.payload = {};
   return Reason::kLeftOut;
 }
@@ -73,7 +76,7 @@ std::span<const float> Aggregator::values_of(const Codec& codec, const NodeState
   std::ranges::fill(values.floats(), 0.0f);
   const Status status =
       decode_add(codec, term.from, *term.payload, 1.0f, values.floats(), *state.pool);
-  KITH_ASSERT(status.ok());  // it has been checked, and guarded
+  KITH_ASSERT(status.ok());  // it has been admitted
   decoded_.push_back(std::move(values).freeze());
   return decoded_.back().floats();
 }

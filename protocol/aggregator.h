@@ -1,10 +1,10 @@
 // A rule of [aggregate] as an algorithm uses it: decodes what came, leaves out what is not finite,
 // and keeps what the rule asks for from one round to the next.
 //
-// NaN guard: a payload that holds NaN or infinity is found when it comes (guard), and what is filed
+// NaN guard: a payload that holds NaN or infinity is found when it comes (admit), and what is filed
 // for its round is a message without a payload. The sender counts as heard, so that nobody waits
-// for it; the rule sees one vector less; and Node counts Reason::kLeftOut. Under "mean" nothing is
-// looked at: such a vector ends the run as diverged.
+// for it; the rule sees one vector less; and Node counts Reason::kLeftOut. Without a rule no value
+// is looked at that the codec does not look at: one that is not finite ends the run as diverged.
 #pragma once
 
 #include <memory>
@@ -25,10 +25,10 @@ class Aggregator {
 
   bool on() const { return rule_ != nullptr; }
 
-  // Of a message whose payload check() has let pass. kLeftOut, and the payload is gone, where a
-  // value is not finite; ok where it is off. Costs a pass over the payload; where a codec does not
-  // work value by value, decoding it once more.
-  Status guard(const Codec& codec, const NodeState& state, Message& message) const;
+  // check() of the payload. With a rule kLeftOut, and the payload is gone, where a value is not
+  // finite; that costs a pass over the payload, and where a codec does not work value by value,
+  // decoding it once more.
+  Status admit(const Codec& codec, const NodeState& state, Message& message) const;
 
   // What the rule makes of `terms`, each of them the vector of one node and what it weighs; those
   // without values are left out. `own` is this node's vector over a graph, the values of the first

@@ -52,10 +52,7 @@ class Dpsgd final : public LockstepGossip {
   }
 
   Status check_message(const NodeState& state, Message& message) const override {
-    if (const Status status = LockstepGossip::check_message(state, message); !status.ok()) {
-      return status;
-    }
-    return aggregator_.guard(*state.codec, state, message);
+    return aggregator_.admit(*state.codec, state, message);
   }
 
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {

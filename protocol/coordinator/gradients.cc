@@ -215,11 +215,8 @@ class GradientCoordinator final : public Algorithm {
   Status collect(NodeState& state, Message&& message, std::vector<Effect>& out) {
     if (message.kind != kGradient) return Reason::kMalformed;
     if (!std::isfinite(message.scalar)) return Reason::kNotFinite;
-    if (const Status status =
-            check(codec_of(state, message.round), message.payload, state.dimension, *state.pool);
-        !status.ok()) {
-      return status;
-    }
+    const Status status = aggregator_.admit(codec_of(state, message.round), state, message);
+    if (!status.ok() && status.reason() != Reason::kLeftOut) return status;
     const Peer& peer = peers_[index_of(message.from)];
     if (message.round < peer.holds) {
       // Sent before the model that cancelled it had come; one that idles has nothing of the kind.
@@ -229,7 +226,6 @@ class GradientCoordinator final : public Algorithm {
     }
     if (message.round > peer.holds) return Reason::kMalformed;
     if (!peer.working) return Reason::kDuplicate;
-    const Status status = aggregator_.guard(codec_of(state, message.round), state, message);
     gather(state, {message.from, message.round, message.scalar, std::move(message.payload)}, out);
     return status;
   }

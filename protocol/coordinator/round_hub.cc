@@ -66,11 +66,8 @@ Status RoundHub::receive(const NodeState& state, Message&& message) {
   if (message.round > state.round) return Reason::kTooEarly;
   if (!gathering_.expects(message.from)) return Reason::kMalformed;
   if (gathering_.holds(message.from)) return Reason::kDuplicate;
-  if (const Status status = check(codec(state), message.payload, state.dimension, *state.pool);
-      !status.ok()) {
-    return status;
-  }
-  const Status status = aggregator_.guard(codec(state), state, message);
+  const Status status = aggregator_.admit(codec(state), state, message);
+  if (!status.ok() && status.reason() != Reason::kLeftOut) return status;
   gathering_.add({message.from, message.scalar, std::move(message.payload)});
   return status;
 }

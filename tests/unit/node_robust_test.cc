@@ -101,6 +101,10 @@ TEST(Adversary, WhatCannotBeIsRefused) {
         HasSubstr("must be \"none\""))
         << kind;
   }
+  EXPECT_THAT(refusal({flip, "adversary.count=1", "algorithm.order=cta"}), HasSubstr("\"atc\""));
+  EXPECT_EQ(refusal({"adversary.kind=noise:1", "adversary.count=1", "algorithm.order=cta"}), "");
+  EXPECT_THAT(refusal({flip, "adversary.count=1", "consensus.tolerance=0.01"}),
+              HasSubstr("consensus.tolerance"));
   const std::vector<std::string> nan = {"adversary.kind=\"nan\"", "adversary.count=1"};
   EXPECT_EQ(refusal(nan, {"codec.kind=bf16"}), "");
   EXPECT_THAT(refusal(nan, {"codec.kind=qsgd:15"}), HasSubstr("\"fp16\""));
@@ -208,6 +212,32 @@ TEST(NanGuard, LeavesTheVectorOutAndGoesOn) {
       EXPECT_EQ(one.body.reported, 1u);
       EXPECT_EQ(one.x(), (std::vector<float>{3, 4}));  // the median of two: (1, 1) and (5, 7)
     }
+  }
+}
+
+// Whether a codec refuses such a wire by itself or lets it through.
+TEST(NanGuard, LooksAtWhatEveryCodecHasToSay) {
+  for (const char* codec : {"top-k:2", "rand-k:2", "threshold:0.5", "top-k:2 | bf16", "sign"}) {
+    SCOPED_TRACE(codec);
+    One one({"aggregate.kind=median", std::string("codec.kind=\"") + codec + '"'});
+    Rng rng(1, NodeId{0}, Purpose::kTest);
+    SharedBuffer wire;
+    ASSERT_TRUE(one.plan.codec->encode(one.values(3, 4), rng, one.pool, wire).ok());
+    Buffer forged = one.pool.acquire(wire.size());
+    std::ranges::copy(wire.bytes(), forged.data());
+    // The last value; of sign the scale, behind the count.
+    std::byte* at =
+        std::string(codec) == "sign" ? forged.data() + 4 : forged.data() + forged.size() - 4;
+    std::memset(at + (codec == std::string("top-k:2 | bf16") ? 2 : 0), 0xff, 2);
+    std::memset(at + 2, 0xff, 2);
+    Message m;
+    m.from = NodeId{0};
+    m.to = NodeId{1};
+    m.kind = 1;
+    m.sequence = 1;
+    m.payload = std::move(forged).freeze();
+    one.node.handle(Received{std::move(m)}, Time{});
+    EXPECT_EQ(one.refused(Reason::kLeftOut), 1u);
   }
 }
 
