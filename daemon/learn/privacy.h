@@ -26,7 +26,6 @@ struct PrivacySpec {
 };
 
 // g += N(0, (sigma C / rows)^2) in every coordinate, a function of (seed, node, batch index).
-void add_private_noise(const PrivacySpec& privacy, const Batch& batch, std::span<float> g,
-                       Workspace& workspace);
+void add_private_noise(const PrivacySpec& privacy, const Batch& batch, std::span<float> g);
 
 }  // namespace kith

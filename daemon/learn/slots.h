@@ -11,9 +11,8 @@ inline constexpr size_t kRows = 2;         // uint32, as wide as a float
 inline constexpr size_t kGradient = 3;     // of a local step
 inline constexpr size_t kDifference = 4;   // from the anchor of a local step
 inline constexpr size_t kSnapshot = 5;     // gradient at SVRG's snapshot
-inline constexpr size_t kNoise = 6;        // of a private gradient
-inline constexpr size_t kRow = 7;          // features of one row, where rows are clipped one by one
-inline constexpr size_t kRowGradient = 8;  // of that row
-inline constexpr size_t kModel = 9;        // this and all above belong to the model
+inline constexpr size_t kRow = 6;          // features of one row, where rows are clipped one by one
+inline constexpr size_t kRowGradient = 7;  // of that row
+inline constexpr size_t kModel = 8;        // this and all above belong to the model
 
 }  // namespace kith::slots

@@ -58,7 +58,7 @@ double Trainer::gradient(uint64_t index, std::span<const float> x, std::span<flo
   if (privacy_) {
     const Batch batch = batches_.load(index, workspace);
     const double loss = model_->clipped_gradient(privacy_->clip, x, batch, g, workspace);
-    if (!workspace.given_up()) add_private_noise(*privacy_, batch, g, workspace);
+    if (!workspace.given_up()) add_private_noise(*privacy_, batch, g);
     return loss;
   }
   return model_->gradient(x, batches_.load(index, workspace), g, workspace);

@@ -1,11 +1,16 @@
 // Private gradients: how much noise there is, whose it is, and that a learner adds it everywhere.
+#include <Random123/philox.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
+#include <numbers>
 
+#include "daemon/learn/noise.h"
 #include "daemon/learn/privacy.h"
-#include "protocol/kernels.h"
 #include "tests/allocations.h"
+#include "tests/instruction_sets.h"
 #include "tests/unit/learn_bench.h"
 
 namespace kith {
@@ -64,19 +69,80 @@ TEST(Noise, IsAsLargeAsItsMultiplierSays) {
   EXPECT_NEAR(lag / count, 0, 4 * variance / std::sqrt(count));
 }
 
+// Box-Muller over Philox4x32-10, in doubles, in the order that noise.cc has its values in.
+std::vector<double> reference(uint64_t key, uint64_t counter, size_t n) {
+  std::vector<double> all;
+  for (uint32_t block = 0; all.size() < n; ++block) {
+    std::vector<double> values(64);
+    for (uint32_t lane = 0; lane < 16; ++lane) {
+      const r123::Philox4x32::ctr_type at = {{block * 16 + lane, 0, static_cast<uint32_t>(counter),
+                                              static_cast<uint32_t>(counter >> 32)}};
+      const r123::Philox4x32::key_type with = {
+          {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)}};
+      const r123::Philox4x32::ctr_type word = r123::Philox4x32()(at, with);
+      for (size_t pair = 0; pair < 2; ++pair) {
+        const double radius = std::sqrt(-2 * std::log((word[2 * pair] + 0.5) * 0x1p-32));
+        const double angle = static_cast<int32_t>(word[2 * pair + 1]) * std::numbers::pi * 0x1p-31;
+        values[32 * pair + lane] = radius * std::cos(angle);
+        values[32 * pair + 16 + lane] = radius * std::sin(angle);
+      }
+    }
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  all.resize(n);
+  return all;
+}
+
+TEST(Normal, IsBoxMullerOverPhilox) {
+  for (const size_t n : {1u, 15u, 16u, 17u, 63u, 64u, 65u, 1000u}) {
+    Rng words(9, NodeId{4}, Purpose::kTest, n);
+    const uint64_t key = words.next();
+    const std::vector<double> expected = reference(key, words.next(), n);
+    const uint64_t third = words.next();
+    test::for_each_instruction_set([&] {
+      std::vector<float> y(n, 1.0f);
+      Rng rng(9, NodeId{4}, Purpose::kTest, n);
+      add_normal(rng, 2.0f, y);
+      for (size_t j = 0; j < n; ++j) ASSERT_NEAR(y[j], 1 + 2 * expected[j], 1e-5) << n << " " << j;
+      EXPECT_EQ(rng.next(), third);
+    });
+  }
+}
+
+// The first moments and the tails of 2^21 values, within 4 standard errors.
+TEST(Normal, HasTheMomentsAndTheTailsOfTheLaw) {
+  std::vector<float> y(1 << 21);
+  Rng rng(1, NodeId{0}, Purpose::kTest);
+  add_normal(rng, 1.0f, y);
+  const auto n = static_cast<double>(y.size());
+  double moment[5] = {};
+  std::map<double, double> beyond = {{1, 0}, {2, 0}, {3, 0}, {4, 0}};
+  for (const float value : y) {
+    for (int k = 1; k <= 4; ++k) moment[k] += std::pow(double{value}, k) / n;
+    for (auto& [bound, count] : beyond) count += std::abs(value) > bound;
+  }
+  EXPECT_NEAR(moment[1], 0, 4 / std::sqrt(n));
+  EXPECT_NEAR(moment[2], 1, 4 * std::sqrt(2 / n));
+  EXPECT_NEAR(moment[3], 0, 4 * std::sqrt(15 / n));
+  EXPECT_NEAR(moment[4], 3, 4 * std::sqrt(96 / n));
+  for (const auto& [bound, count] : beyond) {
+    const double p = std::erfc(bound / std::sqrt(2.0));
+    EXPECT_NEAR(count, n * p, 4 * std::sqrt(n * p * (1 - p))) << bound;
+  }
+}
+
 TEST(Noise, IsAFunctionOfSeedNodeAndBatch) {
   Private a(kPrivacy);
   const SharedBuffer first = gradient(a, 4);
   EXPECT_TRUE(std::ranges::equal(first.bytes(), gradient(a, 4).bytes()));
   Batch batch;
   batch.rows = kBatch;
-  Workspace workspace;
   const auto noise = [&](uint64_t seed, uint32_t node, uint64_t index) {
     batch.seed = seed;
     batch.node = NodeId{node};
     batch.index = index;
     std::vector<float> g(50);
-    add_private_noise(kPrivacy, batch, g, workspace);
+    add_private_noise(kPrivacy, batch, g);
     return g;
   };
   const std::vector<float> here = noise(3, 1, 7);
