@@ -4,6 +4,7 @@
 
 #include "client/view/units.h"
 #include "daemon/job_notes.h"
+#include "daemon/job_privacy.h"
 #include "daemon/sim/gossip_stability.h"
 #include "daemon/sim/rehearsal.h"
 
@@ -38,6 +39,13 @@ void tell_notes(const Job& job, uint32_t nodes, ProgressView& view) {
   std::vector<std::string> notes = job_notes(job, nodes);
   if (const auto advice = advise_step(job, nodes)) notes.push_back(advice_text(*advice));
   for (const std::string& note : notes) view.say("note: " + note + ".");
+}
+
+void tell_privacy(const Job& job, std::span<const size_t> rows_by_node, ProgressView& view) {
+  if (!job.privacy) return;
+  for (const std::string& note : privacy_notes(job, rows_by_node)) {
+    view.say("note: " + note + ".");
+  }
 }
 
 void tell_forecast(const Job& job, uint32_t nodes, const Model& model, bool delayed,

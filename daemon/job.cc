@@ -204,6 +204,24 @@ DelaySpec read_delays(const Options& delays) {
   return spec;
 }
 
+AdversarySpec read_adversary(const Options& adversary) {
+  return {.kind = adversary.text("kind"),
+          .nodes = adversary.numbers("nodes"),
+          .count = static_cast<uint32_t>(adversary.integer("count"))};
+}
+
+std::optional<PrivacySpec> read_privacy(const Options& privacy) {
+  const PrivacySpec spec{.clip = privacy.number("clip"),
+                         .noise = privacy.number("noise"),
+                         .delta = privacy.number("delta"),
+                         .secret = privacy.flag("secret")};
+  if (spec.clip > 0) return spec;
+  if (spec.noise == 0) return std::nullopt;
+  throw OperatorError(
+      "privacy.noise is a multiple of privacy.clip, which is missing: set it to the length that "
+      "the gradient of one row is cut to, such as privacy.clip = 1.0");
+}
+
 MemorySpec read_memory(const Options& codec) {
   MemorySpec spec;
   const std::string& kind = codec.text("memory");
@@ -242,6 +260,9 @@ Job build(const JobSections& sections, std::string text) {
                 .each = codec.flag("per_layer")};
   job.memory = read_memory(codec);
   job.down = codec.text("down");
+  job.aggregate = reader.with_kind("aggregate", "kind").choice;
+  job.privacy = read_privacy(reader.plain("privacy"));
+  job.adversary = read_adversary(reader.plain("adversary"));
   job.delays = read_delays(reader.plain("delays"));
   const Options report = reader.plain("report");
   job.report.every = static_cast<Round>(report.integer("every"));
@@ -309,7 +330,8 @@ std::unique_ptr<Mixing> make_mixing(const Job& job, std::shared_ptr<const Graph>
 
 bool goes_on(const Job& job, const Graph& graph) {
   return job.when_silent != "wait" && algorithm_info(job.algorithm.kind).goes_on &&
-         graph.undirected() && graph.period() == 1 && job.consensus_tolerance == 0;
+         graph.undirected() && graph.period() == 1 && job.consensus_tolerance == 0 &&
+         job.aggregate.kind == "mean";
 }
 
 double batches_per_round(const Job& job, uint32_t nodes, double rows_per_node) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/learn/batch_schedule.h"
+#include "daemon/learn/privacy.h"
 #include "protocol/algorithm.h"
 #include "protocol/layered_codec.h"
 #include "protocol/memory.h"
@@ -58,6 +59,13 @@ struct DelaySpec {
   bool inject = false;   // real daemons emulate all this
 };
 
+// Nodes that lie in what they send (protocol/adversary.h).
+struct AdversarySpec {
+  std::string kind = "none";       // "sign-flip:2" and the like
+  std::vector<double> nodes = {};  // who: whole numbers; or
+  uint32_t count = 0;              // so many, drawn from the seed among the nodes but node 0
+};
+
 struct ReportSpec {
   Round every = 0;       // rounds between reports; chosen from the length of the run when absent
   bool evaluate = true;  // test accuracy of the average model at each report
@@ -77,7 +85,10 @@ struct Job {
   bool choose_codec = false;  // codec.kind = "auto"
   LayerRules layers;          // which tensors are coded otherwise
   MemorySpec memory;
-  std::string down;  // codec of what a hub tells its nodes; "identity" = as it is
+  Choice aggregate;         // the rule that brings vectors together; "mean" = the algorithm's own
+  AdversarySpec adversary;  // job_robust.h
+  std::optional<PrivacySpec> privacy;  // job_privacy.h; absent: gradients as they are
+  std::string down;                    // codec of what a hub tells its nodes; "identity" = as it is
   DelaySpec delays;
   ReportSpec report;
   double consensus_tolerance = 0;  // of a phase of gossip alone at the end; 0 = there is none

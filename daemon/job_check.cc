@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "daemon/job_privacy.h"
+#include "daemon/job_robust.h"
 #include "daemon/job_train.h"
 #include "daemon/learn/model.h"
 #include "protocol/limits.h"
@@ -123,8 +125,8 @@ void check_silence(const Job& job, const Graph& graph) {
   throw OperatorError(
       "topology.when_silent = \"go-on\" needs algorithm.kind = \"dpsgd\", "
       "\"dmsgd\" or \"quasi-global-momentum\", a graph that never changes and "
-      "whose edges go both ways, and consensus.tolerance = 0: leave it out, and "
-      "nodes wait for a neighbour that is silent");
+      "whose edges go both ways, consensus.tolerance = 0 and aggregate.kind = \"mean\": leave it "
+      "out, and nodes wait for a neighbour that is silent");
 }
 
 void check_lossless(const Job& job) {
@@ -350,6 +352,7 @@ void check_job(const Job& job) {
   check_data(job);
   check_stop(job);
   check_train(job);
+  check_privacy(job);
   check_graph(job);
   check_layers(job);
   check_memory(job);
@@ -399,6 +402,7 @@ void validate(const Job& job, uint32_t nodes, size_t parameters) {
   check_joint(job);
   check_scale(job, nodes);
   check_algorithm(job, nodes, parameters);
+  check_robust(job, nodes, *graph);
 }
 
 }  // namespace kith

@@ -1,6 +1,7 @@
 // The one table of the job file's fixed keys: parsing, defaults, ranges, help and README follow it.
 #include "daemon/job.h"
 #include "daemon/learn/model.h"
+#include "protocol/aggregate.h"
 #include "protocol/limits.h"
 #include "topology/registry.h"
 
@@ -129,6 +130,36 @@ void add_exchange(std::vector<JobKey>& keys) {
             "of what a hub tells all its nodes: the difference to what it told them last")});
 }
 
+void add_robustness(std::vector<JobKey>& keys) {
+  add(keys, "aggregate", {text("kind", "mean", "how the vectors of several nodes become one")});
+  OptionSpec nodes = {"nodes",
+                      Type::kNumbers,
+                      std::vector<double>{},
+                      "bad nodes, for experiments: [3, 7]",
+                      0,
+                      static_cast<double>(limits::kNodes)};
+  add(keys, "adversary",
+      {text("kind", "none",
+            "what bad nodes send: \"sign-flip:F\" -F times their step, \"huge:F\" F times, "
+            "\"noise:S\" with a normal deviate of size S added to each value, \"nan\""),
+       std::move(nodes),
+       integer("count", 0, 0, limits::kNodes,
+               "in place of nodes: so many, drawn from the seed; never node 0")});
+}
+
+void add_privacy(std::vector<JobKey>& keys) {
+  add(keys, "privacy",
+      {number("clip", 0, 0, 1e30,
+              "C: the gradient of each row is cut to this length; 0 = no privacy"),
+       number("noise", 0, 0, 1e6,
+              "sigma, the noise multiplier: N(0, (sigma C / batch)^2) is added to each value of a "
+              "gradient; 0 = none, or from 0.1"),
+       number("delta", 1e-5, 1e-15, 0.5, "that epsilon is stated for; below 1 / rows"),
+       flag("secret", true,
+            "daemons draw noise and batches from a number of their own; else from job.seed, which "
+            "all who know the job can do as well; the simulator always does so")});
+}
+
 void add_delays(std::vector<JobKey>& keys) {
   OptionSpec scale = {"scale",
                       Type::kNumbers,
@@ -177,6 +208,8 @@ std::vector<JobKey> make_keys() {
   add_what(keys);
   add_training(keys);
   add_exchange(keys);
+  add_robustness(keys);
+  add_privacy(keys);
   add_delays(keys);
   add_run(keys);
   return keys;
@@ -199,6 +232,9 @@ std::vector<JobKind> job_kinds() {
                    "Adam with decoupled weight decay (Loshchilov, Hutter 2019)", adamw_options()});
   for (const AlgorithmInfo* info : all_algorithms()) {
     kinds.push_back({"algorithm", "kind", info->name, info->help, info->options});
+  }
+  for (const AggregateInfo* info : all_aggregates()) {
+    kinds.push_back({"aggregate", "kind", info->name, info->help, info->options});
   }
   for (const GraphInfo* info : all_graphs()) {
     kinds.push_back({"topology", "graph", info->name, info->help, info->options()});

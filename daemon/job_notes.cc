@@ -1,5 +1,6 @@
 #include "daemon/job_notes.h"
 
+#include "daemon/job_robust.h"
 #include "topology/registry.h"
 
 namespace kith {
@@ -9,6 +10,7 @@ std::vector<std::string> job_notes(const Job& job, uint32_t nodes) {
   if (const OwnWeights* weights = algorithm_info(job.algorithm.kind).weights) {
     notes.push_back(weights->note(job.algorithm.options, *make_graph(job, nodes)));
   }
+  notes.push_back(adversary_note(job, nodes));
   std::erase(notes, "");
   return notes;
 }

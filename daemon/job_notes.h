@@ -8,8 +8,8 @@
 
 namespace kith {
 
-// Sentences without a full stop, of a job that validate() has let pass: of its graph, and of
-// weights that its algorithm makes itself (which costs what making them does).
+// Sentences without a full stop, of a job that validate() has let pass: of its graph, of weights
+// that its algorithm makes itself (which costs what making them does), and of nodes that lie.
 std::vector<std::string> job_notes(const Job& job, uint32_t nodes);
 
 }  // namespace kith

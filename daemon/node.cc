@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/node_kinds.h"
+#include "protocol/adversary.h"
 #include "protocol/checkpoint.h"
 #include "protocol/wire.h"
 #include "topology/assert.h"
@@ -111,7 +112,8 @@ Status Node::receive(Message& message) {
   const Status status = step(Received{std::move(message)});
   // Only what has served its purpose uses its number up: after a forged or early one the honest
   // message can still come, or be asked for again.
-  const bool over = status.reason() == Reason::kStale || status.reason() == Reason::kDuplicate;
+  const bool over = status.reason() == Reason::kStale || status.reason() == Reason::kDuplicate ||
+                    status.reason() == Reason::kLeftOut;
   if (status.ok() || over) edges_.accept(envelope, state_.now);
   return status;
 }
@@ -159,6 +161,7 @@ void Node::send(Send&& effect) {
                   .scalar = effect.scalar,
                   .sequence = 0,
                   .payload = std::move(effect.payload)};
+  if (state_.adversary != nullptr) state_.adversary->corrupt(state_, message);
   edges_.sent(message);
   if (message.payload || effect.values != 0) {
     const size_t values = effect.values != 0 ? effect.values : state_.dimension;

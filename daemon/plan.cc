@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "daemon/job_robust.h"
 #include "protocol/limits.h"
 #include "topology/error.h"
 #include "topology/reach.h"
@@ -48,6 +49,10 @@ Plan make_plan(const Job& job, uint32_t nodes, const Model& model, double rows_p
     // The rules are for what nodes compute; of what a hub tells they say that tensors stand alone.
     plan.down = make_layered_codec(job.down, {.each = job.layers.any()}, plan.layout);
   }
+  plan.aggregate = {&aggregate_info(job.aggregate.kind), job.aggregate.options};
+  plan.adversary = parse_adversary(job.adversary.kind);
+  plan.adversary.of_models = plan.algorithm->aggregates == Aggregates::kModels;
+  plan.adversaries = adversaries_of(job, nodes);
   return plan;
 }
 
@@ -72,12 +77,16 @@ NodeState Plan::node_state(NodeId self, size_t rows, SharedBuffer initial, Pool&
           .warm_up = warm_up.get(),
           .down = down.get(),
           .optimizer = &job.train.optimizer,
+          .aggregate = &aggregate,
+          .adversary = lies(self) ? &adversary : nullptr,
           .final_consensus = final_consensus,
           .pool = &pool,
           .now = {},
           .parameters = std::move(initial),
           .round = 0};
 }
+
+bool Plan::lies(NodeId node) const { return std::ranges::binary_search(adversaries, node); }
 
 TrainerSetup Plan::trainer(NodeId self, const Model& model, std::shared_ptr<const Dataset> data,
                            Shard rows) const {
@@ -87,6 +96,8 @@ TrainerSetup Plan::trainer(NodeId self, const Model& model, std::shared_ptr<cons
           .batch = job.train.batch,
           .optimizer = job.train.optimizer,
           .svrg_period = job.train.svrg_period,
+          // Rehearsals compute on no rows.
+          .privacy = model.needs_data() ? job.privacy : std::nullopt,
           .revocable = algorithm->cancels,
           .total_batches = total_batches,
           .seed = job.seed,

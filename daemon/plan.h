@@ -6,6 +6,8 @@
 
 #include "daemon/job.h"
 #include "daemon/learn/trainer.h"
+#include "protocol/adversary.h"
+#include "protocol/aggregate.h"
 #include "protocol/algorithm.h"
 #include "protocol/codec_meter.h"
 #include "protocol/edge.h"
@@ -29,6 +31,9 @@ struct Plan {
   std::unique_ptr<Codec> codec;
   std::unique_ptr<WarmUp> warm_up;  // null where there is none
   std::unique_ptr<Codec> down;      // null where a hub codes nothing
+  AggregateSpec aggregate;
+  Adversary adversary;
+  std::vector<NodeId> adversaries;  // sorted
 
   // The state that `self` starts from; `rows` of training data are its own (0 in the laboratory).
   // The plan and the pool outlive the node.
@@ -37,6 +42,9 @@ struct Plan {
   // For a trainer over `data`, whose rows `rows` are this node's (empty = all of them).
   TrainerSetup trainer(NodeId self, const Model& model, std::shared_ptr<const Dataset> data,
                        Shard rows) const;
+
+  // It is one of the job's adversaries.
+  bool lies(NodeId node) const;
 
   // Nodes that report: all of them, or the hub.
   uint32_t reporters() const { return algorithm->central ? 1 : nodes; }

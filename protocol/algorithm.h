@@ -22,6 +22,9 @@
 
 namespace kith {
 
+struct Adversary;
+struct AggregateSpec;
+
 // Somebody looks at the report of the round just completed: of every `every`-th, and of the last.
 constexpr bool is_reported(Round completed, Round every, Round rounds) {
   return (completed + 1) % every == 0 || completed + 1 == rounds;
@@ -47,7 +50,9 @@ struct NodeState {
   const WarmUp* warm_up = nullptr;  // codecs of the first rounds; null = there is none
   const Codec* down = nullptr;      // of what a hub tells all nodes; null = as it is
   const OptimizerSpec* optimizer = nullptr;
-  GossipRounds final_consensus = {};  // when the rounds are over; none = the models stay apart
+  const AggregateSpec* aggregate = nullptr;  // see aggregator.h; null = weighted sums
+  const Adversary* adversary = nullptr;  // what this node makes of what it sends; null = nothing
+  GossipRounds final_consensus = {};     // when the rounds are over; none = the models stay apart
   Pool* pool = nullptr;
 
   // Set by Node before each step.
@@ -69,7 +74,8 @@ class Algorithm {
   virtual ~Algorithm() = default;
 
   // Appends to `out`, which is the caller's and reused. A message that breaks the protocol is
-  // refused by its Status and changes nothing.
+  // refused by its Status and changes nothing; kLeftOut alone says that its sender has been heard
+  // and that the round goes on without its vector.
   virtual Status step(NodeState& state, Event&& event, std::vector<Effect>& out) = 0;
 
   // One stable line of the inner state, for goldens and debugging: numbers with 6 digits.
@@ -113,6 +119,13 @@ struct Setting {
   bool coded = false;           // by anything but identity
   size_t parameters = 0;        // of the model; 0 = not known yet
   std::string codec = {};       // codec.kind
+};
+
+// What a rule of [aggregate] other than "mean" may bring together in place of a weighted sum.
+enum class Aggregates : uint8_t {
+  kNothing,  // the algorithm needs the sum itself
+  kUpdates,  // at a hub gradients, or what local steps come to, of all that are in a round
+  kModels    // on each node its own model and its neighbours'
 };
 
 // The mixing matrices of an algorithm that makes its own from the job's graph, in place of
@@ -175,6 +188,8 @@ struct AlgorithmInfo {
   Round (*rounds_late)(const Options& options) = nullptr;
   // Null = it gossips with topology.weights, or not at all.
   const OwnWeights* weights = nullptr;
+  // Where it is anything, each coded message is one vector of the model's size.
+  Aggregates aggregates = Aggregates::kNothing;
 };
 
 std::vector<const AlgorithmInfo*> all_algorithms();

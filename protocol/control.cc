@@ -195,6 +195,8 @@ void fields(A& a, Ref<A, StatusReply> r) {
   a("codec", r.codec);
   a("checkpoint", r.checkpoint);
   a("injected", r.injected);
+  a("aggregate", r.aggregate);
+  a("adversary", r.adversary);
   a("node", r.node);
   a("nodes", r.nodes);
   a("parameters", r.parameters);

@@ -185,8 +185,10 @@ struct StatusReply {
   std::string algorithm;
   std::string graph;
   std::string codec;
-  Round checkpoint = 0;  // the round of the newest one on the disk; 0 = none
-  std::string injected;  // the delays that this daemon emulates, in words; empty = none
+  Round checkpoint = 0;   // the round of the newest one on the disk; 0 = none
+  std::string injected;   // the delays that this daemon emulates, in words; empty = none
+  std::string aggregate;  // aggregate.kind
+  std::string adversary;  // what this node makes of its vectors on purpose; empty = nothing
   uint32_t node = 0;
   uint32_t nodes = 0;
   uint64_t parameters = 0;  // floats

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "protocol/vector_targets.h"
 #include "topology/assert.h"
@@ -94,6 +95,21 @@ void subtract(const float* x, const float* z, float* y, size_t n) {
     hn::StoreU(hn::Sub(hn::LoadU(kFloats, x + i), hn::LoadU(kFloats, z + i)), kFloats, y + i);
   }
   for (; i < n; ++i) y[i] = x[i] - z[i];
+}
+
+// By a mask and not by Min and Max, which may both return the same one of two zeros.
+void sort_two(float* low, float* high, size_t n) {
+  size_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) {
+    const auto a = hn::LoadU(kFloats, low + i);
+    const auto b = hn::LoadU(kFloats, high + i);
+    const auto swap = hn::Lt(b, a);
+    hn::StoreU(hn::IfThenElse(swap, b, a), kFloats, low + i);
+    hn::StoreU(hn::IfThenElse(swap, a, b), kFloats, high + i);
+  }
+  for (; i < n; ++i) {
+    if (high[i] < low[i]) std::swap(low[i], high[i]);
+  }
 }
 
 void bytes_to_floats(const uint8_t* x, float a, float b, float* y, size_t n) {
@@ -215,6 +231,7 @@ HWY_EXPORT(scale);
 HWY_EXPORT(scale_add);
 HWY_EXPORT(add_scaled);
 HWY_EXPORT(subtract);
+HWY_EXPORT(sort_two);
 HWY_EXPORT(bytes_to_floats);
 HWY_EXPORT(sum);
 HWY_EXPORT(squared_norm);
@@ -250,6 +267,11 @@ void add_scaled(std::span<const float> x, float a, std::span<const float> z, std
 void subtract(std::span<const float> x, std::span<const float> z, std::span<float> y) {
   KITH_ASSERT(x.size() == y.size() && z.size() == y.size());
   HWY_DYNAMIC_DISPATCH(subtract)(x.data(), z.data(), y.data(), y.size());
+}
+
+void sort_two(std::span<float> low, std::span<float> high) {
+  KITH_ASSERT(low.size() == high.size());
+  HWY_DYNAMIC_DISPATCH(sort_two)(low.data(), high.data(), low.size());
 }
 
 void bytes_to_floats(std::span<const uint8_t> x, float a, float b, std::span<float> y) {

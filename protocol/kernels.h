@@ -16,6 +16,9 @@ void scale_add(float a, std::span<const float> x, float b, std::span<float> y); 
 void subtract(std::span<const float> x, std::span<const float> z, std::span<float> y);  // y = x - z
 void add_scaled(std::span<const float> x, float a, std::span<const float> z,
                 std::span<float> y);  // y = x + a z
+// Puts the smaller of each two values into `low` and the larger into `high`. Of two that are equal,
+// zeros of either sign included, each stays where it is. No NaN.
+void sort_two(std::span<float> low, std::span<float> high);
 // y += a x where x are little-endian floats of any alignment.
 void axpy_bytes(float a, std::span<const std::byte> x, std::span<float> y);
 

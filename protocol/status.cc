@@ -25,6 +25,7 @@ const char* reason_name(Reason reason) {
     case Reason::kForbidden: return "forbidden";
     case Reason::kImpostor: return "impostor";
     case Reason::kOverLimit: return "over_limit";
+    case Reason::kLeftOut: return "left_out";
     case Reason::kCount: break;
   }
   KITH_ASSERT(false && "reason without a name");

@@ -31,6 +31,7 @@ enum class Reason : uint8_t {
   kForbidden,     // the key's role does not allow it
   kImpostor,      // a peer that speaks as another node
   kOverLimit,     // more connections or requests than limits.h allows one or all
+  kLeftOut,       // NaN or infinity in a vector that the job's rule of aggregation does without
   kCount
 };
 

@@ -30,6 +30,8 @@ enum class Purpose : uint32_t {
   kParticipants = 13,
   kDownlink = 14,
   kMatching = 15,
+  kAdversary = 16,
+  kPrivacy = 17,
 };
 
 class Rng {

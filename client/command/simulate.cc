@@ -44,6 +44,7 @@ class Simulation {
     make_timing(job_.delays);  // refuses a bad trace before there is a folder
     tell_notes(job_, options.nodes, view_);
     training_ = load_training(job_, options.nodes, true);
+    tell_privacy(job_, training_.rows_by_node, view_);
     const double rows = training_.train ? static_cast<double>(training_.train->rows()) : 0;
     rounds_ = rounds_of(job_, options.nodes, rows / options.nodes);
     folder_.emplace(options.out, job_, options.nodes);
@@ -111,6 +112,7 @@ class Simulation {
     std::vector<std::span<const float>> vectors;
     for (size_t i = 0; i < result.parameters.size(); ++i) {
       outcomes.push_back(outcome_of(result, i));
+      if (!training_.rows_by_node.empty()) outcomes.back().rows = training_.rows_by_node[i];
       vectors.push_back(result.parameters[i].floats());
     }
     RunResult summary = summarise(job_, *training_.model, training_.test.get(), outcomes,

@@ -84,6 +84,8 @@ ordered_json json_of(const control::StatusReply& s) {
   json["graph"] = s.graph;
   json["codec"] = s.codec;
   json["delays_injected"] = !s.injected.empty();
+  json["aggregate"] = s.aggregate;
+  json["adversary"] = s.adversary;
   if (s.checkpoint > 0) json["checkpoint"] = s.checkpoint;
   json["node"] = s.node;
   json["nodes"] = s.nodes;
@@ -144,6 +146,10 @@ void print_job(const control::StatusReply& s) {
   if (s.checkpoint > 0) line("checkpoint", fmt::format("of round {}", s.checkpoint));
   if (!s.injected.empty()) {
     line("delays", "injected, not this machine's own speed: " + s.injected);
+  }
+  if (!s.aggregate.empty() && s.aggregate != "mean") line("aggregate", s.aggregate);
+  if (!s.adversary.empty()) {
+    line("adversary", "this node is bad on purpose: it sends " + s.adversary);
   }
   line("node",
        fmt::format("{} of {}, {} rows of its own", s.node, s.nodes, count_text(s.shard_rows)));

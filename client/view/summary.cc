@@ -117,7 +117,9 @@ std::string render_summary(const RunResult& result, const std::string& folder) {
     text += "  the numbers grew beyond all bounds: try a smaller train.learning_rate\n";
   }
   if (!result.lost.empty()) text += lost_line(result);
+  if (!result.adversary.empty()) text += line("adversaries", result.adversary);
   if (result.accuracy) text += accuracy_lines(result);
+  if (result.privacy) text += line("privacy", result.privacy_text);
   text += line("loss", number_text(result.loss) + "  training, mean of the nodes' last round");
   if (result.laboratory) {
     text += laboratory_lines(*result.laboratory);

@@ -104,17 +104,61 @@ double DenseNetwork::backward(std::span<const float> x, const Batch& batch, Work
   return loss / static_cast<double>(batch.rows);
 }
 
+std::span<float> DenseNetwork::delta(size_t layer, const Batch& batch, Workspace& workspace) const {
+  const bool top = layer + 1 == layer_count();
+  return workspace.take(top ? output_slot(layer) : gradient_slot(layer),
+                        batch.rows * widths_[layer + 1]);
+}
+
+void DenseNetwork::layer_gradient(size_t layer, std::span<const float> delta,
+                                  std::span<const float> h, size_t rows,
+                                  std::span<float> gradient) const {
+  const size_t in = widths_[layer];
+  const size_t out = widths_[layer + 1];
+  gemm_tn(out, in, rows, {delta.data(), out}, {h.data(), in}, gradient.data() + offsets_[layer],
+          in);
+  layers::column_sums(delta, gradient.subspan(offsets_[layer] + weights(layer), out));
+}
+
 double DenseNetwork::gradient(std::span<const float> x, const Batch& batch,
                               std::span<float> gradient, Workspace& workspace) const {
   KITH_ASSERT(gradient.size() == parameters());
   return backward(x, batch, workspace,
                   [&](size_t l, std::span<const float> delta, std::span<const float> h) {
-                    const size_t in = widths_[l];
-                    const size_t out = widths_[l + 1];
-                    gemm_tn(out, in, batch.rows, {delta.data(), out}, {h.data(), in},
-                            gradient.data() + offsets_[l], in);
-                    layers::column_sums(delta, gradient.subspan(offsets_[l] + weights(l), out));
+                    layer_gradient(l, delta, h, batch.rows, gradient);
                   });
+}
+
+double DenseNetwork::clipped_gradient(double clip, std::span<const float> x, const Batch& batch,
+                                      std::span<float> gradient, Workspace& workspace) const {
+  KITH_ASSERT(gradient.size() == parameters());
+  const std::span<float> squares = workspace.take(slots::kRow, batch.rows);
+  std::ranges::fill(squares, 0.0f);
+  const auto row = [](std::span<const float> matrix, size_t r, size_t width) {
+    return matrix.subspan(r * width, width);
+  };
+  const auto add_squares = [&](size_t l, std::span<const float> delta, std::span<const float> h) {
+    for (size_t r = 0; r < batch.rows; ++r) {
+      const double d = kernels::squared_norm(row(delta, r, widths_[l + 1]));
+      squares[r] += static_cast<float>(d * (kernels::squared_norm(row(h, r, widths_[l])) + 1));
+    }
+  };
+  const double loss = backward(x, batch, workspace, add_squares);
+  if (workspace.given_up()) return 0;
+  // dL/dZ is that of the mean loss: a row's own is as many times as long as there are rows.
+  const double clip_of_share = clip / static_cast<double>(batch.rows);
+  for (size_t l = 0; l < layer_count(); ++l) {
+    const size_t out = widths_[l + 1];
+    const std::span<float> d = delta(l, batch, workspace);
+    for (size_t r = 0; r < batch.rows; ++r) {
+      const double length = std::sqrt(static_cast<double>(squares[r]));
+      if (length <= clip_of_share) continue;
+      const std::span<float> shortened = d.subspan(r * out, out);
+      kernels::scale(static_cast<float>(clip_of_share / length), shortened, shortened);
+    }
+    layer_gradient(l, d, input(l, batch, workspace), batch.rows, gradient);
+  }
+  return loss;
 }
 
 double DenseNetwork::descend(float rate, std::span<const float> x, const Batch& batch,

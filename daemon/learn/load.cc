@@ -254,11 +254,16 @@ DataSets load_data(const DataSpec& spec, uint64_t seed) {
 LocalData load_local_data(const DataSpec& spec, uint64_t seed, NodeId node, uint32_t nodes,
                           bool with_test) {
   KITH_ASSERT(index_of(node) < nodes);
-  return Loader{spec, seed, with_test, {}, 0, {}}.load(
+  std::vector<size_t> rows;
+  LocalData local = Loader{spec, seed, with_test, {}, 0, {}}.load(
       [&](std::span<const int32_t> labels, size_t classes) {
         const std::string rule = spec.partition.empty() ? "iid" : spec.partition;
-        return std::move(partition(labels, classes, rule, nodes, seed)[index_of(node)]);
+        std::vector<Shard> shards = partition(labels, classes, rule, nodes, seed);
+        for (const Shard& shard : shards) rows.push_back(shard.size());
+        return std::move(shards[index_of(node)]);
       });
+  local.rows_by_node = std::move(rows);
+  return local;
 }
 
 }  // namespace kith

@@ -74,6 +74,12 @@ class Model {
   virtual double gradient(std::span<const float> x, const Batch& batch, std::span<float> gradient,
                           Workspace& workspace) const = 0;
 
+  // Mean loss over the batch; `gradient` is the mean over its rows of their single gradients, each
+  // shortened to `clip` where it is longer (privacy.h). By default one row after the other; a model
+  // that knows the lengths without the gradients overrides it.
+  virtual double clipped_gradient(double clip, std::span<const float> x, const Batch& batch,
+                                  std::span<float> gradient, Workspace& workspace) const;
+
   // y = x - rate * gradient(x), bit for bit; returns the mean loss. `y` may be `x`. A model whose
   // gradient comes layer by layer saves a pass over the parameters by overriding it.
   virtual double descend(float rate, std::span<const float> x, const Batch& batch,

@@ -30,7 +30,9 @@ Trainer::Trainer(TrainerSetup setup)
       total_batches_(setup.total_batches),
       batches_(std::move(setup.data), std::move(setup.rows), std::move(setup.batch),
                setup.total_batches, setup.seed, setup.node),
-      optimizer_(setup.optimizer) {
+      optimizer_(setup.optimizer),
+      privacy_(setup.privacy) {
+  KITH_ASSERT(!privacy_ || (model_->needs_data() && !setup.svrg_period));
   KITH_ASSERT(model_ != nullptr);
   KITH_ASSERT(!model_->needs_data() || batches_.shard_rows() > 0);
   if (setup.svrg_period) {
@@ -53,13 +55,19 @@ void Trainer::persist(Archive& archive) {
 double Trainer::gradient(uint64_t index, std::span<const float> x, std::span<float> g,
                          Workspace& workspace) {
   if (svrg_) return svrg_->gradient(*model_, batches_, index, x, g, workspace);
+  if (privacy_) {
+    const Batch batch = batches_.load(index, workspace);
+    const double loss = model_->clipped_gradient(privacy_->clip, x, batch, g, workspace);
+    if (!workspace.given_up()) add_private_noise(*privacy_, batch, g);
+    return loss;
+  }
   return model_->gradient(x, batches_.load(index, workspace), g, workspace);
 }
 
 double Trainer::local_steps(const Compute& work, std::span<float> y, Workspace& workspace) {
   std::span<const float> x = work.at.floats();
   if (work.rule.fresh) optimizer_.reset();
-  const bool plain = optimizer_.plain() && !svrg_ && !work.rule.bends();
+  const bool plain = optimizer_.plain() && !svrg_ && !privacy_ && !work.rule.bends();
   double loss = 0;
   for (uint64_t k = 0; k < work.steps && !workspace.given_up(); ++k) {
     const uint64_t index = work.first_batch + k;

@@ -8,6 +8,7 @@
 #include "daemon/learn/batches.h"
 #include "daemon/learn/dataset.h"
 #include "daemon/learn/model.h"
+#include "daemon/learn/privacy.h"
 #include "daemon/learn/svrg.h"
 #include "protocol/effect.h"
 #include "protocol/event.h"
@@ -23,8 +24,9 @@ struct TrainerSetup {
   OptimizerSpec optimizer;              // of local steps
   // Variance-reduced gradients, with so many batches between snapshots (0 = a pass over the rows).
   std::optional<uint64_t> svrg_period;
-  bool revocable = false;      // take_back() will be called
-  uint64_t total_batches = 0;  // over the run: what the schedules are fractions of
+  std::optional<PrivacySpec> privacy;  // not with SVRG, and of models with data
+  bool revocable = false;              // take_back() will be called
+  uint64_t total_batches = 0;          // over the run: what the schedules are fractions of
   uint64_t seed = 0;
   NodeId node{};
 };
@@ -58,6 +60,7 @@ class Trainer {
   Batches batches_;
   Optimizer optimizer_;
   std::optional<Svrg> svrg_;
+  std::optional<PrivacySpec> privacy_;
 };
 
 struct Evaluation {

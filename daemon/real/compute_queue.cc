@@ -2,15 +2,28 @@
 
 #include <algorithm>
 #include <atomic>
+#include <random>
 
 namespace kith {
+
+namespace {
+
+// Noise that others could draw again hides nothing from them. After a crash a node goes on with
+// another number.
+TrainerSetup setup_of(const LoadedJob& loaded) {
+  TrainerSetup setup = loaded.plan.trainer(loaded.membership.self, *loaded.model, loaded.shard, {});
+  if (!setup.privacy || !setup.privacy->secret) return setup;
+  std::random_device source;
+  setup.seed = uint64_t{source()} << 32 | source();
+  return setup;
+}
+
+}  // namespace
 
 // What a task under way needs; outlives the queue while it runs.
 struct ComputeQueue::Lane {
   Lane(std::shared_ptr<LoadedJob> job, ComputeQueue* queue)
-      : loaded(std::move(job)),
-        trainer(loaded->plan.trainer(loaded->membership.self, *loaded->model, loaded->shard, {})),
-        owner(queue) {}
+      : loaded(std::move(job)), trainer(setup_of(*loaded)), owner(queue) {}
 
   std::shared_ptr<LoadedJob> loaded;
   Trainer trainer;

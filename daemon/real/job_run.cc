@@ -153,6 +153,9 @@ void JobRun::begin_if_complete() {
   if (loaded_->injected) {
     log_.info("delays_injected", {{"delays", kith::describe(plan().job.delays)}});
   }
+  if (plan().lies(self())) {
+    log_.info("adversary", {{"sends", plan().job.adversary.kind}});
+  }
   if (meeting_->late()) {
     handle(Return{});
   } else {
@@ -400,6 +403,8 @@ void JobRun::describe(control::StatusReply& status) const {
   status.graph = job.graph.kind;
   status.codec = codec_text(job);
   if (loaded_->injected) status.injected = kith::describe(job.delays);
+  status.aggregate = job.aggregate.kind;
+  if (plan().lies(self())) status.adversary = job.adversary.kind;
   if (plan().checkpoint_every > 0) status.checkpoint = checkpoints_->newest();
   status.node = index_of(self());
   status.nodes = plan().nodes;

@@ -44,10 +44,11 @@ std::vector<double> per_node(const Job& job, const char* key, uint32_t nodes) {
   return values;
 }
 
-// Plain steps of one length.
+// Plain steps of one length, and sums of what honest nodes send.
 bool linear(const Job& job) {
   const OptimizerSpec& optimizer = job.train.optimizer;
-  return !codes_down(job) && optimizer.plain() && !job.train.svrg_period &&
+  const bool sums = job.aggregate.kind == "mean" && job.adversary.kind == "none";
+  return sums && !codes_down(job) && optimizer.plain() && !job.train.svrg_period &&
          optimizer.schedule.kind == Schedule::Kind::kConstant &&
          optimizer.schedule.warm_up_steps == 0;
 }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <latch>
+#include <map>
 
+#include "daemon/job_robust.h"
 #include "daemon/job_timing.h"
 #include "daemon/learn/trainer.h"
 #include "daemon/learn/workers.h"
@@ -83,6 +85,30 @@ void describe_job(RunResult& result, const Job& job, const Model& model) {
   result.parameters = model.parameters();
 }
 
+uint64_t total_batches(const Job& job, size_t nodes, Round rounds) {
+  const double per_round =
+      algorithm_info(job.algorithm.kind)
+          .batches_per_round(job.algorithm.options, static_cast<uint32_t>(nodes));
+  return static_cast<uint64_t>(std::ceil(static_cast<double>(rounds) * per_round));
+}
+
+// Of the node that has told most: nodes of equal shards and batches are looked at once.
+std::optional<PrivacySpent> privacy_of(const Job& job, std::span<const NodeOutcome> nodes,
+                                       Round rounds) {
+  if (!job.privacy) return std::nullopt;
+  const uint64_t total = total_batches(job, nodes.size(), rounds);
+  std::map<std::pair<size_t, uint64_t>, PrivacySpent> spent;
+  std::optional<PrivacySpent> most;
+  for (const NodeOutcome& node : nodes) {
+    if (node.rows == 0) continue;
+    const auto [place, fresh] = spent.try_emplace({node.rows, node.batches});
+    if (!fresh) continue;
+    place->second = privacy_spent(job, node.batches, total, node.rows);
+    if (!most || most->epsilon < place->second.epsilon) most = place->second;
+  }
+  return most;
+}
+
 void add_traffic(RunResult& result, const Job& job, std::span<const NodeOutcome> nodes) {
   const auto n = static_cast<double>(nodes.size());
   double batches = 0;
@@ -101,10 +127,7 @@ void add_traffic(RunResult& result, const Job& job, std::span<const NodeOutcome>
   result.bytes_synchronous_per_node =
       batches / n * 2 * static_cast<double>(sizeof(float) * result.parameters);
   if (result.seconds == 0) return;
-  const double per_round =
-      algorithm.batches_per_round(job.algorithm.options, static_cast<uint32_t>(nodes.size()));
-  const auto total =
-      static_cast<uint64_t>(std::ceil(static_cast<double>(result.rounds) * per_round));
+  const uint64_t total = total_batches(job, nodes.size(), result.rounds);
   double samples = 0;
   for (const NodeOutcome& node : nodes) {
     samples += static_cast<double>(job.train.batch.before(node.batches, total, limits::kBatch));
@@ -150,8 +173,13 @@ RunResult summarise(const Job& job, const Model& model, const Dataset* test,
   result.virtual_seconds = timing.virtual_seconds;
   result.diverged = timing.diverged;
   const bool simulated = timing.virtual_seconds.has_value();
+  result.aggregate = job.aggregate.kind;
+  result.adversaries = adversaries_of(job, result.nodes);
+  result.adversary = adversary_note(job, result.nodes);
   if (job.delays.inject && !simulated) result.injected = describe(job.delays);
   add_traffic(result, job, nodes);
+  result.privacy = privacy_of(job, nodes, result.rounds);
+  if (result.privacy) result.privacy_text = privacy_text(job, *result.privacy);
 
   Vectors vectors;
   for (const NodeOutcome& node : nodes) vectors.push_back(node.parameters);

@@ -9,6 +9,7 @@
 #include "daemon/edge_ledger.h"
 #include "daemon/job.h"
 #include "daemon/job_codec.h"
+#include "daemon/job_privacy.h"
 #include "daemon/learn/dataset.h"
 #include "daemon/learn/model.h"
 #include "daemon/store/laboratory.h"
@@ -23,6 +24,7 @@ struct NodeOutcome {
   Round rounds = 0;      // completed
   double loss = 0;       // training loss of its last round
   uint64_t batches = 0;  // computed
+  size_t rows = 0;       // of its shard; 0 = none, or not known
   uint64_t messages_sent = 0;
   uint64_t messages_received = 0;
   uint64_t bytes_sent = 0;  // on the wire
@@ -73,9 +75,14 @@ struct RunResult {
   double bytes_synchronous_per_node = 0;
   double samples_per_second = 0;  // training samples of all nodes per wall-clock second
   bool diverged = false;
-  std::string injected;         // delays that the daemons emulated, in words; empty = none
-  std::string parameters_hash;  // hash_parameters in NodeId order
+  std::string aggregate;            // aggregate.kind
+  std::vector<NodeId> adversaries;  // bad on purpose, sorted
+  std::string adversary;            // what they were, in words; empty = none
+  std::string injected;             // delays that the daemons emulated, in words; empty = none
+  std::string parameters_hash;      // hash_parameters in NodeId order
   std::optional<LaboratoryResult> laboratory;
+  std::optional<PrivacySpent> privacy;      // of the node that has told most of its rows
+  std::string privacy_text;                 // the same in words
   std::optional<RoundTime> round_time;      // where delays are simulated or injected
   std::optional<CodecChoice> codec_choice;  // where the job left it open
   std::optional<Measures> measures;         // where its algorithm has any

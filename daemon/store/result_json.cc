@@ -55,6 +55,12 @@ ordered_json of(const RoundTime& time) {
   return json;
 }
 
+ordered_json of(const PrivacySpent& spent) {
+  return {{"epsilon", number(spent.epsilon)},
+          {"epsilon_proven", number(spent.proven)},
+          {"delta", number(spent.delta)}};
+}
+
 ordered_json of(const CodecChoice& choice) {
   ordered_json trials = ordered_json::array();
   for (const CodecTrial& trial : choice.trials) {
@@ -126,11 +132,19 @@ ordered_json of(const NodeResult& node, size_t id) {
   return json;
 }
 
+ordered_json adversaries_of(const RunResult& result) {
+  ordered_json ids = ordered_json::array();
+  for (const NodeId node : result.adversaries) ids.push_back(index_of(node));
+  return ids;
+}
+
 ordered_json heading(const RunResult& result) {
   return {{"job", result.job},
           {"algorithm", result.algorithm},
           {"graph", result.graph},
           {"codec", result.codec},
+          {"aggregate", result.aggregate},
+          {"adversaries", adversaries_of(result)},
           {"model", result.model},
           {"nodes", result.nodes},
           {"parameters", result.parameters},
@@ -162,6 +176,7 @@ std::string to_json(const RunResult& result, int indent) {
   json["parameters_hash"] = result.parameters_hash;
   if (result.laboratory) json["laboratory"] = of(*result.laboratory);
   if (result.round_time) json["seconds_per_round"] = of(*result.round_time);
+  if (result.privacy) json["privacy"] = of(*result.privacy);
   if (result.codec_choice) json["codec_choice"] = of(*result.codec_choice);
   if (result.measures) json["gradients"] = of(*result.measures);
   ordered_json& nodes = json["per_node"] = ordered_json::array();

@@ -29,6 +29,7 @@ const AlgorithmInfo adacomm_algorithm = {
     .central = true,
     .codes_down = true,
     .cancels = false,
+    .aggregates = Aggregates::kUpdates,
 };
 
 }  // namespace kith

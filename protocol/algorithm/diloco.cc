@@ -31,6 +31,7 @@ const AlgorithmInfo diloco_algorithm = {
     .codes_down = true,
     .cancels = false,
     .run_time = barrier_run_time,
+    .aggregates = Aggregates::kUpdates,
 };
 
 }  // namespace kith

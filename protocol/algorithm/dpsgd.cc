@@ -12,12 +12,21 @@
 //     x_i+ = v_i + gamma sum_j w_ij (q_j - q_i)
 // which is the first form when C is lossless and gamma = 1.
 //
+// With a rule R of [aggregate] in place of W (aggregator.h), clipped around q_i where it clips:
+//     x_i+ = v_i + gamma (R(q_i; q_j) - q_i)
+// With self-centred clipping that is ClippedGossip (He, Karimireddy, Jaggi 2022).
+//
 // Keeps: x and v; one vector more with error feedback. Sends: q to every neighbour, once a round.
 // Waits: for its neighbours only. Needs: W doubly stochastic.
 // Invariants: the average of x is moved by steps alone; equal nodes without steps stay equal.
+#include <algorithm>
+
+#include "protocol/aggregator.h"
 #include "protocol/compressor.h"
 #include "protocol/describe.h"
 #include "protocol/gossip/lockstep.h"
+#include "protocol/kernels.h"
+#include "topology/assert.h"
 
 namespace kith {
 
@@ -30,7 +39,9 @@ class Dpsgd final : public LockstepGossip {
                         .sends = sends_of(options),
                         .local_steps = static_cast<uint32_t>(options.integer("local_steps"))}),
         gamma_(static_cast<float>(options.number("gamma"))),
-        compressor_(*state.codec, state.memory) {}
+        adapts_first_(sends_of(options) == Sends::kAdapted),
+        compressor_(*state.codec, state.memory),
+        aggregator_(state) {}
 
   void persist(Archive& archive) override { archive.part("compressor", compressor_); }
 
@@ -40,7 +51,12 @@ class Dpsgd final : public LockstepGossip {
     return compressor_.encode(x, 1.0f, rng, *state.pool, wires[0]).ok();
   }
 
+  Status check_message(const NodeState& state, Message& message) const override {
+    return aggregator_.admit(*state.codec, state, message);
+  }
+
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
+    if (aggregator_.on()) return combine_by_rule(state, exchange);
     collect_terms(state, exchange);
     Buffer next = state.pool->acquire_floats(state.dimension);
     weighted_sum(*state.codec, terms_, next.floats(), *state.pool);
@@ -65,8 +81,34 @@ class Dpsgd final : public LockstepGossip {
     append_heard(exchange.row, heard.messages, gamma_, terms_);
   }
 
+  // q_i, as the neighbours have it.
+  SharedBuffer own_sent(const NodeState& state, const Exchange& exchange) const {
+    if (state.codec->lossless()) return adapts_first_ ? exchange.computed : state.parameters;
+    Buffer own = state.pool->acquire_floats(state.dimension);
+    std::ranges::fill(own.floats(), 0.0f);
+    const Status status = decode_add(*state.codec, state.self, exchange.vectors[0].own, 1.0f,
+                                     own.floats(), *state.pool);
+    KITH_ASSERT(status.ok());  // a codec must understand what it wrote
+    return std::move(own).freeze();
+  }
+
+  SharedBuffer combine_by_rule(NodeState& state, const Exchange& exchange) {
+    const SharedBuffer own = own_sent(state, exchange);
+    terms_.clear();
+    terms_.push_back({exchange.row.self, own.floats()});
+    append_heard(exchange.row, exchange.vectors[0].messages, 1.0f, terms_);
+    const SharedBuffer result = aggregator_.combine(*state.codec, state, terms_, own.floats());
+    if (own.same_block(exchange.computed) && gamma_ == 1.0f) return result;
+    Buffer next = state.pool->acquire_floats(state.dimension);
+    kernels::subtract(result.floats(), own.floats(), next.floats());
+    kernels::add_scaled(exchange.computed.floats(), gamma_, next.floats(), next.floats());
+    return std::move(next).freeze();
+  }
+
   const float gamma_;
+  const bool adapts_first_;
   Compressor compressor_;
+  Aggregator aggregator_;
   std::vector<Term> terms_;  // scratch, kept for its capacity
 };
 
@@ -90,6 +132,7 @@ const AlgorithmInfo dpsgd_algorithm = {
     .goes_on = true,
     .cancels = false,
     .run_time = gossip_run_time,
+    .aggregates = Aggregates::kModels,
 };
 
 }  // namespace kith

@@ -134,7 +134,7 @@ class EventGrad final : public LockstepGossip {
     return true;
   }
 
-  Status check_message(const NodeState& state, const Message& message) const override {
+  Status check_message(const NodeState& state, Message& message) const override {
     if (message.payload.size() == 0) return {};
     return LockstepGossip::check_message(state, message);
   }

@@ -30,6 +30,7 @@ const AlgorithmInfo fedavg_algorithm = {
     .cancels = false,
     .check = check_rounds,
     .passes_per_round = federated_passes,
+    .aggregates = Aggregates::kUpdates,
 };
 
 }  // namespace kith

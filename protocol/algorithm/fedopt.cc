@@ -67,6 +67,7 @@ const AlgorithmInfo fedopt_algorithm = {
     .cancels = false,
     .check = check_rounds,
     .passes_per_round = federated_passes,
+    .aggregates = Aggregates::kUpdates,
 };
 
 }  // namespace kith

@@ -24,6 +24,7 @@ const AlgorithmInfo fedprox_algorithm = {
     .cancels = false,
     .check = check_rounds,
     .passes_per_round = federated_passes,
+    .aggregates = Aggregates::kUpdates,
 };
 
 }  // namespace kith

@@ -94,6 +94,7 @@ const AlgorithmInfo local_sgd_algorithm = {
     .cancels = false,
     .check = check,
     .run_time = run_time,
+    .aggregates = Aggregates::kUpdates,
 };
 
 }  // namespace kith

@@ -35,6 +35,7 @@ const AlgorithmInfo slowmo_algorithm = {
     .codes_down = true,
     .cancels = false,
     .run_time = barrier_run_time,
+    .aggregates = Aggregates::kUpdates,
 };
 
 }  // namespace kith

@@ -25,6 +25,7 @@ const AlgorithmInfo sync_algorithm = {
     .codes_down = true,
     .run_time = [](const Options&,
                    const ClusterTiming& cluster) { return std::optional(sync_time(cluster)); },
+    .aggregates = Aggregates::kUpdates,
 };
 
 }  // namespace kith

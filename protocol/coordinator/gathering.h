@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "protocol/aggregator.h"
 #include "protocol/algorithm.h"
 #include "protocol/weighted_sum.h"
 
@@ -12,7 +13,7 @@ namespace kith {
 struct Contribution {
   NodeId from{};
   double loss = 0;
-  Payload payload;  // checked against the codec
+  Payload payload;  // checked against the codec; empty = left out by the rule of [aggregate]
 };
 
 class Gathering {
@@ -37,13 +38,20 @@ class Gathering {
 
   double mean_loss() const;
 
-  // sum_k weights[k] q_k over all(), in a block of `pool`.
+  // sum_k weights[k] q_k over all(), in a block of `pool`; none is left out.
   SharedBuffer sum(const Codec& codec, const NodeState& state, std::span<const double> weights);
 
-  // (1/n) sum_k |q_k - mean q|^2. Decodes everything once more: for rounds that are reported.
+  // The same, or what the rule makes of it.
+  SharedBuffer bring_together(Aggregator& aggregator, const Codec& codec, const NodeState& state,
+                              std::span<const double> weights);
+
+  // (1/n) sum_k |q_k - mean q|^2 over the n that are not left out. Decodes everything once more:
+  // for rounds that are reported.
   double disagreement(const Codec& codec, const NodeState& state);
 
  private:
+  void set_terms(std::span<const double> weights);
+
   size_t values_ = 0;
   std::vector<NodeId> expected_;
   std::vector<Contribution> gathered_;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "protocol/aggregator.h"
 #include "protocol/checkpoint.h"
 #include "protocol/compressor.h"
 #include "protocol/coordinator/downlink.h"
@@ -42,7 +43,8 @@ class GradientCoordinator final : public Algorithm {
       : rule_(rule),
         compressor_(*state.codec, state.memory),
         downlink_(state),
-        optimizer_(*state.optimizer) {
+        optimizer_(*state.optimizer),
+        aggregator_(state) {
     if (state.self == kHub) peers_.resize(state.nodes);
     k_ = rule_.k;
     measures_.waits_for = k_;
@@ -72,6 +74,7 @@ class GradientCoordinator final : public Algorithm {
     archive.part("measures", measures_);
     archive.part("optimizer", optimizer_);
     archive.vector("estimate", estimate_);
+    if (aggregator_.on()) archive.part("aggregator", aggregator_);
     archive.number("k", k_);
     archive.number("loss", loss_);
     archive.number("first_loss", first_loss_);
@@ -212,11 +215,8 @@ class GradientCoordinator final : public Algorithm {
   Status collect(NodeState& state, Message&& message, std::vector<Effect>& out) {
     if (message.kind != kGradient) return Reason::kMalformed;
     if (!std::isfinite(message.scalar)) return Reason::kNotFinite;
-    if (const Status status =
-            check(codec_of(state, message.round), message.payload, state.dimension, *state.pool);
-        !status.ok()) {
-      return status;
-    }
+    const Status status = aggregator_.admit(codec_of(state, message.round), state, message);
+    if (!status.ok() && status.reason() != Reason::kLeftOut) return status;
     const Peer& peer = peers_[index_of(message.from)];
     if (message.round < peer.holds) {
       // Sent before the model that cancelled it had come; one that idles has nothing of the kind.
@@ -227,7 +227,7 @@ class GradientCoordinator final : public Algorithm {
     if (message.round > peer.holds) return Reason::kMalformed;
     if (!peer.working) return Reason::kDuplicate;
     gather(state, {message.from, message.round, message.scalar, std::move(message.payload)}, out);
-    return {};
+    return status;
   }
 
   void gather(NodeState& state, Contribution&& contribution, std::vector<Effect>& out) {
@@ -268,9 +268,7 @@ class GradientCoordinator final : public Algorithm {
           rule_.scale_by_staleness ? share / static_cast<float>(1 + staleness) : share;
       terms_.push_back({scale, {}, &contribution.payload, contribution.from});
     }
-    Buffer mean = state.pool->acquire_floats(state.dimension);
-    weighted_sum(codec_of(state, state.round), terms_, mean.floats(), *state.pool);
-    const SharedBuffer g = std::move(mean).freeze();
+    const SharedBuffer g = brought_together(state);
     if (estimates(state)) estimate_ = g;
     Buffer next = state.pool->acquire_floats(state.dimension);
     optimizer_.step(rate(state, state.round), state.parameters.floats(), g.floats(), next.floats());
@@ -279,6 +277,15 @@ class GradientCoordinator final : public Algorithm {
     ++state.round;
     if (state.round == state.rounds) return end(state, out);
     if (rule_.adaptive != AdaptiveK::kFixed && state.now >= next_review_) review(state);
+  }
+
+  // The sum of terms_, or what a rule of [aggregate] makes of them.
+  SharedBuffer brought_together(const NodeState& state) {
+    const Codec& codec = codec_of(state, state.round);
+    if (aggregator_.on()) return aggregator_.combine(codec, state, terms_, {});
+    Buffer sum = state.pool->acquire_floats(state.dimension);
+    weighted_sum(codec, terms_, sum.floats(), *state.pool);
+    return std::move(sum).freeze();
   }
 
   // Mean of the first N gradients, then a moving average over about as many.
@@ -377,6 +384,7 @@ class GradientCoordinator final : public Algorithm {
   double first_loss_ = 0;  // at the start
   Time next_review_{};
   Optimizer optimizer_;
+  Aggregator aggregator_;
   SharedBuffer estimate_;    // of the mean gradient, where nodes send differences; else empty
   std::vector<Peer> peers_;  // by NodeId, itself included
   std::vector<Contribution> gathered_;  // by NodeId, then by arrival

@@ -20,6 +20,7 @@ RoundHub::RoundHub(const NodeState& state, const RoundRule& rule)
     : rule_(rule),
       period_(rule.period),
       optimizer_(rule.outer),
+      aggregator_(state),
       rows_(state.nodes, kUnknown),
       batches_(state.nodes) {
   rows_[index_of(kHub)] = state.rows;
@@ -38,6 +39,7 @@ void RoundHub::begin(const NodeState& state) {
 void RoundHub::persist(Archive& archive) {
   archive.part("period", period_);
   archive.part("optimizer", optimizer_);
+  if (aggregator_.on()) archive.part("aggregator", aggregator_);
   if (levels_) archive.part("levels", *levels_);
   archive.vector("control", control_);
   std::vector<uint64_t> rows(rows_.begin(), rows_.end());
@@ -64,12 +66,10 @@ Status RoundHub::receive(const NodeState& state, Message&& message) {
   if (message.round > state.round) return Reason::kTooEarly;
   if (!gathering_.expects(message.from)) return Reason::kMalformed;
   if (gathering_.holds(message.from)) return Reason::kDuplicate;
-  if (const Status status = check(codec(state), message.payload, state.dimension, *state.pool);
-      !status.ok()) {
-    return status;
-  }
+  const Status status = aggregator_.admit(codec(state), state, message);
+  if (!status.ok() && status.reason() != Reason::kLeftOut) return status;
   gathering_.add({message.from, message.scalar, std::move(message.payload)});
-  return {};
+  return status;
 }
 
 bool RoundHub::complete() const { return gathering_.complete() && untold_.empty(); }
@@ -152,7 +152,7 @@ bool RoundHub::step(NodeState& state, std::vector<Effect>& out) {
   const double multiple = scaled ? schedule(state) : 1;
   std::vector<double> weights = this->weights(state);
   for (double& weight : weights) weight /= multiple;
-  const SharedBuffer sum = gathering_.sum(codec(state), state, weights);
+  const SharedBuffer sum = gathering_.bring_together(aggregator_, codec(state), state, weights);
   Buffer next = state.pool->acquire_floats(state.dimension);
   optimizer_.step(static_cast<float>(multiple * static_cast<double>(rule_.outer.learning_rate)),
                   state.parameters.floats(), sum.floats(), next.floats());

@@ -26,7 +26,7 @@ class RoundHub {
  public:
   RoundHub(const NodeState& state, const RoundRule& rule);
 
-  // Of a node other than the hub. Changes nothing when it refuses.
+  // Of a node other than the hub. Changes nothing when it refuses, unless with kLeftOut.
   Status receive(const NodeState& state, Message&& message);
 
   void add(Contribution&& contribution) { gathering_.add(std::move(contribution)); }
@@ -73,6 +73,7 @@ class RoundHub {
   const RoundRule rule_;
   Period period_;
   Optimizer optimizer_;
+  Aggregator aggregator_;
   Gathering gathering_;
   std::optional<Levels> levels_;
   SharedBuffer control_;           // c

@@ -316,9 +316,10 @@ class Rounds final : public Algorithm {
   // ---- the hub ----
 
   Status collect(NodeState& state, Message&& message, std::vector<Effect>& out) {
-    if (const Status status = hub_->receive(state, std::move(message)); !status.ok()) return status;
+    const Status status = hub_->receive(state, std::move(message));
+    if (!status.ok() && status.reason() != Reason::kLeftOut) return status;
     advance(state, out);
-    return {};
+    return status;
   }
 
   // Takes the hub's step where all is there. False when the run is over.

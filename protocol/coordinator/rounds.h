@@ -22,6 +22,9 @@
 // not through a message. Sums run in NodeId order. opt is an optimiser of protocol/optimizer.h with
 // the sum in place of a gradient; plain with rate 1 it is averaging.
 //
+// With a rule of [aggregate] in place of the sum the hub steps along (sum c_i) R(q_i), see
+// aggregator.h.
+//
 // Keeps: z, and x_i and y_i where they differ from it; one vector more with error feedback; the hub
 // a payload for each participant and the state of opt. Sends: for each participant and round one
 // displacement up, coded, and one model down, as it is.

@@ -38,10 +38,10 @@ Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>
   const bool begins = std::holds_alternative<Start>(event) || std::holds_alternative<Resume>(event);
   if (std::holds_alternative<Resume>(event)) send_again(state, out);
   if (begins) begin_round(state, out);
+  Status status;
   if (auto* received = std::get_if<Received>(&event)) {
-    if (const Status status = receive(state, std::move(received->message)); !status.ok()) {
-      return status;
-    }
+    status = receive(state, std::move(received->message));
+    if (!status.ok() && status.reason() != Reason::kLeftOut) return status;
   }
   if (auto* computed = std::get_if<Computed>(&event)) take(state, std::move(*computed), out);
   if (const auto* left = std::get_if<PeerLeft>(&event)) leave(left->peer);
@@ -50,7 +50,7 @@ Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>
     skip_to_ = std::max(skip_to_, joined->skip_to);
   }
   while (!over_ && ready(state)) end_round(state, out);
-  return {};
+  return status;
 }
 
 void LockstepGossip::prefetch() const {
@@ -112,13 +112,16 @@ Status LockstepGossip::receive(const NodeState& state, Message&& message) {
   const uint32_t vector = uint32_t{message.kind} - kFirstVector;
   if (vector >= spec_.vectors) return Reason::kMalformed;
   if (!hears(state, message)) return Reason::kUnknownPeer;
-  if (const Status status = check_message(state, message); !status.ok()) return status;
+  const Status checked = check_message(state, message);
+  if (!checked.ok() && checked.reason() != Reason::kLeftOut) return checked;
   const bool repeats = state.mixing->graph().period() != kNeverRepeats;
-  return inboxes_[vector].put(std::move(message), combined(state),
-                              repeats ? Inbox::Pace::kEveryRound : Inbox::Pace::kSomeRounds);
+  const Status put =
+      inboxes_[vector].put(std::move(message), combined(state),
+                           repeats ? Inbox::Pace::kEveryRound : Inbox::Pace::kSomeRounds);
+  return put.ok() ? checked : put;
 }
 
-Status LockstepGossip::check_message(const NodeState& state, const Message& message) const {
+Status LockstepGossip::check_message(const NodeState& state, Message& message) const {
   return check(*state.codec, message.payload, state.dimension, *state.pool);
 }
 

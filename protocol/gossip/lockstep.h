@@ -85,8 +85,9 @@ class LockstepGossip : public Algorithm {
   // Message::scalar of what encode() has written.
   virtual double scalar() const { return 0; }
 
-  // Of a message of a neighbour, before it waits for its round.
-  virtual Status check_message(const NodeState& state, const Message& message) const;
+  // Of a message of a neighbour, before it waits for its round. With kLeftOut, and without its
+  // payload, it waits all the same.
+  virtual Status check_message(const NodeState& state, Message& message) const;
 
   // x of the next round.
   virtual SharedBuffer combine(NodeState& state, const Exchange& exchange) = 0;

@@ -50,7 +50,7 @@ class PushSum final : public LockstepGossip {
 
   double scalar() const override { return sent_weight_; }
 
-  Status check_message(const NodeState& state, const Message& message) const override {
+  Status check_message(const NodeState& state, Message& message) const override {
     if (!std::isfinite(message.scalar)) return Reason::kNotFinite;
     if (!(message.scalar > 0) || message.scalar > state.nodes) return Reason::kMalformed;
     return LockstepGossip::check_message(state, message);

@@ -84,6 +84,48 @@ TEST_P(ModelConformance, GradientMatchesCentralDifferencesOfTheLoss) {
   }
 }
 
+// privacy.h: each row's gradient is clipped by itself, however the model comes by it.
+TEST_P(ModelConformance, ClippedGradientIsTheMeanOfTheRowsClippedOneByOne) {
+  if (!model_->needs_data()) return;
+  std::vector<double> lengths;
+  std::vector<float> g(x_.size());
+  std::vector<float> expected(x_.size());
+  for (size_t r = 0; r < kRows; ++r) {
+    Batch one = batch_;
+    one.rows = 1;
+    one.features = batch_.features.subspan(r * kShape.features, kShape.features);
+    one.labels = batch_.labels.subspan(r, 1);
+    model_->gradient(x_, one, g, workspace_);
+    lengths.push_back(std::sqrt(std::inner_product(g.begin(), g.end(), g.begin(), 0.0)));
+  }
+  std::vector<double> sorted = lengths;
+  std::ranges::sort(sorted);
+  for (const double clip : {sorted[0] / 2, sorted[kRows / 2], 1e9}) {
+    std::vector<double> sum(x_.size());
+    for (size_t r = 0; r < kRows; ++r) {
+      Batch one = batch_;
+      one.rows = 1;
+      one.features = batch_.features.subspan(r * kShape.features, kShape.features);
+      one.labels = batch_.labels.subspan(r, 1);
+      model_->gradient(x_, one, g, workspace_);
+      for (size_t j = 0; j < g.size(); ++j)
+        sum[j] += std::min(1.0, clip / lengths[r]) * g[j] / kRows;
+    }
+    const double loss = model_->clipped_gradient(clip, x_, batch_, g, workspace_);
+    const double plain = model_->Model::clipped_gradient(clip, x_, batch_, expected, workspace_);
+    EXPECT_NEAR(loss, plain, 1e-6 * plain);
+    for (size_t j = 0; j < g.size(); ++j) {
+      ASSERT_NEAR(double{g[j]}, sum[j], 1e-6) << "parameter " << j << ", clip " << clip;
+      ASSERT_NEAR(double{expected[j]}, sum[j], 1e-6) << "parameter " << j << ", clip " << clip;
+    }
+    if (clip == 1e9) {
+      model_->gradient(x_, batch_, expected, workspace_);
+      for (size_t j = 0; j < g.size(); ++j) ASSERT_NEAR(g[j], expected[j], 1e-6f);
+    }
+    EXPECT_LE(std::sqrt(std::inner_product(g.begin(), g.end(), g.begin(), 0.0)), clip * (1 + 1e-6));
+  }
+}
+
 TEST_P(ModelConformance, TensorsCoverTheParametersUnderDistinctNames) {
   size_t total = 0;
   std::vector<std::string> names;

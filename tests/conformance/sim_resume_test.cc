@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "protocol/aggregate.h"
 #include "protocol/algorithm.h"
 #include "tests/support/simulate.h"
 #include "topology/error.h"
@@ -110,6 +111,21 @@ TEST(EverySynchronousAlgorithm, GoesOnToTheSameBits) {
     if (!info->synchronous) continue;
     SCOPED_TRACE(info->name);
     expect_exact_resume(keys_of(*info));
+  }
+}
+
+// What a rule remembers goes on as well; and what bad nodes send.
+TEST(EveryRuleOfAggregation, GoesOnToTheSameBits) {
+  for (const AggregateInfo* rule : all_aggregates()) {
+    for (const std::string algorithm : {"sync", "local-sgd", "dpsgd"}) {
+      const bool graph = algorithm == "dpsgd";
+      if (graph && !rule->of_models) continue;
+      SCOPED_TRACE(std::string(rule->name) + ", " + algorithm);
+      expect_exact_resume({"algorithm.kind=" + algorithm,
+                           graph ? "topology.graph=complete" : "topology.graph=star",
+                           std::string("aggregate.kind=") + rule->name, "train.momentum=0.5",
+                           "adversary.kind=noise:0.1", "adversary.count=1"});
+    }
   }
 }
 

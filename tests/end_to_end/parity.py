@@ -102,7 +102,35 @@ def same(what, job, nodes, sets):
     return simulated
 
 
+RULES = {"median": [], "trimmed-mean": [], "krum": [], "multi-krum": [],
+         "centred-clipping": ["aggregate.iterations=2"], "norm-clipping": []}
+
+
+def bad_peers_and_privacy():
+    star = ["topology.graph=star", "algorithm.kind=sync"]
+    local = ["topology.graph=star", "algorithm.kind=local-sgd", "algorithm.local_steps=3"]
+    graph = ["topology.graph=complete", "algorithm.kind=dpsgd"]
+    attacks = (("sign-flip:3", "identity"), ("noise:1", "qsgd:15"), ("nan", "bf16"))
+    for i, (rule, more) in enumerate(RULES.items()):
+        for k, where in enumerate((star, local, graph)):
+            if rule == "norm-clipping" and where is graph:
+                continue
+            attack, codec = attacks[(i + k) % 3]
+            same(f"{rule}, {where[1]}, {attack} through {codec}", LABORATORY, 7,
+                 where + more + [f"aggregate.kind={rule}", f'adversary.kind="{attack}"',
+                                 "adversary.count=1", f"codec.kind={codec}"])
+    same("huge steps and the mean", LABORATORY, 5,
+         star + ["adversary.kind=huge:2", "adversary.nodes=[3]"])
+    noise = ["privacy.clip=1", "privacy.noise=1", "privacy.secret=false"]
+    same("pictures, private", PICTURES, 4, noise)
+    same("pictures, private, synchronous", PICTURES, 3, star + noise)
+    first = hash_of("run", PICTURES, 3, star + noise[:2])
+    check("noise from numbers of the daemons' own differs from run to run",
+          first != hash_of("run", PICTURES, 3, star + noise[:2]))
+
+
 def main():
+    bad_peers_and_privacy()
     for algorithm, sets in ALGORITHMS.items():
         for nodes in (2, 3, 5, 16):
             same(algorithm, LABORATORY, nodes, sets)

@@ -126,6 +126,19 @@ TEST(Summary, InjectedDelaysAreNotTakenForTheMachine) {
                   "not this machine's own speed, delays are injected: compute exponential:0.02\n"));
 }
 
+TEST(Summary, NodesThatLieAndPrivacyAreSaid) {
+  RunResult result = finished();
+  for (const char* word : {"adversaries", "privacy"}) {
+    EXPECT_FALSE(has(render_summary(result, "runs/x"), word)) << word;
+  }
+  result.adversary = "2 of 8 nodes (3, 7) are bad on purpose: what each sends is huge:5";
+  result.privacy = PrivacySpent{1.5, 12, 1e-5};
+  result.privacy_text = "epsilon 1.5 at delta 1e-05";
+  const std::string text = render_summary(result, "runs/x");
+  EXPECT_TRUE(has(text, "2 of 8 nodes (3, 7) are bad on purpose")) << text;
+  EXPECT_TRUE(has(text, "privacy        epsilon 1.5 at delta 1e-05")) << text;
+}
+
 TEST(Summary, DivergenceComesWithARemedy) {
   RunResult result = finished();
   result.diverged = true;

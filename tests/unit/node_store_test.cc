@@ -243,6 +243,8 @@ TEST(Result, JsonHasTheDocumentedKeys) {
                           "algorithm",
                           "graph",
                           "codec",
+                          "aggregate",
+                          "adversaries",
                           "model",
                           "nodes",
                           "parameters",
@@ -265,6 +267,45 @@ TEST(Result, JsonHasTheDocumentedKeys) {
   EXPECT_EQ(json["per_node"].size(), 2u);
   EXPECT_EQ(json["virtual_seconds"], 5.0);
   EXPECT_EQ(json["parameters_hash"].get<std::string>().size(), 32u);
+}
+
+// Nobody can take such a run for an honest one, or its figures for those of theory.
+TEST(Result, NodesThatLieAreNamed) {
+  const Finished run;
+  const auto summary = [&](const std::vector<std::string>& keys) {
+    return summarise(laboratory_job(keys), *run.model, nullptr, run.outcomes, {2.0, 5.0}, 1);
+  };
+  EXPECT_TRUE(summary({}).laboratory->predicted);
+  const RunResult result = summary({"adversary.kind=noise:1", "adversary.nodes=[1]"});
+  EXPECT_FALSE(result.laboratory->predicted);
+  EXPECT_NE(result.adversary.find("1 of 2 nodes (1)"), std::string::npos) << result.adversary;
+  EXPECT_EQ(nlohmann::json::parse(to_json(result))["adversaries"], (std::vector<int>{1}));
+  EXPECT_FALSE(summary({"aggregate.kind=centred-clipping"}).laboratory->predicted);
+}
+
+TEST(Result, PrivacyIsThatOfTheNodeThatHasToldMost) {
+  const Job job = parse_job(
+      "[model]\nkind = \"softmax\"\n[data]\nsource = \"fashion-mnist\"\n[privacy]\nclip = 1\n"
+      "noise = 1\n[stop]\nrounds = 10\n");
+  const std::unique_ptr<Model> model = model_info("softmax").make({2, 2}, 3, job.model.options);
+  const std::vector<float> x(model->parameters());
+  std::vector<NodeOutcome> outcomes(3, {.parameters = x, .rounds = 10, .batches = 10});
+  for (size_t i = 0; i < 3; ++i) outcomes[i].rows = i == 1 ? 500 : 5000;
+  outcomes[2].batches = 20;
+  const auto summary = [&](const Job& of) {
+    return summarise(of, *model, nullptr, outcomes, {2.0, 5.0}, 1);
+  };
+  const RunResult result = summary(job);
+  ASSERT_TRUE(result.privacy);
+  EXPECT_DOUBLE_EQ(result.privacy->epsilon, privacy_spent(job, 10, 10, 500).epsilon);
+  const auto json = nlohmann::json::parse(to_json(result));
+  EXPECT_DOUBLE_EQ(json["privacy"]["epsilon"], result.privacy->epsilon);
+  EXPECT_DOUBLE_EQ(json["privacy"]["epsilon_proven"], result.privacy->proven);
+  Job silent = job;
+  silent.privacy->noise = 0;
+  EXPECT_TRUE(nlohmann::json::parse(to_json(summary(silent)))["privacy"]["epsilon"].is_null());
+  silent.privacy.reset();
+  EXPECT_FALSE(nlohmann::json::parse(to_json(summary(silent))).contains("privacy"));
 }
 
 TEST(Result, NotANumberIsNullInJson) {
