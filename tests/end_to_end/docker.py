@@ -15,6 +15,8 @@ NODES = 12
 MBIT = 50
 SWARM = f"kith-test-{os.getpid()}"
 IMAGE = "kith-test"
+# Of the coordinators, since the others cannot go on yet.
+CHECKPOINTED = JOB.replace('"dpsgd"', '"sync"') + "[checkpoint]\nevery = 10\n"
 CLUSTER = os.path.join(DOCKER, "cluster")
 
 
@@ -117,6 +119,20 @@ def one_is_killed():
           " idle" in line and "--rate 50mbit" in line, line)
 
 
+def one_dies_and_comes_back():
+    """With a coordinator and checkpoints a run outlives a power cut: kept in the container."""
+    job = CHECKPOINTED % ("star", 60)
+    expected = simulated(job, NODES)
+    with tempfile.TemporaryDirectory() as folder:
+        client = Client(folder, job, [CLUSTER, "train"])
+        client.wait_for_round(15)
+        cluster("kill", 5)
+        time.sleep(1)
+        cluster("start", 5)
+        result = client.result()
+    check_trained("a star whose node 5 was killed and started again", result, expected)
+
+
 def nothing_is_left():
     cluster("down")
     label = f"label=kith.swarm={SWARM}"
@@ -137,6 +153,7 @@ def main():
         injected = trains("static-exponential", 80)["delays_injected"]
         check("the delay is the kernel's where it can, else the daemons'", injected != netem)
         one_is_killed()
+        one_dies_and_comes_back()
         nothing_is_left()
     finally:
         call(CLUSTER, "down")
