@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
   cat <<'HELP'
-usage: docker/dependencies.sh [--tests] [--runtime] [--list] [--help]
+usage: docker/dependencies.sh [--tests] [--runtime] [--links] [--packaging] [--list] [--help]
 
 Installs the packages that are missing; does nothing when all are there.
 As root or with password-less sudo it installs them. Otherwise it prints the one command
@@ -13,6 +13,8 @@ to type and exits with 2.
 
   --tests     also what the tests need (clang, its fuzzer and formatter, python3, gmock, tcpdump)
   --runtime   only what the built programs need to run, with the Fashion-MNIST data
+  --links     also what docker/shape needs to shape and cut links (tc, nft)
+  --packaging also what docker/base and docker/package need
   --list      print the packages, one a line, and install nothing
   --help      this text
 
@@ -35,6 +37,8 @@ runtime=(
   ca-certificates libstdc++6 libzmq5 zlib1g libzstd1 libxxhash0 libfmt9
   dataset-fashion-mnist
 )
+links=(iproute2 nftables)
+packaging=(dpkg-dev debootstrap)
 
 # Names that carry a version differ between the two systems.
 release=$(. /etc/os-release && echo "${ID:-unknown} ${VERSION_ID:-unknown}")
@@ -57,11 +61,15 @@ esac
 packages=("${build[@]}")
 want_tests=no
 want_runtime=no
+want_links=no
+want_packaging=no
 list=no
 for argument in "$@"; do
   case "$argument" in
     --tests) want_tests=yes ;;
     --runtime) want_runtime=yes ;;
+    --links) want_links=yes ;;
+    --packaging) want_packaging=yes ;;
     --list) list=yes ;;
     --help | -h) usage; exit 0 ;;
     *)
@@ -71,7 +79,13 @@ for argument in "$@"; do
   esac
 done
 if [[ $want_runtime == yes ]]; then packages=("${runtime[@]}"); fi
-if [[ $want_tests == yes ]]; then packages+=("${tests[@]}"); fi
+if [[ $want_tests == yes ]]; then
+  packages+=("${tests[@]}")
+  want_links=yes
+  want_packaging=yes
+fi
+if [[ $want_links == yes ]]; then packages+=("${links[@]}"); fi
+if [[ $want_packaging == yes ]]; then packages+=("${packaging[@]}"); fi
 
 if [[ $list == yes ]]; then
   printf '%s\n' "${packages[@]}"

@@ -1,5 +1,5 @@
-"""Daemons of a run without a coordinator are killed at any moment and started again seconds later: the
-others go on, who comes back takes part again, and the run ends as well as one that nobody disturbed.
+"""Daemons of a run without a coordinator are killed at any moment and started again seconds later.
+The others go on, who comes back takes part again, and the run ends as well as an undisturbed one.
 
 `--long`: fifty kills of sixteen daemons in one run, as ARCHITECTURE 5 promises; some three minutes.
 """

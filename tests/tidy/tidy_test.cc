@@ -20,7 +20,9 @@ const std::map<std::string, size_t> kLongFunctions = {};
 bool is_read(const fs::path& path) {
   static const std::set<std::string> kEndings = {".h",    ".cc",    ".def",  ".py",  ".sh",  ".md",
                                                  ".toml", ".cmake", ".json", ".yml", ".yaml"};
-  static const std::set<std::string> kNames = {"CMakeLists.txt", "Dockerfile", "quickstart", "run"};
+  static const std::set<std::string> kNames = {
+      "CMakeLists.txt", "Dockerfile", "quickstart", "run",           "base",
+      "image",          "cluster",    "shape",      "train-together"};
   return kEndings.contains(path.extension()) || kNames.contains(path.filename());
 }
 
