@@ -82,6 +82,18 @@ def encrypted_runs_are_the_same():
                       not any("refused" in line for i in range(3) for line in members.log(i)))
 
 
+def models_of_several_frames():
+    job = SHORT.replace("replicas = 5000", "replicas = 1500000").replace("rounds = 200",
+                                                                         "rounds = 5")
+    expected = json.loads(kith("simulate", job, 2, [], "--json"))["parameters_hash"]
+    with tempfile.TemporaryDirectory() as folder:
+        members = Members(folder, 2)
+        with members.daemon(0), members.daemon(1):
+            result = result_of(members.run(job, range(2)))
+            check("encrypted, 6 MB a model: the simulator's bits",
+                  result["parameters_hash"] == expected)
+
+
 def the_wrong_keys(members):
     """While nodes 0 and 1 train. What node 0 must have refused in the end, by reason."""
     to = ["--to", members.endpoints[0]]
@@ -195,6 +207,7 @@ if __name__ == "__main__":
     key_files()
     beyond_loopback()
     encrypted_runs_are_the_same()
+    models_of_several_frames()
     intruders()
     a_node_that_the_others_do_not_list()
     a_daemon_that_is_another()
