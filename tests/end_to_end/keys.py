@@ -94,6 +94,24 @@ def models_of_several_frames():
                   result["parameters_hash"] == expected)
 
 
+def runs_go_on_after_a_crash():
+    job = SHORT.replace('"ring"', '"star"').replace('"dpsgd"', '"sync"').replace(
+        "rounds = 200", "rounds = 2000") + "[checkpoint]\nevery = 50\n"
+    expected = json.loads(kith("simulate", job, 3, [], "--json"))["parameters_hash"]
+    with tempfile.TemporaryDirectory() as folder:
+        members = Members(folder, 3)
+        begin = lambda node: members.daemon(node, "--state", members.path(f"state{node}"))
+        with begin(0), begin(1):
+            with begin(2) as victim:
+                run = members.run(job, range(3))
+                until("checkpoints are kept", lambda: members.status(2).get("checkpoint", 0) > 0)
+                victim.process.kill()
+            with begin(2):
+                result = result_of(run)
+        check("encrypted, with a daemon that died: the simulator's bits",
+              result["parameters_hash"] == expected)
+
+
 def the_wrong_keys(members):
     """While nodes 0 and 1 train. What node 0 must have refused in the end, by reason."""
     to = ["--to", members.endpoints[0]]
@@ -208,6 +226,7 @@ if __name__ == "__main__":
     beyond_loopback()
     encrypted_runs_are_the_same()
     models_of_several_frames()
+    runs_go_on_after_a_crash()
     intruders()
     a_node_that_the_others_do_not_list()
     a_daemon_that_is_another()
