@@ -82,6 +82,20 @@ def encrypted_runs_are_the_same():
                       not any("refused" in line for i in range(3) for line in members.log(i)))
 
 
+def keys_by_environment():
+    with tempfile.TemporaryDirectory() as folder:
+        members = Members(folder, 1)
+        job = members.write("job.toml", SHORT.splitlines())
+        known = {**os.environ, "KITH_KEY": members.path("viewer.key"), "KITH_MEMBERS": members.list}
+        with members.daemon(0):
+            done = subprocess.run([KITH, "status", "--to", members.endpoints[0]], env=known,
+                                  text=True, capture_output=True, timeout=30)
+            check("a client takes its keys from the environment", done.returncode == 0, done.stderr)
+        done = subprocess.run([KITH, "run", job, "-n", "2", "--out", members.path("run")],
+                              env=known, text=True, capture_output=True, timeout=60)
+        check("and daemons of its own need none", done.returncode == 0, done.stderr)
+
+
 def models_of_several_frames():
     job = SHORT.replace("replicas = 5000", "replicas = 1500000").replace("rounds = 200",
                                                                          "rounds = 5")
@@ -225,6 +239,7 @@ if __name__ == "__main__":
     key_files()
     beyond_loopback()
     encrypted_runs_are_the_same()
+    keys_by_environment()
     models_of_several_frames()
     runs_go_on_after_a_crash()
     intruders()
