@@ -166,9 +166,14 @@ def a_node_that_the_others_do_not_list():
         job = members.write("job.toml", SHORT.splitlines())
         with members.daemon(0), Daemon(*members.options("stranger", own), listen=listen):
             done = members.kith("operator", "run", job, "--hosts",
-                                f"{members.endpoints[0]},{listen}", members=own)
+                                f"{listen},{members.endpoints[0]}", members=own)
             check("a node that the others do not list: exit code 2 and its address",
                   done.returncode == 2 and f"lists no peer at {listen}" in done.stderr, done.stderr)
+            # It has taken the job and knocked before the client heard of the other's refusal.
+            until("it is turned away", lambda: members.refusals(0, "unknown_key"))
+            lines = members.refusals(0, "unknown_key")
+            check("and logged once by its key",
+                  len(lines) == 1 and members.keys["stranger"] in lines[0], str(lines))
 
 
 def intruders():
