@@ -82,6 +82,50 @@ def encrypted_runs_are_the_same():
                       not any("refused" in line for i in range(3) for line in members.log(i)))
 
 
+def keys_by_environment():
+    with tempfile.TemporaryDirectory() as folder:
+        members = Members(folder, 1)
+        job = members.write("job.toml", SHORT.splitlines())
+        known = {**os.environ, "KITH_KEY": members.path("viewer.key"), "KITH_MEMBERS": members.list}
+        with members.daemon(0):
+            done = subprocess.run([KITH, "status", "--to", members.endpoints[0]], env=known,
+                                  text=True, capture_output=True, timeout=30)
+            check("a client takes its keys from the environment", done.returncode == 0, done.stderr)
+        done = subprocess.run([KITH, "run", job, "-n", "2", "--out", members.path("run")],
+                              env=known, text=True, capture_output=True, timeout=60)
+        check("and daemons of its own need none", done.returncode == 0, done.stderr)
+
+
+def models_of_several_frames():
+    job = SHORT.replace("replicas = 5000", "replicas = 1500000").replace("rounds = 200",
+                                                                         "rounds = 5")
+    expected = json.loads(kith("simulate", job, 2, [], "--json"))["parameters_hash"]
+    with tempfile.TemporaryDirectory() as folder:
+        members = Members(folder, 2)
+        with members.daemon(0), members.daemon(1):
+            result = result_of(members.run(job, range(2)))
+            check("encrypted, 6 MB a model: the simulator's bits",
+                  result["parameters_hash"] == expected)
+
+
+def runs_go_on_after_a_crash():
+    job = SHORT.replace('"ring"', '"star"').replace('"dpsgd"', '"sync"').replace(
+        "rounds = 200", "rounds = 2000") + "[checkpoint]\nevery = 50\n"
+    expected = json.loads(kith("simulate", job, 3, [], "--json"))["parameters_hash"]
+    with tempfile.TemporaryDirectory() as folder:
+        members = Members(folder, 3)
+        begin = lambda node: members.daemon(node, "--state", members.path(f"state{node}"))
+        with begin(0), begin(1):
+            with begin(2) as victim:
+                run = members.run(job, range(3))
+                until("checkpoints are kept", lambda: members.status(2).get("checkpoint", 0) > 0)
+                victim.process.kill()
+            with begin(2):
+                result = result_of(run)
+        check("encrypted, with a daemon that died: the simulator's bits",
+              result["parameters_hash"] == expected)
+
+
 def the_wrong_keys(members):
     """While nodes 0 and 1 train. What node 0 must have refused in the end, by reason."""
     to = ["--to", members.endpoints[0]]
@@ -122,9 +166,14 @@ def a_node_that_the_others_do_not_list():
         job = members.write("job.toml", SHORT.splitlines())
         with members.daemon(0), Daemon(*members.options("stranger", own), listen=listen):
             done = members.kith("operator", "run", job, "--hosts",
-                                f"{members.endpoints[0]},{listen}", members=own)
+                                f"{listen},{members.endpoints[0]}", members=own)
             check("a node that the others do not list: exit code 2 and its address",
                   done.returncode == 2 and f"lists no peer at {listen}" in done.stderr, done.stderr)
+            # It has taken the job and knocked before the client heard of the other's refusal.
+            until("it is turned away", lambda: members.refusals(0, "unknown_key"))
+            lines = members.refusals(0, "unknown_key")
+            check("and logged once by its key",
+                  len(lines) == 1 and members.keys["stranger"] in lines[0], str(lines))
 
 
 def intruders():
@@ -195,6 +244,9 @@ if __name__ == "__main__":
     key_files()
     beyond_loopback()
     encrypted_runs_are_the_same()
+    keys_by_environment()
+    models_of_several_frames()
+    runs_go_on_after_a_crash()
     intruders()
     a_node_that_the_others_do_not_list()
     a_daemon_that_is_another()

@@ -12,6 +12,7 @@
 #include "daemon/trust/permission.h"
 #include "protocol/limits.h"
 #include "topology/error.h"
+#include "topology/rng.h"
 
 namespace kith {
 namespace {
@@ -177,6 +178,27 @@ TEST(Members, EveryWrongLineIsNamed) {
   EXPECT_SAYS(parse("peer " + kA + " a:1\npeer " + kB + " a:1"), "another key");
   EXPECT_SAYS(parse("# nobody"), "lists nobody");
   EXPECT_SAYS(Members("", "list"), "lists nobody");
+}
+
+// Whatever stands in the file: read or refused with a sentence.
+TEST(Members, NoiseIsReadOrRefused) {
+  const uint64_t seed = 11;
+  SCOPED_TRACE(seed);
+  Rng rng(seed, NodeId{0}, Purpose::kTest);
+  const std::string pieces[] = {"peer ", "viewer ", kA,   kB,  " a:1", ":",
+                                "#",     "\n",      "\r", " ", "\t\t", std::string(1, '\0')};
+  size_t read = 0;
+  for (int i = 0; i < 5000; ++i) {
+    std::string text;
+    for (uint64_t n = rng.below(12); n > 0; --n) text += pieces[rng.below(std::size(pieces))];
+    if (rng.below(3) == 0) text += static_cast<char>(rng.below(256));
+    try {
+      read += Members(text, "noise").size() > 0;
+    } catch (const OperatorError& error) {
+      EXPECT_GT(std::string(error.what()).size(), 20u);
+    }
+  }
+  EXPECT_GT(read, 10u);
 }
 
 TEST_F(Trust, AMembersFileThatOthersCanWriteIsRefused) {
