@@ -100,6 +100,9 @@ class Node {
   Time last_computed_{};
   bool cancels_;  // what the algorithm declares
   bool finished_ = false;
+  // Of an adversary: x of the last round reported, which is where the next one begins. Effects are
+  // carried out when state_ may be rounds further on already.
+  SharedBuffer reported_;
   std::vector<Effect> effects_;  // scratch, kept for their capacity
   std::vector<NodeId> waiting_;
   std::vector<Message> kept_;
