@@ -24,6 +24,7 @@ Node::Node(NodeState state, const AlgorithmInfo& algorithm, const Options& optio
       edges_(repair),
       cancels_(algorithm.cancels) {
   KITH_ASSERT(state_.parameters.size() == state_.dimension * sizeof(float));
+  if (state_.adversary != nullptr) reported_ = state_.parameters;
   if (!repair.leaves) return;
   KITH_ASSERT(algorithm.goes_on && state_.mixing->graph().period() == 1);
   contracts_.emplace(state_.self, contract_peers());
@@ -71,7 +72,9 @@ void NodeCounters::persist(Archive& archive) {
 
 Status Node::restore(Archive& archive) {
   archive.part("counters", counters_);
-  return kith::restore(*algorithm_, state_, archive);
+  const Status status = kith::restore(*algorithm_, state_, archive);
+  if (state_.adversary != nullptr) reported_ = state_.parameters;
+  return status;
 }
 
 void Node::decoded(NodeId from, Duration took) {
@@ -140,6 +143,7 @@ void Node::carry_out() {
       KITH_ASSERT(timer->id != kWatchTimer);
       body_.set_timer(state_.self, timer->id, timer->after);
     } else if (auto* report = std::get_if<Report>(&effect)) {
+      if (state_.adversary != nullptr) reported_ = report->parameters;
       body_.report(state_.self, std::move(*report));
     } else if (auto* checkpoint = std::get_if<Checkpoint>(&effect)) {
       checkpoint->state->part("counters", counters_);
@@ -161,7 +165,7 @@ void Node::send(Send&& effect) {
                   .scalar = effect.scalar,
                   .sequence = 0,
                   .payload = std::move(effect.payload)};
-  if (state_.adversary != nullptr) state_.adversary->corrupt(state_, message);
+  if (state_.adversary != nullptr) state_.adversary->corrupt(state_, reported_, message);
   edges_.sent(message);
   if (message.payload || effect.values != 0) {
     const size_t values = effect.values != 0 ? effect.values : state_.dimension;

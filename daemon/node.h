@@ -136,6 +136,9 @@ class Node {
   Round skips_to_ = 0;
   bool away_ = false;            // since the start, until a neighbour tells x
   Time offered_{};               // last
+  // Of an adversary: x of the last round reported, which is where the next one begins. Effects are
+  // carried out when state_ may be rounds further on already.
+  SharedBuffer reported_;
   std::vector<Effect> effects_;  // scratch, kept for their capacity
   std::vector<NodeId> waiting_;
   std::vector<Message> kept_;

@@ -16,10 +16,9 @@ namespace {
 // What all codecs of floats can write, and sums of many such are still finite.
 constexpr float kMost = 1e30f;
 
-// v = x + factor (v - x), with x where the step began.
-void stretch_step(float factor, const NodeState& state, bool of_models, std::span<float> v) {
-  if (!of_models) return kernels::scale(factor, v, v);
-  const std::span<const float> x = state.parameters.floats();
+// v = x + factor (v - x), with x where the step began; an empty x is 0.
+void stretch_step(float factor, std::span<const float> x, std::span<float> v) {
+  if (x.empty()) return kernels::scale(factor, v, v);
   kernels::subtract(v, x, v);
   kernels::add_scaled(x, factor, v, v);
 }
@@ -48,7 +47,7 @@ SharedBuffer encoded(const NodeState& state, const Codec& codec, Round round, Bu
 
 }  // namespace
 
-void Adversary::corrupt(const NodeState& state, Message& message) const {
+void Adversary::corrupt(const NodeState& state, const SharedBuffer& x, Message& message) const {
   if (kind == Kind::kNone || !message.payload) return;
   if (kind == Kind::kNan) {
     // All bits set is NaN in every format that works value by value, and no other is let pass.
@@ -63,8 +62,9 @@ void Adversary::corrupt(const NodeState& state, Message& message) const {
   const Status status =
       codec.decode_add(message.payload.contiguous(*state.pool).bytes(), 1.0f, v.floats());
   KITH_ASSERT(status.ok());  // the node has written it
-  if (kind == Kind::kSignFlip) stretch_step(-strength, state, of_models, v.floats());
-  if (kind == Kind::kHuge) stretch_step(strength, state, of_models, v.floats());
+  const std::span<const float> from = of_models ? x.floats() : std::span<const float>();
+  if (kind == Kind::kSignFlip) stretch_step(-strength, from, v.floats());
+  if (kind == Kind::kHuge) stretch_step(strength, from, v.floats());
   if (kind == Kind::kNoise) add_noise(strength, state, message.round, v.floats());
   for (float& value : v.floats()) value = std::clamp(value, -kMost, kMost);
   message.payload = encoded(state, codec, message.round, std::move(v));

@@ -24,9 +24,10 @@ struct Adversary {
   float strength = 0;      // F or S
   bool of_models = false;  // nodes send models
 
-  // Replaces the payload, where there is one, by what the adversary says. For algorithms whose
-  // coded messages are vectors of the model's size. Costs a decoding and an encoding.
-  void corrupt(const NodeState& state, Message& message) const;
+  // Replaces the payload, where there is one, by what the adversary says. `x` is the node's model
+  // at the beginning of the message's round. For algorithms whose coded messages are vectors of the
+  // model's size. Costs a decoding and an encoding.
+  void corrupt(const NodeState& state, const SharedBuffer& x, Message& message) const;
 };
 
 // "sign-flip:2", "none". Throws OperatorError with the known ones.

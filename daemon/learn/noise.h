@@ -1,9 +1,9 @@
 // Normal deviates for private gradients, as many as there are parameters in every step.
 //
-// Bits are those of Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11), whose outputs nobody is known
-// to tell from chance, and not of a faster linear generator: who knows all rows but one could hold
-// what is left of a gradient against that. Deviates are Box-Muller's, in floats, with 32 bits for
-// the length: they end at 6.8 standard deviations.
+// Bits are those of Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11), whose outputs nobody is
+// known to tell from chance, and not of a faster linear generator: who knows all rows but one could
+// hold what is left of a gradient against that. Deviates are Box-Muller's, in floats, with 32 bits
+// for the length: they end at 6.8 standard deviations.
 #pragma once
 
 #include <span>

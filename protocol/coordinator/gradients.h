@@ -26,8 +26,8 @@
 // With codec.memory "ef21" a node sends the difference to its estimate of its gradient, and the hub
 // steps with the mean of all estimates (compressor.h).
 //
-// With a rule of [aggregate] (sync alone) the hub steps along what the rule makes of the K gradients,
-// see aggregator.h.
+// With a rule of [aggregate] (sync alone) the hub steps along what the rule makes of the gradients
+// (aggregator.h).
 //
 // Keeps: x; the hub K payloads and the optimiser's state; with a memory one vector more, or two
 // with momentum, and the hub the mean estimate. Sends: one gradient up and one model down for each
