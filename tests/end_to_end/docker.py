@@ -156,7 +156,7 @@ def one_is_killed():
 
 def one_dies_and_comes_back():
     """With a coordinator and checkpoints a run outlives a power cut: kept in the container."""
-    job = CHECKPOINTED % ("star", 60)
+    job = CHECKPOINTED % ("star", 40)
     expected = simulated(job, NODES)
     with tempfile.TemporaryDirectory() as folder:
         client = Client(folder, job, [CLUSTER, "train"])

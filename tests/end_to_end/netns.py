@@ -159,6 +159,7 @@ def trains(swarm, graph, rounds, *more, meanwhile=lambda swarm, client: None):
 
 
 def main():
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
     if INSIDE not in os.environ:
         enter()
     swarm = Swarm()
