@@ -24,9 +24,9 @@ struct TrainerSetup {
   OptimizerSpec optimizer;              // of local steps
   // Variance-reduced gradients, with so many batches between snapshots (0 = a pass over the rows).
   std::optional<uint64_t> svrg_period;
-  std::optional<PrivacySpec> privacy;  // not with SVRG, and of models with data
-  bool revocable = false;              // take_back() will be called
-  uint64_t total_batches = 0;          // over the run: what the schedules are fractions of
+  std::optional<PrivacySpec> privacy = {};  // not with SVRG, and of models with data
+  bool revocable = false;                   // take_back() will be called
+  uint64_t total_batches = 0;               // over the run: what the schedules are fractions of
   uint64_t seed = 0;
   NodeId node{};
 };

@@ -147,6 +147,7 @@ struct Silent final : Body {
   void report(NodeId, Report&& report) override { reported = report.round + 1; }
   void finish(NodeId, Finish) override {}
   void checkpoint(NodeId, Checkpoint&&) override {}
+  void edge_changed(NodeId, NodeId, bool, Round) override {}
   void peer_silent(NodeId, NodeId, Duration) override {}
 };
 
