@@ -22,7 +22,7 @@ constexpr uint32_t kQuestionDoublings = 4;
 
 // A peer is gone when so many questions in a row were not answered, for so many times as long as an
 // answer has ever taken. Questions, because a node that has slept has heard nothing all the while,
-// and so many, because of a line that loses a fifth of all messages 36 % fail: one in 10^7 of a wait.
+// and so many, because on a line that loses a fifth of all messages 36 % of them fail.
 // Longer where no message has come at all, as the first may be on a slow line.
 constexpr uint32_t kUnanswered = 16;
 constexpr int64_t kSlowest = 4;
