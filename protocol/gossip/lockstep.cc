@@ -13,7 +13,12 @@ namespace kith {
 
 namespace {
 constexpr uint16_t kFirstVector = 1;  // the kind of a message says which of the vectors it brings
-}
+constexpr TimerId kPace = 1;
+// Weight of a round in the average, and the most that one counts: it may have been one in which a
+// neighbour was waited for in vain.
+constexpr int64_t kRoundsAveraged = 8;
+constexpr int64_t kMostTimesUsual = 4;
+}  // namespace
 
 LockstepGossip::LockstepGossip(const Spec& spec) : spec_(spec) {
   KITH_ASSERT(spec.vectors >= 1 && spec.vectors <= kMostVectors);
@@ -49,7 +54,7 @@ Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>
     absent_.join(joined->peer, joined->from);
     skip_to_ = std::max(skip_to_, joined->skip_to);
   }
-  while (!over_ && ready(state)) end_round(state, out);
+  end_rounds(state, out);
   return status;
 }
 
@@ -81,8 +86,30 @@ void LockstepGossip::waiting_for(const NodeState& state, std::vector<NodeId>& ou
   out.erase(std::unique(out.begin(), out.end()), out.end());
 }
 
+void LockstepGossip::end_rounds(NodeState& state, std::vector<Effect>& out) {
+  while (!over_ && ready(state)) {
+    if (alone() && state.now < due_) {
+      out.push_back(SetTimer{kPace, due_ - state.now});
+      return;
+    }
+    keep_pace(state.now);
+    end_round(state, out);
+  }
+}
+
+// At the end of a round. What one has taken too long the next one may make good.
+void LockstepGossip::keep_pace(Time now) {
+  if (!alone()) due_ = now;
+  if (!alone() && !somebody_left_) {
+    const Duration took = now - begun_;
+    usual_ += (std::min(took, kMostTimesUsual * usual_) - usual_) / kRoundsAveraged;
+  }
+  due_ = std::max(due_, now - usual_) + usual_;
+}
+
 void LockstepGossip::leave(NodeId peer) {
   KITH_ASSERT(spec_.lag == 0);
+  somebody_left_ = true;
   absent_.leave(peer);
   absent_.fold(row_);
   for (Inbox& inbox : inboxes_) inbox.drop_from(peer);
@@ -94,6 +121,8 @@ void LockstepGossip::begin_round(NodeState& state, std::vector<Effect>& out) {
     for (Inbox& inbox : inboxes_) inbox.drop_through(state.round - 1);
   }
   if (state.round == state.rounds) return finish(state, Finish::Why::kDone, out);
+  begun_ = state.now;
+  somebody_left_ = false;
   state.mixing->row(state.self, combined(state), row_);
   if (!absent_.empty()) {
     absent_.reach(state.round);

@@ -9,7 +9,8 @@
 //
 // Where a neighbour leaves, rounds go on without it, its weight the node's own, until the round
 // that is agreed with it. A node that was far behind goes on with the others' round, and makes no
-// step in those between.
+// step in those between. A node that is left alone makes rounds no faster than it did with others:
+// else it would be at the end before they had looked round.
 #pragma once
 
 #include <array>
@@ -127,6 +128,9 @@ class LockstepGossip : public Algorithm {
   void begin_round(NodeState& state, std::vector<Effect>& out);
   Status receive(const NodeState& state, Message&& message);
   void leave(NodeId peer);
+  void end_rounds(NodeState& state, std::vector<Effect>& out);
+  bool alone() const { return row_.neighbors.empty() && !absent_.empty(); }
+  void keep_pace(Time now);
   bool hears(const NodeState& state, const Message& message);
   void take(NodeState& state, Computed&& computed, std::vector<Effect>& out);
   bool publish(NodeState& state, const SharedBuffer& x, std::vector<Effect>& out);
@@ -137,14 +141,21 @@ class LockstepGossip : public Algorithm {
   void end_round(NodeState& state, std::vector<Effect>& out);
   void finish(const NodeState& state, Finish::Why why, std::vector<Effect>& out);
 
+  // Of a node that has not made rounds with others yet.
+  static constexpr Duration kUnknownPace = std::chrono::milliseconds(100);
+
   const Spec spec_;
   MixingRow row_;  // of the messages that the round under way combines
   std::array<Inbox, kMostVectors> inboxes_;
   Absent absent_;
-  Round skip_to_ = 0;        // once the round under way is over
-  SharedBuffer computed_;    // of the round under way; empty until it is there
-  Sent sent_;                // in the round under way
-  std::deque<Sent> on_way_;  // with a lag: of the last rounds, the oldest first
+  Round skip_to_ = 0;              // once the round under way is over
+  Time begun_{};                   // the round under way
+  bool somebody_left_ = false;     // in it
+  Duration usual_ = kUnknownPace;  // time of a round with neighbours, on average
+  Time due_{};                     // end of the round under way, where the node is alone
+  SharedBuffer computed_;          // of the round under way; empty until it is there
+  Sent sent_;                      // in the round under way
+  std::deque<Sent> on_way_;        // with a lag: of the last rounds, the oldest first
   double loss_ = 0;
   bool over_ = false;
   std::vector<NodeId> peers_;  // scratch, kept for its capacity

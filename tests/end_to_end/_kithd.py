@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-BIN_DIR = os.environ.get("KITH_BIN_DIR", "build/release")
+BIN_DIR = os.path.abspath(os.environ.get("KITH_BIN_DIR", "build/release"))
 KITH = os.path.join(BIN_DIR, "kith")
 KITHD = os.path.join(BIN_DIR, "kithd")
 

@@ -104,9 +104,10 @@ def killed_client():
 
 
 def killed_daemon():
+    """Where the others would wait for it for ever."""
     for after in (0.05, 0.5, 2.0):
         with tempfile.TemporaryDirectory() as folder:
-            run = Run(folder, LONG)
+            run = Run(folder, LONG.replace("[stop]", 'when_silent = "wait"\n[stop]'))
             pids = run.wait_daemons(3)
             time.sleep(after)
             os.kill(pids[1], signal.SIGKILL)
@@ -119,6 +120,23 @@ def killed_daemon():
                   str(pids[1]) in err and "signal 9" in err, err)
             check("the other daemons are gone", gone_within(pids, 2), str(alive(pids)))
             check("no half-written file", whole(folder))
+
+
+def killed_daemon_comes_back():
+    """Where the others go on without it, `kith run` starts it again, and it ends with them."""
+    job = LONG.replace("1000000", "150") + "[delays]\ninject = true\n"
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run(folder, job + 'compute = "constant:0.03"\n')
+        pids = run.wait_daemons(3)
+        time.sleep(2)
+        os.kill(pids[1], signal.SIGKILL)
+        code, _, err = run.end(60)
+        check("a run goes on without a daemon that was killed, and it comes back", code == 0 and
+              "started again, and takes up the round" in err, f"{code} {err}")
+        check("nothing is left of it", gone_within(run.daemons() or pids, 2) and whole(folder))
+        with open(os.path.join(folder, "run", "result.json"), encoding="utf-8") as file:
+            rounds = [node["rounds"] for node in json.load(file)["per_node"]]
+        check("and all have done the rounds", rounds == [150] * 3, rounds)
 
 
 def interrupted():
@@ -265,6 +283,7 @@ if __name__ == "__main__":
     nobody_there()
     killed_client()
     killed_daemon()
+    killed_daemon_comes_back()
     interrupted()
     paused_daemon()
     by_hand()

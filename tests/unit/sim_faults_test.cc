@@ -94,14 +94,14 @@ TEST(Faults, WhoDiesForGoodIsLeftBehind) {
   EXPECT_NEAR(mean, optimum, 0.02);
 }
 
-void expect_all_at_optimum(const Outcome& outcome, double tolerance) {
+void expect_all_at_optimum(const Outcome& outcome, double tolerance, Round rounds = kRounds) {
   ASSERT_FALSE(outcome.stalled);
   double mean = 0;
   for (uint32_t i = 0; i < kNodes; ++i) {
     EXPECT_TRUE(outcome.result.finished[i]) << i;
     mean += outcome.x(i) / kNodes;
   }
-  EXPECT_EQ(outcome.result.rounds, kRounds);
+  EXPECT_EQ(outcome.result.rounds, rounds);
   EXPECT_NEAR(mean, kMeanOffset, tolerance);
   for (uint32_t i = 0; i < kNodes; ++i) EXPECT_NEAR(outcome.x(i), kMeanOffset, 10 * tolerance) << i;
 }
@@ -152,7 +152,7 @@ TEST(Faults, ALineThatWorksOneWayIsNoTrap) {
 // Any machines at any moments, over lines that lose messages and let them overtake each other; the
 // faults end after 60 s, and all that are alive then end together.
 TEST(Faults, NoMomentIsABadOne) {
-  constexpr uint64_t kSeeds = 100;
+  constexpr uint64_t kSeeds = 60;
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Rng rng(seed, NodeId{0}, Purpose::kTest);
@@ -162,6 +162,11 @@ TEST(Faults, NoMomentIsABadOne) {
                      (rng.below(2) == 0 ? "dpsgd" : "quasi-global-momentum") + "\"\n");
     job.seed = seed;
     job.delays.loss = rng.below(3) == 0 ? 0.05 : 0;
+    if (rng.below(2) == 0) {  // rounds are what messages take: who is alone could run ahead
+      job.delays.compute = "uniform:0.001:0.003";
+      job.delays.latency = 0.05;
+      job.rounds = 2500;
+    }
     job.delays.jitter = rng.below(2) == 0 ? "exponential:0.01" : "";
     std::vector<Fault> faults;
     for (int k = 0; k < 12; ++k) {
@@ -184,7 +189,7 @@ TEST(Faults, NoMomentIsABadOne) {
       }
     }
     const Outcome outcome = run(job, faults);
-    expect_all_at_optimum(outcome, 0.1);
+    expect_all_at_optimum(outcome, 0.1, job.rounds);
     // Faults cost what they last at most; lost messages have ways of their own.
     const double clean = run(job, {}).end();
     EXPECT_LT(outcome.end(), (job.delays.loss > 0 ? 2 : 1) * clean + 60);
