@@ -130,9 +130,9 @@ def killed_daemon_comes_back():
         pids = run.wait_daemons(3)
         time.sleep(2)
         os.kill(pids[1], signal.SIGKILL)
-        code, _, err = run.end(60)
+        code, out, err = run.end(60)
         check("a run goes on without a daemon that was killed, and it comes back", code == 0 and
-              "started again, and takes up the round" in err, f"{code} {err}")
+              "started again, and takes up the round" in out, f"{code} {err}")
         check("nothing is left of it", gone_within(run.daemons() or pids, 2) and whole(folder))
         with open(os.path.join(folder, "run", "result.json"), encoding="utf-8") as file:
             rounds = [node["rounds"] for node in json.load(file)["per_node"]]
