@@ -1,7 +1,8 @@
 """Daemons of a run without a coordinator are killed at any moment and started again seconds later.
 The others go on, who comes back takes part again, and the run ends as well as an undisturbed one.
 
-`--long`: fifty kills of sixteen daemons in one run, as ARCHITECTURE 5 promises; some three minutes.
+`--long`: fifty kills of sixteen daemons in one run, and no survivor may stand still for three
+seconds; some three minutes. The short form gives a machine that does other things twice as long.
 """
 
 import json
@@ -43,7 +44,6 @@ every = 50
 rounds = %d
 """
 PAUSE = 5.0  # s between a death and the new life
-STALL = 3.0  # s that a survivor may make no round
 
 
 class Machine:
@@ -100,7 +100,8 @@ def follow(machines, process, kills, draw):
     return worst, killed
 
 
-def churn(nodes, kills, rounds, seed):
+def churn(nodes, kills, rounds, seed, stall):
+    """`stall`: s that a survivor may make no round."""
     job = JOB % rounds
     undisturbed = json.loads(kith("simulate", job, nodes, [], "--json"))["accuracy"]
     draw = random.Random(seed)
@@ -120,8 +121,8 @@ def churn(nodes, kills, rounds, seed):
             reader.join()
             check(f"{killed} kills of {nodes} daemons, seed {seed}: the run ends well",
                   process.returncode == 0 and killed == kills, output[1][-800:])
-            check(f"no survivor stood still for {STALL:.0f} s: {worst:.2f} s at the most",
-                  worst < STALL)
+            check(f"no survivor stood still for {stall} s: {worst:.2f} s at the most",
+                  worst < stall)
             result = json.loads(output[0])
             accuracy = result["accuracy"]
             what = (f"accuracy {100 * accuracy['average_model']:.2f} %, worst node "
@@ -145,9 +146,9 @@ def churn(nodes, kills, rounds, seed):
 def main():
     seed = int(os.environ.get("KITH_CHURN_SEED", "1"))
     if "--long" in sys.argv:
-        churn(nodes=16, kills=50, rounds=4500, seed=seed)
+        churn(nodes=16, kills=50, rounds=4500, seed=seed, stall=3)
     else:
-        churn(nodes=9, kills=6, rounds=900, seed=seed)
+        churn(nodes=9, kills=6, rounds=900, seed=seed, stall=6)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def goes_on(rounds):
         client = Client(folder, job, [CLUSTER, "train"])
         outlives(client)
         check("it has not come to its end meanwhile", client.process.poll() is None)
-        result = client.result()
+        result = client.result(600)
     accuracy = result["accuracy"]
     check(f"after deaths, pauses and a partition: {accuracy['average_model']:.2%}, nodes from "
           f"{accuracy['min']:.2%} to {accuracy['max']:.2%}; undisturbed {expected:.2%}",
