@@ -1,9 +1,11 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include "client/command/command.h"
 #include "daemon/job_nearest.h"
+#include "daemon/malloc_tuning.h"
 #include "topology/error.h"
 
 namespace {
@@ -62,6 +64,8 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // No command that starts daemons, which would take over what is set.
+  if (argc > 1 && std::strcmp(argv[1], "simulate") == 0) kith::tune_malloc_for_many_nodes(argv);
   try {
     return run(argc, argv);
   } catch (const kith::OperatorError& error) {

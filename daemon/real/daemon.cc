@@ -11,7 +11,7 @@
 #include "daemon/real/job_run.h"
 #include "daemon/real/loader.h"
 #include "daemon/real/loop.h"
-#include "daemon/real/malloc_tuning.h"
+#include "daemon/malloc_tuning.h"
 #include "daemon/real/rate_limit.h"
 #include "daemon/real/refusal_log.h"
 #include "daemon/real/zmq_transport.h"

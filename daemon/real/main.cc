@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "daemon/real/daemon.h"
-#include "daemon/real/malloc_tuning.h"
+#include "daemon/malloc_tuning.h"
 #include "topology/error.h"
 
 namespace {
@@ -111,7 +111,7 @@ void define(CLI::App& app, Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  kith::tune_malloc(argv);
+  kith::tune_malloc_for_messages(argv);
   allow_many_descriptors();
   std::signal(SIGPIPE, SIG_IGN);  // whoever reads the log may end first
   Arguments arguments;

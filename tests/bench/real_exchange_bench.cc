@@ -22,7 +22,7 @@
 #include <optional>
 #include <vector>
 
-#include "daemon/real/malloc_tuning.h"
+#include "daemon/malloc_tuning.h"
 #include "daemon/real/zmq_transport.h"
 #include "protocol/codec.h"
 #include "protocol/weighted_sum.h"
@@ -267,7 +267,7 @@ void run(const Setting& setting, double megabytes, int exchanges) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  tune_malloc(argv);
+  tune_malloc_for_messages(argv);
   uint32_t processes = 4;
   std::vector<double> sizes;
   std::vector<bool> keys = {false};

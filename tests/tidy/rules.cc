@@ -46,7 +46,7 @@ const std::vector<Layer>& layers() {
       {"daemon/", {"daemon/", "protocol/", "topology/"}, {}},
       {"client/",
        {"client/", "daemon/job", "daemon/sim/", "daemon/store/", "daemon/learn/", "daemon/trust/",
-        "protocol/", "topology/"},
+        "daemon/malloc_tuning", "protocol/", "topology/"},
        {}},
   };
   return kLayers;
