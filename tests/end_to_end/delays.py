@@ -75,8 +75,9 @@ THEORY = {
     "overlap-local-sgd": (30, None, slowest_of(TAU)[1]),
     # Over a ring without any barrier; every node draws for itself. The mean is the client's own.
     "dpsgd": (100, None, 1),
+    "ad-psgd": (150, None, 1),
 }
-RINGS = {"dpsgd"}
+RINGS = {"dpsgd", "ad-psgd"}
 # Where a gradient that just missed its update costs a draw, a fifth of a millisecond on the way
 # makes other draws of all that follow: the simulator without latency is another sample then.
 OTHER_DRAWS = {"k-batch-sync"}

@@ -98,20 +98,21 @@ def paused_and_parted(client):
     client.wait_for_round(client.round() + 10)
 
 
+def each(command, *nodes):
+    for node in nodes:
+        cluster(command, node)
+
+
 def outlives(client):
     """Two die and come back, two are paused, and for half a minute there are two swarms."""
     client.wait_for_round(20)
-    for node in (4, 9):
-        cluster("kill", node)
+    each("kill", 4, 9)
     time.sleep(5)
-    for node in (4, 9):
-        cluster("start", node)
+    each("start", 4, 9)
     time.sleep(5)
-    for node in (2, 7):
-        cluster("pause", node)
+    each("pause", 2, 7)
     time.sleep(20)
-    for node in (2, 7):
-        cluster("resume", node)
+    each("resume", 2, 7)
     time.sleep(3)
     cluster("partition", "0-5", "6-11")
     time.sleep(30)
@@ -187,7 +188,7 @@ def main():
         trains("ring", 150, paused_and_parted)
         injected = trains("static-exponential", 80)["delays_injected"]
         check("the delay is the kernel's where it can, else the daemons'", injected != netem)
-        goes_on(1500)
+        goes_on(2000)
         one_is_killed()
         one_dies_and_comes_back()
         nothing_is_left()

@@ -6,25 +6,11 @@
 #include "daemon/plan.h"
 #include "protocol/codec/elias_fano.h"
 #include "tests/codec_specs.h"
+#include "tests/support/silent_body.h"
 #include "tests/vectors.h"
 
 namespace kith {
 namespace {
-
-struct Silent final : Body {
-  std::vector<Message> sent;
-  uint64_t ticket = 0;
-  Round reported = 0;
-  void send(Message&& message) override { sent.push_back(std::move(message)); }
-  void compute(NodeId, Compute&& work) override { ticket = work.ticket; }
-  void cancel(NodeId, uint64_t) override {}
-  void set_timer(NodeId, TimerId, Duration) override {}
-  void report(NodeId, Report&& report) override { reported = report.round + 1; }
-  void finish(NodeId, Finish) override {}
-  void checkpoint(NodeId, Checkpoint&&) override {}
-  void edge_changed(NodeId, NodeId, bool, Round) override {}
-  void peer_silent(NodeId, NodeId, Duration) override {}
-};
 
 // Node 0 of two, which has computed and waits for its neighbour.
 struct Waiting {
@@ -81,7 +67,7 @@ struct Waiting {
   std::unique_ptr<Model> model;
   Plan plan;
   Pool pool;
-  Silent body;
+  SilentBody body;
   Node node;
 };
 

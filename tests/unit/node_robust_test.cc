@@ -12,6 +12,7 @@
 #include "daemon/node.h"
 #include "daemon/plan.h"
 #include "protocol/aggregate.h"
+#include "tests/support/silent_body.h"
 #include "topology/error.h"
 
 namespace kith {
@@ -136,21 +137,6 @@ TEST(Adversary, TheOperatorIsTold) {
   EXPECT_TRUE(job_notes(job({}), 10).empty());
 }
 
-struct Silent final : Body {
-  std::vector<Message> sent;
-  uint64_t ticket = 0;
-  Round reported = 0;
-  void send(Message&& message) override { sent.push_back(std::move(message)); }
-  void compute(NodeId, Compute&& work) override { ticket = work.ticket; }
-  void cancel(NodeId, uint64_t) override {}
-  void set_timer(NodeId, TimerId, Duration) override {}
-  void report(NodeId, Report&& report) override { reported = report.round + 1; }
-  void finish(NodeId, Finish) override {}
-  void checkpoint(NodeId, Checkpoint&&) override {}
-  void edge_changed(NodeId, NodeId, bool, Round) override {}
-  void peer_silent(NodeId, NodeId, Duration) override {}
-};
-
 // Node 1 of three on a complete graph, whose step has led to (1, 1).
 struct One {
   explicit One(const std::vector<std::string>& keys)
@@ -197,7 +183,7 @@ struct One {
   std::unique_ptr<Model> model;
   Plan plan;
   Pool pool;
-  Silent body;
+  SilentBody body;
   Node node;
 };
 
