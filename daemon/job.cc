@@ -329,9 +329,10 @@ std::unique_ptr<Mixing> make_mixing(const Job& job, std::shared_ptr<const Graph>
 }
 
 bool goes_on(const Job& job, const Graph& graph) {
-  return job.when_silent != "wait" && algorithm_info(job.algorithm.kind).goes_on &&
-         graph.undirected() && graph.period() == 1 && job.consensus_tolerance == 0 &&
-         job.aggregate.kind == "mean";
+  const GoesOn over = algorithm_info(job.algorithm.kind).goes_on;
+  const bool goes_on =
+      over == GoesOn::kAnyGraph || (over == GoesOn::kUndirected && graph.undirected());
+  return goes_on && job.when_silent != "wait" && job.aggregate.kind == "mean";
 }
 
 double batches_per_round(const Job& job, uint32_t nodes, double rows_per_node) {

@@ -122,11 +122,17 @@ void check_lead(const Job& job, const Graph& graph) {
 
 void check_silence(const Job& job, const Graph& graph) {
   if (job.when_silent != "go-on" || goes_on(job, graph)) return;
+  std::string able;
+  for (const AlgorithmInfo* info : all_algorithms()) {
+    const bool over = info->goes_on == GoesOn::kAnyGraph ||
+                      (info->goes_on == GoesOn::kUndirected && graph.undirected());
+    if (over) able += (able.empty() ? "" : ", ") + std::string(info->name);
+  }
+  const std::string graphs = graph.undirected() ? "this graph" : "a graph with one-way edges";
   throw OperatorError(
-      "topology.when_silent = \"go-on\" needs algorithm.kind = \"dpsgd\", "
-      "\"dmsgd\" or \"quasi-global-momentum\", a graph that never changes and "
-      "whose edges go both ways, consensus.tolerance = 0 and aggregate.kind = \"mean\": leave it "
-      "out, and nodes wait for a neighbour that is silent");
+      "topology.when_silent = \"go-on\" needs aggregate.kind = \"mean\" and, over " + graphs +
+      ", an algorithm.kind of " + able +
+      ": leave it out, and nodes wait for a neighbour that is silent");
 }
 
 void check_lossless(const Job& job) {

@@ -22,11 +22,13 @@ Node::Node(NodeState state, const AlgorithmInfo& algorithm, const Options& optio
       algorithm_(make_algorithm(algorithm, state_, options)),
       body_(body),
       edges_(repair),
-      cancels_(algorithm.cancels) {
+      cancels_(algorithm.cancels),
+      lockstep_(algorithm.synchronous) {
   KITH_ASSERT(state_.parameters.size() == state_.dimension * sizeof(float));
   if (state_.adversary != nullptr) reported_ = state_.parameters;
   if (!repair.leaves) return;
-  KITH_ASSERT(algorithm.goes_on && state_.mixing->graph().period() == 1);
+  KITH_ASSERT(algorithm.goes_on != GoesOn::kNever);
+  state_.peers_leave = true;
   contracts_.emplace(state_.self, contract_peers());
 }
 
@@ -72,6 +74,7 @@ void NodeCounters::persist(Archive& archive) {
 
 Status Node::restore(Archive& archive) {
   archive.part("counters", counters_);
+  if (contracts_) archive.part("contracts", *contracts_);
   const Status status = kith::restore(*algorithm_, state_, archive);
   if (state_.adversary != nullptr) reported_ = state_.parameters;
   return status;
@@ -147,6 +150,7 @@ void Node::carry_out() {
       body_.report(state_.self, std::move(*report));
     } else if (auto* checkpoint = std::get_if<Checkpoint>(&effect)) {
       checkpoint->state->part("counters", counters_);
+      if (contracts_) checkpoint->state->part("contracts", *contracts_);
       body_.checkpoint(state_.self, std::move(*checkpoint));
     } else if (const auto* finish = std::get_if<Finish>(&effect)) {
       KITH_ASSERT(!finished_);
@@ -235,6 +239,7 @@ void Node::watch() {
   waiting_.clear();
   if (!away_) algorithm_->waiting_for(state_, waiting_);
   Duration again = ask(waiting_);
+  if (contracts_ && !away_) again = std::min(again, probe(waiting_));
   if (contracts_) again = std::min(again, offer_again());
   body_.set_timer(state_.self, kWatchTimer, std::max(again, edges_.policy().floor));
 }
@@ -251,6 +256,20 @@ Duration Node::ask(std::span<const NodeId> waiting) {
     }
     if (question.silence > Duration::zero()) body_.peer_silent(state_.self, peer, question.silence);
     if (question.gone && contracts_ && contracts_->knows(peer)) leave(peer);
+    again = std::min(again, question.again);
+  }
+  return again;
+}
+
+// Asks those who owe nothing now and then: who only hears this node keeps nobody waiting.
+Duration Node::probe(std::span<const NodeId> waiting) {
+  const bool held_up = !waiting.empty() && state_.now - last_computed_ > edges_.patience();
+  Duration again = edges_.policy().ceiling;
+  for (const NodeId peer : contracts_->peers()) {
+    if (!contracts_->in_force(peer) || std::ranges::binary_search(waiting, peer)) continue;
+    const EdgeTable::Question question = edges_.probe(peer, held_up, state_.now);
+    if (question.ask) tell(peer, kQuestion, edges_.last_sent(peer));
+    if (question.gone) leave(peer);
     again = std::min(again, question.again);
   }
   return again;

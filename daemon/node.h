@@ -43,7 +43,7 @@ struct NodeCounters {
 class Node {
  public:
   // `state` as described in protocol/algorithm.h, with parameters set. `body` outlives the node.
-  // A policy that leaves needs an algorithm that goes on, and a graph that never changes.
+  // A policy that leaves needs an algorithm that goes on.
   Node(NodeState state, const AlgorithmInfo& algorithm, const Options& options, RepairPolicy repair,
        Body& body);
 
@@ -99,6 +99,7 @@ class Node {
   void send_again(NodeId peer, uint64_t after);
   void watch();
   Duration ask(std::span<const NodeId> waiting);
+  Duration probe(std::span<const NodeId> waiting);
 
   // ---- contracts, where there are any ----
 
@@ -119,8 +120,12 @@ class Node {
   void come_back();
   void say(NodeId peer, uint16_t kind, const Contracts::Terms& terms, double scalar,
            Payload payload = {});
-  // The round under way, or the one that it will skip to.
-  Round own_round() const { return std::max(state_.round, skips_to_); }
+  // As contracts count: the round under way, or the one that it will skip to. Without rounds in
+  // common there are two, before the end and the end.
+  Round own_round() const {
+    if (lockstep_) return std::max(state_.round, skips_to_);
+    return state_.round < state_.rounds ? 0 : state_.rounds;
+  }
 
   NodeState state_;
   std::unique_ptr<Algorithm> algorithm_;
@@ -133,9 +138,10 @@ class Node {
   bool cancels_;  // what the algorithm declares
   bool finished_ = false;
   std::optional<Contracts> contracts_;
+  bool lockstep_;  // neighbours are in the same round, give or take a few
   Round skips_to_ = 0;
-  bool away_ = false;            // since the start, until a neighbour tells x
-  Time offered_{};               // last
+  bool away_ = false;  // since the start, until a neighbour tells x
+  Time offered_{};     // last
   // Of an adversary: x of the last round reported, which is where the next one begins. Effects are
   // carried out when state_ may be rounds further on already.
   SharedBuffer reported_;

@@ -28,7 +28,8 @@ uint64_t number_of(const Message& message) { return message.sequence >> Contract
 
 std::vector<NodeId> Node::contract_peers() const {
   std::vector<NodeId> peers;
-  state_.mixing->graph().in(state_.self, 0, peers);
+  const Graph& graph = state_.meets != nullptr ? *state_.meets : state_.mixing->graph();
+  all_neighbors(graph, state_.self, peers);
   return peers;
 }
 
@@ -77,7 +78,8 @@ void Node::offered(const Message& message) {
   const Contracts::Terms terms =
       contracts_->propose(peer, message.sequence, message.round, own_round(), state_.rounds);
   const bool with_model = message.scalar == kWithModel;
-  say(peer, kProposal, terms, static_cast<double>(own_round()),
+  const Round round = lockstep_ ? own_round() : state_.round;
+  say(peer, kProposal, terms, static_cast<double>(round),
       with_model ? Payload(state_.parameters) : Payload());
 }
 
@@ -110,7 +112,9 @@ void Node::go_on_from(const Message& message) {
   if (contracts_->accept(peer, terms, 0) != Contracts::Outcome::kInForce) return;
   away_ = false;
   state_.parameters = std::move(x);
-  state_.round = std::min(terms.from, state_.rounds);
+  // In lockstep with the first that is agreed, else with the neighbour's.
+  const Round round = lockstep_ ? terms.from : static_cast<Round>(message.scalar);
+  state_.round = std::min(round, state_.rounds);
   begin_contract(peer, state_.round);
   say(peer, kAccept, {terms.number, own_round()}, 0);
   if (const Status status = step(Start{}); !status.ok()) refuse(status);
@@ -129,7 +133,7 @@ void Node::begin_contract(NodeId peer, Round theirs) {
   body_.edge_changed(state_.self, peer, true, terms.from);
   // To a round that another is in, never to one that is only agreed upon: else nodes would send
   // each other ahead for ever, with no work done.
-  const bool skips = theirs > own_round() + kRoundsApart;
+  const bool skips = lockstep_ && theirs > own_round() + kRoundsApart;
   if (skips) skips_to_ = std::min(theirs, state_.rounds);
   (void)step(PeerJoined{peer, terms.from, skips ? skips_to_ : 0});
   if (!skips) return;

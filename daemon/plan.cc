@@ -72,6 +72,8 @@ NodeState Plan::node_state(NodeId self, size_t rows, SharedBuffer initial, Pool&
           .checkpoint_every = checkpoint_every,
           .layout = &layout,
           .mixing = mixing.get(),
+          .meets = graph.get(),
+          .peers_leave = false,
           .codec = codec.get(),
           .memory = memory,
           .warm_up = warm_up.get(),

@@ -45,6 +45,8 @@ struct NodeState {
   Round checkpoint_every = 0;  // rounds; 0 = never
   const Layout* layout = nullptr;  // the tensors of a vector; null = not known
   const Mixing* mixing = nullptr;
+  const Graph* meets = nullptr;  // all who may ever meet; null = those of the mixing matrix
+  bool peers_leave = false;      // PeerLeft and PeerJoined may come
   const Codec* codec = nullptr;  // of what this job compresses
   MemorySpec memory = {};
   const WarmUp* warm_up = nullptr;  // codecs of the first rounds; null = there is none
@@ -139,6 +141,14 @@ struct OwnWeights {
   std::string (*note)(const Options& options, const Graph& graph);
 };
 
+// Over which graphs a node goes on without a neighbour that is silent: it hears PeerLeft and
+// PeerJoined.
+enum class GoesOn : uint8_t {
+  kNever,
+  kUndirected,  // what two neighbours keep of each other is the same but for the sign
+  kAnyGraph     // one-way edges that are gone move the average; a node weighs itself more
+};
+
 // One line of algorithms.def: ALGORITHM(symbol) names `const AlgorithmInfo symbol_algorithm` in
 // protocol/algorithm/<symbol>.cc.
 struct AlgorithmInfo {
@@ -163,9 +173,7 @@ struct AlgorithmInfo {
   // It sends differences to what its neighbours have of it, so that what a codec leaves out stays
   // in the next one by itself.
   bool keeps_differences = false;
-  // Hears PeerLeft and PeerJoined: what it keeps has no share of a neighbour's in it, so that over
-  // a graph that never changes, with edges both ways, a node goes on without one.
-  bool goes_on = false;
+  GoesOn goes_on = GoesOn::kNever;
   // A codec that it goes with, where it does not with every one (its check says so); null = any.
   const char* codec = nullptr;
   // The size of its messages follows from the shapes of the tensors, not from p alone.

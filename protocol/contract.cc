@@ -1,6 +1,7 @@
 #include "protocol/contract.h"
 
 #include <algorithm>
+#include <string>
 
 #include "topology/assert.h"
 
@@ -81,6 +82,14 @@ uint64_t Contracts::known(NodeId peer) const {
 bool Contracts::awaits(NodeId peer, uint64_t number) const {
   const Edge& edge = at(peer);
   return !edge.in_force && edge.proposed && edge.proposed->number == number;
+}
+
+void Contracts::persist(Archive& archive) {
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    bool left = !edges_[i].in_force;
+    archive.number("left." + std::to_string(index_of(peers_[i])), left);
+    if (archive.reading() && left) leave(peers_[i]);
+  }
 }
 
 void Contracts::enforce(Edge& edge, const Terms& terms) {

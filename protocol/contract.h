@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "protocol/archive.h"
 #include "topology/types.h"
 
 namespace kith {
@@ -67,6 +68,9 @@ class Contracts {
 
   // What an offer says: the highest number that has come from `peer`, whatever became of it.
   uint64_t known(NodeId peer) const;
+
+  // Who was left: contracts of a run that goes on are agreed upon anew.
+  void persist(Archive& archive);
 
   // It has a proposal of this number from here that it has not answered.
   bool awaits(NodeId peer, uint64_t number) const;

@@ -27,6 +27,11 @@ constexpr uint32_t kQuestionDoublings = 4;
 constexpr uint32_t kUnanswered = 16;
 constexpr int64_t kSlowest = 4;
 constexpr int64_t kFirstMessage = 10;
+// A question costs so little that neither long computing nor questions asked in vain put the next
+// one off for longer: in lockstep one loss holds all up, who all ask in vain.
+constexpr int64_t kPartOfSilence = 4;
+// Of a peer that owes nothing.
+constexpr Duration kQuiet = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -130,7 +135,8 @@ void EdgeTable::accept(const Message& message, Time now) {
 void EdgeTable::heard(NodeId peer, Time now) { in_.at(peer).alive(now); }
 
 void EdgeTable::In::alive(Time now) {
-  if (asked > 0 && last_heard < last_asked) slowest = std::max(slowest, now - last_asked);
+  if (unanswered > 0) slowest = std::max(slowest, now - last_asked);
+  unanswered = 0;
   last_heard = now;
 }
 
@@ -146,7 +152,8 @@ void EdgeTable::renew(NodeId peer, uint64_t base, Time now) {
 bool EdgeTable::lost(NodeId peer, uint64_t last_sent) {
   In& edge = in_.at(peer);
   edge.lost = last_sent > edge.contiguous;
-  if (!edge.lost && edge.doubled < kEdgeDoublings) ++edge.doubled;
+  const bool probed = edge.asked == 0;
+  if (!edge.lost && !probed && edge.doubled < kEdgeDoublings) ++edge.doubled;
   return edge.lost;
 }
 
@@ -166,16 +173,41 @@ uint64_t EdgeTable::contiguous(NodeId peer) const {
   return edge ? edge->contiguous : 0;
 }
 
+EdgeTable::Question EdgeTable::probe(NodeId peer, bool held_up, Time now) {
+  In& edge = in_.at(peer);
+  const Duration pause = policy_.silence / kUnanswered;
+  Time due = edge.last_heard + (held_up ? pause : kQuiet);
+  Question question;
+  question.peer = peer;
+  if (edge.unanswered > 0) {
+    due = edge.last_asked + pause;
+    const Duration silence = policy_.silence * (edge.last_heard == Time{} ? kFirstMessage : 1);
+    question.gone = edge.unanswered >= kUnanswered &&
+                    now - edge.last_heard >= std::max(silence, kSlowest * edge.slowest);
+  }
+  question.ask = now >= due;
+  if (question.ask) {
+    ++edge.unanswered;
+    edge.last_asked = now;
+    due = now + pause;
+  }
+  question.again = due - now;
+  return question;
+}
+
 Duration EdgeTable::patience() const {
   if (computing_ns_ < 0) return policy_.initial;
   const Duration learnt(static_cast<int64_t>(kComputings * computing_ns_));
-  return std::clamp(learnt, policy_.floor, policy_.ceiling);
+  const Duration longest = policy_.leaves ? policy_.silence / kPartOfSilence : policy_.ceiling;
+  return std::clamp(learnt, policy_.floor, std::max(policy_.floor, longest));
 }
 
 Duration EdgeTable::patience(NodeId peer) const {
   const In* edge = in_.find(peer);
   const Duration base = patience();
-  return edge ? std::min(base * (int64_t{1} << edge->doubled), policy_.ceiling) : base;
+  if (edge == nullptr || edge->doubled == 0) return base;
+  const Duration longest = std::max(base, policy_.silence / kPartOfSilence);
+  return std::min(base * (int64_t{1} << edge->doubled), longest);
 }
 
 EdgeTable::Question EdgeTable::question(NodeId peer, Time since, Time now) {
@@ -195,6 +227,7 @@ EdgeTable::Question EdgeTable::question(NodeId peer, Time since, Time now) {
   question.ask = now >= due;
   if (question.ask) {
     ++edge.asked;
+    ++edge.unanswered;
     edge.last_asked = now;
     due = now + wait;
   }

@@ -10,8 +10,8 @@
 // then is anything sent again: on a line so slow that patience is always too short nothing is sent
 // twice. A question tells as much of the way there, so that a node that waits for an answer brings
 // back its own lost request, of which the other side knows nothing. Patience is a multiple of the
-// node's own computing time, doubled for each time that this edge was asked too early and halved
-// for each time that asking brought a lost message. It is not learnt from the gaps between
+// node's own computing time, doubled for each time that this edge was asked too early, within
+// bounds, and halved for each time that asking brought a lost message. It is not learnt from the gaps between
 // messages: in a lockstep algorithm one loss lengthens everybody's gaps, and patience would grow
 // without bound (tried).
 //
@@ -98,6 +98,11 @@ class EdgeTable {
   // For a peer that the algorithm waits for since `since` or earlier.
   Question question(NodeId peer, Time since, Time now);
 
+  // For a peer that owes nothing, and of which nothing has been heard for a while: at once where
+  // this node is `held_up` by others, so that all who have to do with one that is gone find out at
+  // about the same time.
+  Question probe(NodeId peer, bool held_up, Time now);
+
   // How long `peer` may keep this node waiting before it is asked.
   Duration patience(NodeId peer) const;
   // Without the edge's own history.
@@ -119,10 +124,11 @@ class EdgeTable {
     Time last_heard{};
     Time last_message{};
     Time last_asked{};
-    uint32_t asked = 0;    // questions since the last message
-    Duration slowest{};    // longest time from a question to a sign of life
-    bool lost = false;     // what has not come is known to be lost
-    uint32_t doubled = 0;  // how often patience has been doubled for this edge
+    uint32_t asked = 0;       // questions since the last message
+    uint32_t unanswered = 0;  // questions since the last sign of life
+    Duration slowest{};       // longest time from a question to a sign of life
+    bool lost = false;        // what has not come is known to be lost
+    uint32_t doubled = 0;     // how often patience has been doubled for this edge
   };
 
   // Edges by peer. The peers stand apart, so that a search among a few touches one cache line.

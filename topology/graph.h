@@ -40,6 +40,10 @@ class Graph {
   virtual void weights(NodeId node, Round round, std::vector<Neighbor>& out) const;
 };
 
+// Replaces `out` by all who `node` ever hears or is heard by: sorted, without itself; every other
+// node where the graph never repeats. O(period degree).
+void all_neighbors(const Graph& graph, NodeId node, std::vector<NodeId>& out);
+
 // Rounds that show all there is to a graph: one period, or the first kRoundsShown of one that
 // never repeats.
 inline constexpr Round kRoundsShown = 64;

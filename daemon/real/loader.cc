@@ -12,24 +12,6 @@ namespace kith {
 
 namespace {
 
-// A graph that changes is looked at for so many rounds at most; later neighbours are met when they
-// are first sent to.
-constexpr Round kRoundsLookedAt = 1024;
-
-std::vector<NodeId> neighbors_of(const Graph& graph, NodeId self) {
-  std::vector<NodeId> all;
-  std::vector<NodeId> some;
-  for (Round round = 0; round < std::min(graph.period(), kRoundsLookedAt); ++round) {
-    graph.in(self, round, some);
-    all.insert(all.end(), some.begin(), some.end());
-    graph.out(self, round, some);
-    all.insert(all.end(), some.begin(), some.end());
-    std::ranges::sort(all);
-    all.erase(std::unique(all.begin(), all.end()), all.end());
-  }
-  return all;
-}
-
 // The key that the node at this address must show.
 PublicKey key_of(const control::PeerAddress& peer, const Identity* identity) {
   if (identity == nullptr) return {};
@@ -131,7 +113,7 @@ std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
   loaded->model = info.make(shape, request.nodes, job.model.options);
   loaded->plan = make_plan(job, request.nodes, *loaded->model, rows_per_node);
   loaded->initial = initial_parameters(job, *loaded->model, loaded->pool);
-  loaded->neighbors = neighbors_of(*loaded->plan.graph, request.node);
+  all_neighbors(*loaded->plan.graph, request.node, loaded->neighbors);
   loaded->start = start;
   if (job.delays.inject) loaded->injected = make_timing(job.delays);
   loaded->membership.job = wire_job(start);

@@ -37,6 +37,7 @@ const AlgorithmInfo ad_psgd_algorithm = {
     },
     .batches_per_round = batches_of_gossip,
     .synchronous = false,
+    .goes_on = GoesOn::kUndirected,
     .cancels = false,
     .run_time =
         [](const Options& options, const ClusterTiming& cluster) {

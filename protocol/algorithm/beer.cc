@@ -16,93 +16,42 @@
 // which r would add up anew in each round; the copies are equal to the last bit wherever they are
 // kept, so that what two nodes add to their r is the same but for the sign.
 //
+// A neighbour that joins is told h and k as they are; when one leaves, what its edge has put into r
+// is taken back (gossip/edge_flows.h).
+//
 // Keeps: x, g, v, r, the optimiser's state, and h and k of itself and of every neighbour:
-// (6 + 2 degree) p floats. Sends: p and q to every neighbour, once a round: two messages. Waits:
-// for its neighbours. Needs: W doubly stochastic and the same in every round; gamma below 1 for
-// coarse codecs. Invariants: the mean of all r is 0, and that of all v that of all g; the average
-// of x is moved by steps along v alone; with C = identity and gamma = 1 it is gradient tracking in
-// the order combine, then adapt (DIGing): x_i+ = sum_j w_ij x_j - eta v_i, v_i+ = sum_j w_ij v_j +
-// g_i+ - g_i.
-#include <string>
-#include <vector>
-
+// (6 + 2 degree) p floats, and one more for each neighbour that may leave. Sends: p and q to every
+// neighbour, once a round: two messages. Waits: for its neighbours. Needs: W doubly stochastic and
+// the same in every round; gamma below 1 for coarse codecs. Invariants: the mean of all r is 0, and
+// that of all v that of all g; the average of x is moved by steps along v alone; with C = identity
+// and gamma = 1 it is gradient tracking in the order combine, then adapt (DIGing): x_i+ = sum_j
+// w_ij x_j - eta v_i, v_i+ = sum_j w_ij v_j + g_i+ - g_i.
 #include "protocol/describe.h"
-#include "protocol/gossip/differences.h"
+#include "protocol/gossip/edge_flows.h"
+#include "protocol/gossip/followed.h"
 #include "protocol/gossip/lockstep.h"
 #include "protocol/kernels.h"
-#include "topology/assert.h"
 
 namespace kith {
 
 namespace {
 
-// A vector of every node, which its neighbours follow by coded differences.
-class Followed {
- public:
-  // `known` is what all have of all before the first difference; empty = 0.
-  Followed(const NodeState& state, const SharedBuffer& known) : own_(known) {
-    MixingRow row;
-    state.mixing->row(state.self, 0, row);
-    copies_.assign(row.neighbors.size(), known);
-  }
-
-  // The wire of C(x - own copy). False where it is not finite.
-  bool encode(const NodeState& state, const SharedBuffer& x, Rng& rng, SharedBuffer& wire) {
-    return encode_difference(state, x, own_, last_sent_, rng, wire);
-  }
-
-  // Adds the differences of a round to all copies.
-  void follow(const NodeState& state, const Payload& own, std::span<const Message> messages) {
-    add_difference(state, state.self, own, own_);
-    KITH_ASSERT(messages.size() == copies_.size());
-    for (size_t i = 0; i < copies_.size(); ++i) {
-      add_difference(state, messages[i].from, messages[i].payload, copies_[i]);
-    }
-  }
-
-  // sum_j w_ij (copy_j - own copy), in NodeId order.
-  Buffer pull(const NodeState& state, const MixingRow& row) const {
-    Buffer sum = state.pool->acquire_floats(state.dimension);
-    Buffer difference = state.pool->acquire_floats(state.dimension);
-    std::ranges::fill(sum.floats(), 0.0f);
-    for (size_t i = 0; i < copies_.size(); ++i) {
-      kernels::subtract(copies_[i].floats(), own_.floats(), difference.floats());
-      kernels::axpy(row.neighbors[i].weight, difference.floats(), sum.floats());
-    }
-    return sum;
-  }
-
-  void persist(Archive& archive) {
-    archive.vector("own", own_);
-    for (size_t i = 0; i < copies_.size(); ++i) {
-      archive.vector("copy." + std::to_string(i), copies_[i]);
-      if (own_ && !copies_[i]) archive.refuse();
-    }
-    archive.part("last_sent", last_sent_);
-  }
-
-  const SharedBuffer& own() const { return own_; }
-
- private:
-  SharedBuffer own_;                  // empty = 0
-  std::vector<SharedBuffer> copies_;  // of the neighbours, in NodeId order; empty = 0
-  LastSent last_sent_;
-};
-
 class Beer final : public LockstepGossip {
  public:
   Beer(const NodeState& state, const Options& options)
-      : LockstepGossip({.name = "beer", .vectors = 2}),
+      : LockstepGossip({.name = "beer", .vectors = 2, .introduces = 2}),
         gamma_(static_cast<float>(options.number("gamma"))),
-        model_(state, state.parameters),
-        estimate_(state, {}),
+        model_(state.parameters),
+        estimate_(SharedBuffer()),
         optimizer_(*state.optimizer) {}
 
   void persist(Archive& archive) override {
     archive.part("model", model_);
     archive.part("estimate", estimate_);
     archive.vector("rest", rest_);
+    archive.part("flows", flows_);
     archive.part("optimizer", optimizer_);
+    persist_absent(archive);
   }
 
  private:
@@ -116,18 +65,52 @@ class Beer final : public LockstepGossip {
   }
 
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
-    model_.follow(state, exchange.vectors[0].own, exchange.vectors[0].messages);
-    estimate_.follow(state, exchange.vectors[1].own, exchange.vectors[1].messages);
+    model_.follow_own(state, exchange.vectors[0].own);
+    model_.follow_others(state, exchange.vectors[0].messages);
+    estimate_.follow_own(state, exchange.vectors[1].own);
+    estimate_.follow_others(state, exchange.vectors[1].messages);
     Buffer next = state.pool->acquire_floats(state.dimension);
     optimizer_.step(optimizer_.spec().rate_at(state.round, state.total_batches),
                     state.parameters.floats(), tracker_.floats(), next.floats());
-    kernels::axpy(gamma_, model_.pull(state, exchange.row).floats(), next.floats());
-    Buffer rest = estimate_.pull(state, exchange.row);
+    kernels::axpy(gamma_, pull(state, exchange.row, model_, nullptr).floats(), next.floats());
+    Buffer rest = pull(state, exchange.row, estimate_, &flows_);
     kernels::scale(gamma_, rest.floats(), rest.floats());
     if (rest_) kernels::axpy(1.0f, rest_.floats(), rest.floats());
     rest_ = std::move(rest).freeze();
     tracker_.reset();
     return std::move(next).freeze();
+  }
+
+  // sum_j w_ij (copy_j - own copy), in NodeId order; gamma times each is what its edge brings.
+  Buffer pull(const NodeState& state, const MixingRow& row, Followed& vector, EdgeFlows* flows) {
+    Buffer sum = state.pool->acquire_floats(state.dimension);
+    Buffer difference = state.pool->acquire_floats(state.dimension);
+    std::ranges::fill(sum.floats(), 0.0f);
+    for (const Neighbor& neighbor : row.neighbors) {
+      vector.subtract_own(neighbor.peer, difference.floats());
+      kernels::axpy(neighbor.weight, difference.floats(), sum.floats());
+      if (flows == nullptr) continue;
+      flows->add(state, neighbor.peer, gamma_ * neighbor.weight, difference.floats());
+    }
+    return sum;
+  }
+
+  void start(const NodeState& state) override { model_.begin_at(state.parameters); }
+
+  void forget(const NodeState& state, NodeId peer) override {
+    model_.forget(peer);
+    estimate_.forget(peer);
+    flows_.take_back(state, peer, rest_);
+  }
+
+  void introduce(const NodeState& state, Wires vectors) override {
+    vectors[0] = model_.introduction(state);
+    vectors[1] = estimate_.introduction(state);
+  }
+
+  void introduced(const NodeState&, NodeId peer, Wires vectors) override {
+    model_.introduced(peer, std::move(vectors[0]));
+    estimate_.introduced(peer, std::move(vectors[1]));
   }
 
   void describe_memory(std::string& out) const override {
@@ -142,6 +125,7 @@ class Beer final : public LockstepGossip {
   Followed estimate_;     // k
   SharedBuffer tracker_;  // v, while it is exchanged
   SharedBuffer rest_;     // r; empty = 0
+  EdgeFlows flows_;       // that r is made of
   Optimizer optimizer_;
 };
 
@@ -161,8 +145,9 @@ const AlgorithmInfo beer_algorithm = {
     },
     .batches_per_round = batches_of_gossip,
     .keeps_differences = true,
+    .goes_on = GoesOn::kUndirected,
     .cancels = false,
-    .messages_per_round = 2,
+    .messages_per_round = 4,  // with an introduction
 };
 
 }  // namespace kith

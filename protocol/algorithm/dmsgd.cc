@@ -27,7 +27,10 @@ class Dmsgd final : public LockstepGossip {
       : LockstepGossip({.name = "dmsgd", .vectors = 2}),
         beta_(static_cast<float>(options.number("beta"))) {}
 
-  void persist(Archive& archive) override { archive.vector("momentum", momentum_); }
+  void persist(Archive& archive) override {
+    archive.vector("momentum", momentum_);
+    persist_absent(archive);
+  }
 
  private:
   LocalRule rule() const override { return {}; }
@@ -70,7 +73,7 @@ const AlgorithmInfo dmsgd_algorithm = {
       return std::make_unique<Dmsgd>(options);
     },
     .batches_per_round = batches_of_gossip,
-    .goes_on = true,
+    .goes_on = GoesOn::kAnyGraph,
     .cancels = false,
     .messages_per_round = 2,
     .check = [](const Setting& setting) { check_own_momentum("dmsgd", setting); },

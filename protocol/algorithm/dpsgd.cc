@@ -43,7 +43,10 @@ class Dpsgd final : public LockstepGossip {
         compressor_(*state.codec, state.memory),
         aggregator_(state) {}
 
-  void persist(Archive& archive) override { archive.part("compressor", compressor_); }
+  void persist(Archive& archive) override {
+    archive.part("compressor", compressor_);
+    persist_absent(archive);
+  }
 
  private:
   bool encode(NodeState& state, const SharedBuffer& x, Wires wires) override {
@@ -129,7 +132,7 @@ const AlgorithmInfo dpsgd_algorithm = {
       return std::make_unique<Dpsgd>(state, options);
     },
     .batches_per_round = batches_of_gossip,
-    .goes_on = true,
+    .goes_on = GoesOn::kAnyGraph,
     .cancels = false,
     .run_time = gossip_run_time,
     .aggregates = Aggregates::kModels,

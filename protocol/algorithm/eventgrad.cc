@@ -22,12 +22,15 @@
 // The paper watches each tensor by itself, and the difference of norms in place of the norm of the
 // difference, which lets a vector turn unseen.
 //
+// A neighbour that joins is told h_i as it is.
+//
 // Keeps: x, v, h_i, and the last message of each neighbour. Sends: one vector or one header to
 // every neighbour, once a round. Waits: for its neighbours. Needs: W doubly stochastic, the same in
 // every round; a codec that loses nothing. Invariants: |a_i - h_i| < threshold past the first
 // rounds, so that with models neighbours move the average of x by less than
 // sum_i (1 - w_ii) threshold_i / N a round, and with differences not at all; the rest is the
 // steps'. Measures: messages sent and spared, and the bytes that those would have been.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -85,7 +88,8 @@ class EventGrad final : public LockstepGossip {
   EventGrad(const NodeState& state, const Options& options)
       : LockstepGossip({.name = "eventgrad",
                         .sends = sends_of(options),
-                        .local_steps = static_cast<uint32_t>(options.integer("local_steps"))}),
+                        .local_steps = static_cast<uint32_t>(options.integer("local_steps")),
+                        .introduces = 1}),
         differences_(options.text("mixes") == "differences"),
         gamma_(static_cast<float>(options.number("gamma"))),
         trigger_(options),
@@ -93,9 +97,8 @@ class EventGrad final : public LockstepGossip {
         initial_(state.parameters),
         own_(state.parameters),
         pool_(state.pool) {
-    MixingRow row;
-    state.mixing->row(state.self, 0, row);
-    copies_.resize(row.neighbors.size());
+    state.mixing->graph().in(state.self, 0, peers_);
+    copies_.resize(peers_.size());
   }
 
   const Measures* measures() const override { return &measures_; }
@@ -107,22 +110,24 @@ class EventGrad final : public LockstepGossip {
     archive.vector("own", own_);
     archive.number("last_bytes", last_bytes_);
     for (size_t i = 0; i < copies_.size(); ++i) {
-      SharedBuffer wire = copies_[i].contiguous(*pool_);
+      SharedBuffer wire = copies_[i].sent.contiguous(*pool_);
       archive.bytes("copy." + std::to_string(i), wire);
-      copies_[i] = wire;
+      copies_[i].sent = wire;
+      archive.vector("told." + std::to_string(i), copies_[i].told);
     }
+    persist_absent(archive);
     if (!initial_ || !own_) archive.refuse();
   }
 
  private:
   bool encode(NodeState& state, const SharedBuffer& a, Wires wires) override {
     SharedBuffer& wire = wires[0];
-    const size_t hearers = copies_.size();
+    const size_t hearing = hearers(state).size();
     const double moved = std::sqrt(kernels::squared_distance(a.floats(), own_.floats()));
     if (!trigger_.fires(moved, state.round)) {
       wire.reset();
-      measures_.spared += hearers;
-      measures_.spared_bytes += hearers * last_bytes_;
+      measures_.spared += hearing;
+      measures_.spared_bytes += hearing * last_bytes_;
       return std::isfinite(moved);
     }
     Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
@@ -130,7 +135,7 @@ class EventGrad final : public LockstepGossip {
     trigger_.fired(moved, state.round);
     own_ = a;
     last_bytes_ = wire.size();
-    measures_.sent += hearers;
+    measures_.sent += hearing;
     return true;
   }
 
@@ -141,8 +146,8 @@ class EventGrad final : public LockstepGossip {
 
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
     const std::span<const Message> messages = exchange.vectors[0].messages;
-    for (size_t i = 0; i < messages.size(); ++i) {
-      if (messages[i].payload) copies_[i] = messages[i].payload;
+    for (const Message& message : messages) {
+      if (message.payload) copy_of(message.from) = {.sent = message.payload, .told = {}};
     }
     collect_terms(state, exchange);
     Buffer next = state.pool->acquire_floats(state.dimension);
@@ -167,26 +172,45 @@ class EventGrad final : public LockstepGossip {
     } else {
       append_own(state, exchange.computed, leaves, terms_);
     }
-    for (size_t i = 0; i < copies_.size(); ++i) {
-      const Neighbor& neighbor = exchange.row.neighbors[i];
+    for (const Neighbor& neighbor : exchange.row.neighbors) {
+      const Copy& copy = copy_of(neighbor.peer);
       Term term{.scale = gamma_ * neighbor.weight, .from = neighbor.peer};
-      if (copies_[i]) {
-        term.payload = &copies_[i];
+      if (copy.sent) {
+        term.payload = &copy.sent;
       } else {
-        term.values = initial_.floats();
+        term.values = copy.told ? copy.told.floats() : initial_.floats();
       }
       terms_.push_back(term);
     }
+  }
+
+  void start(const NodeState& state) override { own_ = state.parameters; }
+
+  void introduce(const NodeState&, Wires vectors) override { vectors[0] = own_; }
+
+  void introduced(const NodeState&, NodeId peer, Wires vectors) override {
+    copy_of(peer) = {.sent = {}, .told = std::move(vectors[0])};
+  }
+
+  // h_j, as it came; x_0 where nothing has come yet.
+  struct Copy {
+    Payload sent;
+    SharedBuffer told;  // when it joined
+  };
+
+  Copy& copy_of(NodeId peer) {
+    return copies_[static_cast<size_t>(std::ranges::lower_bound(peers_, peer) - peers_.begin())];
   }
 
   const bool differences_;
   const float gamma_;
   Trigger trigger_;
   Compressor compressor_;
-  SharedBuffer initial_;         // x_0: h of those who have not sent yet
-  SharedBuffer own_;             // h_i
-  std::vector<Payload> copies_;  // h_j by neighbour, as they came; empty = x_0
-  uint64_t last_bytes_ = 0;      // of the last payload
+  SharedBuffer initial_;       // x_0: h of those who have not sent yet
+  SharedBuffer own_;           // h_i
+  std::vector<NodeId> peers_;  // who is heard, sorted
+  std::vector<Copy> copies_;   // of each of these
+  uint64_t last_bytes_ = 0;    // of the last payload
   Pool* pool_;
   Measures measures_;
   std::vector<Term> terms_;  // scratch, kept for its capacity
@@ -222,7 +246,9 @@ const AlgorithmInfo eventgrad_algorithm = {
       return std::make_unique<EventGrad>(state, options);
     },
     .batches_per_round = batches_of_gossip,
+    .goes_on = GoesOn::kAnyGraph,
     .cancels = false,
+    .messages_per_round = 2,  // with an introduction
     .run_time = gossip_run_time,
 };
 

@@ -6,14 +6,16 @@
 //   x_i+ = sum_j w_ij v_j            y_i+ = sum_j w_ij y_j + g_i(x_i+) - g_i(x_i)
 // Between two rounds the node keeps r_i, what its neighbours have pulled y_i away from g_i by:
 //   y_i = g_i(x_i) + r_i        r_i+ = r_i + sum_j w_ij (y_j - y_i)        r_i = 0 at first
+// When a neighbour leaves, what its edge has put into r is taken back (gossip/edge_flows.h).
 // The optimiser of [train] takes y for a gradient; plain SGD is the papers' step.
 //
-// Keeps: x, v, y, r and the optimiser's state. Sends: v and y to every neighbour, once a round: 2 p
-// floats in two messages. Waits: for its neighbours. Needs: W doubly stochastic (it may change from
-// round to round); a codec that loses nothing, since r would add up all that was lost.
-// Invariants: the mean of all r is 0, and that of all y that of all g; with W = J it is synchronous
-// SGD.
+// Keeps: x, v, y, r and the optimiser's state; a vector for each neighbour that may leave. Sends: v
+// and y to every neighbour, once a round: 2 p floats in two messages. Waits: for its neighbours.
+// Needs: W doubly stochastic (it may change from round to round); a codec that loses nothing, since
+// r would add up all that was lost. Invariants: the mean of all r is 0, and that of all y that of
+// all g; with W = J it is synchronous SGD.
 #include "protocol/describe.h"
+#include "protocol/gossip/edge_flows.h"
 #include "protocol/gossip/lockstep.h"
 #include "protocol/kernels.h"
 
@@ -28,7 +30,9 @@ class GradientTracking final : public LockstepGossip {
 
   void persist(Archive& archive) override {
     archive.vector("rest", rest_);
+    archive.part("flows", flows_);
     archive.part("optimizer", optimizer_);
+    persist_absent(archive);
   }
 
  private:
@@ -46,11 +50,16 @@ class GradientTracking final : public LockstepGossip {
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
     SharedBuffer next = mixed(state, adapted_, exchange, 0);
     Buffer rest = pulled(state, tracker_, exchange, 1);
+    flows_.add(state, tracker_, exchange.row, exchange.vectors[1].messages);
     if (rest_) kernels::axpy(1.0f, rest_.floats(), rest.floats());
     rest_ = std::move(rest).freeze();
     adapted_.reset();
     tracker_.reset();
     return next;
+  }
+
+  void forget(const NodeState& state, NodeId peer) override {
+    flows_.take_back(state, peer, rest_);
   }
 
   void describe_memory(std::string& out) const override {
@@ -62,6 +71,7 @@ class GradientTracking final : public LockstepGossip {
   SharedBuffer adapted_;  // v, while it is exchanged
   SharedBuffer tracker_;  // y, while it is exchanged
   SharedBuffer rest_;     // r; empty = 0
+  EdgeFlows flows_;       // that r is made of
   Optimizer optimizer_;
 };
 
@@ -77,6 +87,7 @@ const AlgorithmInfo gradient_tracking_algorithm = {
       return std::make_unique<GradientTracking>(state);
     },
     .batches_per_round = batches_of_gossip,
+    .goes_on = GoesOn::kUndirected,
     .cancels = false,
     .messages_per_round = 2,
 };

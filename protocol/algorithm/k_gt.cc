@@ -5,17 +5,19 @@
 //   z_i = (x_i - v_i) / (tau eta)                     the mean of what they went along
 //   x_i+ = sum_j w_ij (x_j - eta_s (x_j - v_j))       c_i+ = c_i + sum_j w_ij (z_j - z_i)
 // With a schedule tau eta is the sum of the rates of the steps. c_i = 0 at first, which the paper
-// allows: what it needs is that the mean of all c is 0.
+// allows: what it needs is that the mean of all c is 0. When a neighbour leaves, what its edge has
+// put into c is taken back (gossip/edge_flows.h).
 //
-// Keeps: x, v, z, c, and a fourth with eta_s other than 1. Sends: x - eta_s (x - v) and z to every
-// neighbour, once a round: 2 p floats in two messages. Waits: for its neighbours. Needs: W doubly
-// stochastic (it may change from round to round); plain SGD for the local steps; a codec that loses
-// nothing, since c would add up all that was lost.
+// Keeps: x, v, z, c, one more with eta_s other than 1, and one for each neighbour that may leave.
+// Sends: x - eta_s (x - v) and z to every neighbour, once a round: 2 p floats in two messages.
+// Waits: for its neighbours. Needs: W doubly stochastic (it may change from round to round); plain
+// SGD for the local steps; a codec that loses nothing, since c would add up all that was lost.
 // Invariants: the mean of all c is 0; the average of x is moved by steps alone; without noise it
 // rests at the optimum of the mean of all f_i for every tau; tau = 1, eta_s = 1 is gradient
 // tracking with y_i = g_i + c_i, to rounding: z is read off x, so an error of half a unit in the
 // last place of x weighs 1 / (tau eta).
 #include "protocol/describe.h"
+#include "protocol/gossip/edge_flows.h"
 #include "protocol/gossip/lockstep.h"
 #include "protocol/kernels.h"
 #include "topology/error.h"
@@ -33,7 +35,11 @@ class KGt final : public LockstepGossip {
         local_steps_(static_cast<uint64_t>(options.integer("local_steps"))),
         global_rate_(static_cast<float>(options.number("global_learning_rate"))) {}
 
-  void persist(Archive& archive) override { archive.vector("correction", correction_); }
+  void persist(Archive& archive) override {
+    archive.vector("correction", correction_);
+    archive.part("flows", flows_);
+    persist_absent(archive);
+  }
 
  private:
   LocalRule rule() const override {
@@ -63,6 +69,7 @@ class KGt final : public LockstepGossip {
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
     SharedBuffer next = mixed(state, adapted_, exchange, 0);
     Buffer correction = pulled(state, direction_, exchange, 1);
+    flows_.add(state, direction_, exchange.row, exchange.vectors[1].messages);
     if (correction_) kernels::axpy(1.0f, correction_.floats(), correction.floats());
     correction_ = std::move(correction).freeze();
     adapted_.reset();
@@ -79,6 +86,10 @@ class KGt final : public LockstepGossip {
     return sum;
   }
 
+  void forget(const NodeState& state, NodeId peer) override {
+    flows_.take_back(state, peer, correction_);
+  }
+
   void describe_memory(std::string& out) const override {
     describe_vector("z", direction_, out);
     describe_vector("c", correction_, out);
@@ -89,6 +100,7 @@ class KGt final : public LockstepGossip {
   SharedBuffer adapted_;     // x - eta_s (x - v), while it is exchanged
   SharedBuffer direction_;   // z, while it is exchanged
   SharedBuffer correction_;  // c; empty = 0
+  EdgeFlows flows_;          // that c is made of
 };
 
 }  // namespace
@@ -105,6 +117,7 @@ const AlgorithmInfo k_gt_algorithm = {
       return std::make_unique<KGt>(options);
     },
     .batches_per_round = batches_of_gossip,
+    .goes_on = GoesOn::kUndirected,
     .cancels = false,
     .messages_per_round = 2,
     .check =

@@ -34,7 +34,7 @@ class Matcha final : public LockstepGossip {
       : LockstepGossip({.name = "matcha",
                         .local_steps = static_cast<uint32_t>(options.integer("local_steps"))}) {}
 
-  void persist(Archive&) override {}
+  void persist(Archive& archive) override { persist_absent(archive); }
 
  private:
   bool encode(NodeState& state, const SharedBuffer& v, Wires wires) override {
@@ -105,6 +105,7 @@ const AlgorithmInfo matcha_algorithm = {
     },
     .batches_per_round = batches_of_gossip,
     .keeps_differences = true,
+    .goes_on = GoesOn::kUndirected,
     .cancels = false,
     .weights = &kWeights,
 };

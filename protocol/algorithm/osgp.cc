@@ -38,6 +38,7 @@ const AlgorithmInfo osgp_algorithm = {
                             .overlap = overlap_of(options)});
     },
     .batches_per_round = batches_of_gossip,
+    .goes_on = GoesOn::kAnyGraph,
     .cancels = false,
     .run_time =
         [](const Options& options, const ClusterTiming& cluster) {

@@ -29,7 +29,10 @@ class QuasiGlobalMomentum final : public LockstepGossip {
         beta_(static_cast<float>(options.number("beta"))),
         mu_(static_cast<float>(options.number("mu"))) {}
 
-  void persist(Archive& archive) override { archive.vector("momentum", momentum_); }
+  void persist(Archive& archive) override {
+    archive.vector("momentum", momentum_);
+    persist_absent(archive);
+  }
 
  private:
   LocalRule rule() const override { return {}; }
@@ -85,7 +88,7 @@ const AlgorithmInfo quasi_global_momentum_algorithm = {
       return std::make_unique<QuasiGlobalMomentum>(options);
     },
     .batches_per_round = batches_of_gossip,
-    .goes_on = true,
+    .goes_on = GoesOn::kAnyGraph,
     .cancels = false,
     .check = [](const Setting& setting) { check_own_momentum("quasi-global-momentum", setting); },
 };

@@ -28,6 +28,7 @@ const AlgorithmInfo sgp_algorithm = {
           {.name = "sgp", .local_steps = static_cast<uint32_t>(options.integer("local_steps"))});
     },
     .batches_per_round = batches_of_gossip,
+    .goes_on = GoesOn::kAnyGraph,
     .cancels = false,
     .run_time = gossip_run_time,
 };

@@ -60,6 +60,7 @@ const AlgorithmInfo swarm_sgd_algorithm = {
     },
     .batches_per_round = batches_of_gossip,
     .synchronous = false,
+    .goes_on = GoesOn::kUndirected,
     .cancels = false,
     .run_time = run_time,
 };

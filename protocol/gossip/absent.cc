@@ -1,7 +1,7 @@
 #include "protocol/gossip/absent.h"
 
-#include <algorithm>
 #include <cstdint>
+#include <string>
 
 namespace kith {
 
@@ -23,20 +23,40 @@ void Absent::join(NodeId peer, Round from) {
   if (place != peers_.end() && place->id == peer) place->from = from;
 }
 
-void Absent::reach(Round round) {
-  std::erase_if(peers_, [round](const Peer& peer) { return peer.from <= round; });
+const Absent::Peer* Absent::find(NodeId peer) const {
+  const auto place = std::ranges::lower_bound(peers_, peer, {}, &Peer::id);
+  return place != peers_.end() && place->id == peer ? &*place : nullptr;
 }
 
-bool Absent::contains(NodeId peer) const {
-  return std::ranges::binary_search(peers_, peer, {}, &Peer::id);
+bool Absent::contains(NodeId peer, Round round) const {
+  const Peer* absent = find(peer);
+  return absent != nullptr && absent->from > round;
 }
 
-void Absent::fold(MixingRow& row) const {
+bool Absent::joins(NodeId peer, Round round) const {
+  const Peer* absent = find(peer);
+  return absent != nullptr && absent->from == round;
+}
+
+void Absent::fold(MixingRow& row, Round round) const {
   std::erase_if(row.neighbors, [&](const Neighbor& neighbor) {
-    if (!contains(neighbor.peer)) return false;
+    if (!contains(neighbor.peer, round)) return false;
     row.self += neighbor.weight;
     return true;
   });
+}
+
+// Who is absent when a run goes on from a checkpoint is to be agreed with anew.
+void Absent::persist(Archive& archive) {
+  size_t count = peers_.size();
+  archive.number("count", count);
+  if (archive.reading()) peers_.clear();
+  for (size_t i = 0; i < count && archive.ok(); ++i) {
+    uint32_t id = archive.reading() ? 0 : index_of(peers_[i].id);
+    archive.number("peer." + std::to_string(i), id);
+    if (archive.reading()) leave(NodeId{id});
+  }
+  if (peers_.size() != count) archive.refuse();
 }
 
 }  // namespace kith

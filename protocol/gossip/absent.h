@@ -4,8 +4,10 @@
 // between any others.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
+#include "protocol/archive.h"
 #include "topology/mixing.h"
 
 namespace kith {
@@ -13,22 +15,39 @@ namespace kith {
 class Absent {
  public:
   void leave(NodeId peer);
+  // Messages of rounds from `from` on count again. Of somebody absent.
   void join(NodeId peer, Round from);
 
-  // Rounds only go up: what is agreed for `round` or before is over.
-  void reach(Round round);
+  // Rounds only go up: what is agreed for `round` or before is over, and `joined` is told of it.
+  template <class Joined>
+  void reach(Round round, Joined&& joined) {
+    std::erase_if(peers_, [&](const Peer& peer) {
+      if (peer.from > round) return false;
+      joined(peer.id);
+      return true;
+    });
+  }
 
   bool empty() const { return peers_.empty(); }
-  bool contains(NodeId peer) const;
 
-  // Takes them out of a row of W for the round that was reached.
-  void fold(MixingRow& row) const;
+  // No message of `round` goes to `peer` or counts from it.
+  bool contains(NodeId peer, Round round) const;
+
+  // `round` is the first that was agreed with `peer`, and is not reached yet.
+  bool joins(NodeId peer, Round round) const;
+
+  // Takes them out of a row of W for `round`.
+  void fold(MixingRow& row, Round round) const;
+
+  void persist(Archive& archive);
 
  private:
   struct Peer {
     NodeId id;
     Round from;
   };
+
+  const Peer* find(NodeId peer) const;
 
   std::vector<Peer> peers_;  // sorted by id
 };

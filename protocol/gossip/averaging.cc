@@ -22,8 +22,11 @@ bool GossipAveraging::publish(NodeState& state, std::vector<Effect>& out) {
   finite_ = floats_->encode(state.parameters, unused, *state.pool, wire).ok();
   if (!finite_) return false;
   state.mixing->row(state.self, done_, row_);
+  absent_.reach(done_, [](NodeId) {});
+  absent_.fold(row_, done_);
   state.mixing->graph().out(state.self, done_, peers_);
   for (const NodeId peer : peers_) {
+    if (absent_.contains(peer, done_)) continue;
     out.push_back(Send{.to = peer, .kind = kind_, .round = done_, .payload = wire});
   }
   return true;
@@ -33,6 +36,7 @@ Status GossipAveraging::receive(const NodeState& state, Message&& message) {
   if (message.round >= how_.rounds) return Reason::kMalformed;
   state.mixing->graph().in(state.self, message.round, peers_);
   if (!std::ranges::binary_search(peers_, message.from)) return Reason::kUnknownPeer;
+  if (absent_.contains(message.from, message.round)) return Reason::kNoContract;
   if (const Status status = check(*floats_, message.payload, state.dimension, *state.pool);
       !status.ok()) {
     return status;
@@ -40,6 +44,16 @@ Status GossipAveraging::receive(const NodeState& state, Message&& message) {
   const bool rare = state.mixing->graph().period() == kNeverRepeats;
   return inbox_.put(std::move(message), done_,
                     rare ? Inbox::Pace::kSomeRounds : Inbox::Pace::kEveryRound);
+}
+
+void GossipAveraging::leave(NodeId peer) {
+  absent_.leave(peer);
+  absent_.fold(row_, done_);
+  inbox_.drop_from(peer);
+}
+
+void GossipAveraging::join(NodeId peer) {
+  if (!begun_) absent_.join(peer, 0);
 }
 
 bool GossipAveraging::advance(NodeState& state, std::vector<Effect>& out) {
@@ -80,6 +94,9 @@ void GossipAveraging::describe(std::string& out) const {
   describe_vector("before", before_, out);
 }
 
-void GossipAveraging::persist(Archive& archive) { archive.number("averaged", done_); }
+void GossipAveraging::persist(Archive& archive) {
+  archive.number("averaged", done_);
+  archive.part("absent", absent_);
+}
 
 }  // namespace kith

@@ -10,6 +10,9 @@
 // is at most 1 / cosh(T arcosh(1 / zeta)) of it, where plain gossip leaves zeta^T. On a ring of N
 // that is a number of rounds that grows with N in place of N^2.
 //
+// Where a neighbour leaves its weight is the node's own: the average of those who are left is kept
+// from then on.
+//
 // Keeps: x, and the x before where accelerated. Sends: x as floats to every neighbour, once a
 // round. Waits: for its neighbours. Needs: W doubly stochastic. Invariant: the average of all x.
 #pragma once
@@ -18,6 +21,7 @@
 #include <vector>
 
 #include "protocol/algorithm.h"
+#include "protocol/gossip/absent.h"
 #include "protocol/inbox.h"
 #include "protocol/weighted_sum.h"
 #include "topology/gossip_plan.h"
@@ -33,6 +37,10 @@ class GossipAveraging {
 
   // Sends what the node holds to its neighbours. False where that is not finite.
   bool begin(NodeState& state, std::vector<Effect>& out);
+
+  // Nothing comes from `peer` any more. It may join again before begin() alone.
+  void leave(NodeId peer);
+  void join(NodeId peer);
 
   // May come before begin(), from those who are ahead.
   Status receive(const NodeState& state, Message&& message);
@@ -58,6 +66,7 @@ class GossipAveraging {
   const uint16_t kind_;
   const std::unique_ptr<Codec> floats_;
   MixingRow row_;
+  Absent absent_;
   Inbox inbox_;
   SharedBuffer before_;  // x(t-1), where accelerated
   double omega_ = 1;

@@ -22,6 +22,7 @@ void EdgeChoco::persist(Archive& archive) {
     archive.part(name, archive.reading() ? edges_[NodeId{peer}] : edge++->second);
   }
   if (edges_.size() != count) archive.refuse();
+  persist_absent(archive);
 }
 
 void EdgeChoco::Copies::persist(Archive& archive) {

@@ -10,6 +10,7 @@
 // on edges that are left out as well; a sum of copies would need weights that stay. So each edge
 // has copies of its own, which change when it is used and only then. All begin as x_0, which every
 // node knows, and take no memory before their first use. What C leaves out stays in the difference.
+// When a neighbour leaves, its edge begins anew with x_0.
 // An unbiased codec is used as a contraction (protocol/compressor.h).
 //
 // Keeps: x, v and two vectors for each node that it has ever met: (2 + 2 degree) p floats. Sends: q
@@ -46,6 +47,7 @@ class EdgeChoco final : public LockstepGossip {
   bool encode_for(NodeState& state, const SharedBuffer& v, NodeId peer,
                   SharedBuffer& wire) override;
   Copies& copies_with(NodeId peer);
+  void forget(const NodeState&, NodeId peer) override { edges_.erase(peer); }
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override;
   void describe_memory(std::string& out) const override;
 

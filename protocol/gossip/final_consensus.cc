@@ -20,15 +20,28 @@ Status FinalConsensus::step(NodeState& state, Event&& event, std::vector<Effect>
     go_on(state, out);
     return {};
   }
+  neighbours(state, event);
   const size_t before = out.size();
   if (const Status status = trains_->step(state, std::move(event), out); !status.ok()) {
     return status;
   }
-  if (takes_end(out, before)) {
-    averaging_.begin(state, out);
-    go_on(state, out);
-  }
+  if (takes_end(out, before)) averaging_.begin(state, out);
+  go_on(state, out);
   return {};
+}
+
+// One that joins for the end alone, with which no round of the training is left, has nothing to
+// bring.
+void FinalConsensus::neighbours(const NodeState& state, const Event& event) {
+  if (const auto* left = std::get_if<PeerLeft>(&event)) averaging_.leave(left->peer);
+  const auto* joined = std::get_if<PeerJoined>(&event);
+  if (joined != nullptr && joined->from < state.rounds) averaging_.join(joined->peer);
+}
+
+// Between checkpoints there is no averaging: what it knows of neighbours is what trains_ knows.
+void FinalConsensus::persist(Archive& archive) {
+  trains_->persist(archive);
+  archive.part("averaging", averaging_);
 }
 
 // True once: when the training has come to its end, which is not told yet.

@@ -12,7 +12,9 @@
 namespace kith {
 
 namespace {
-constexpr uint16_t kFirstVector = 1;  // the kind of a message says which of the vectors it brings
+// The kind of a message says which of the vectors it brings.
+constexpr uint16_t kFirstVector = 1;
+constexpr uint16_t kFirstIntroduction = 0x100;
 constexpr TimerId kPace = 1;
 // Weight of a round in the average, and the most that one counts: it may have been one in which a
 // neighbour was waited for in vain.
@@ -23,6 +25,7 @@ constexpr int64_t kMostTimesUsual = 4;
 LockstepGossip::LockstepGossip(const Spec& spec) : spec_(spec) {
   KITH_ASSERT(spec.vectors >= 1 && spec.vectors <= kMostVectors);
   KITH_ASSERT(!spec.each_edge || (spec.vectors == 1 && spec.lag == 0));
+  KITH_ASSERT(spec.introduces == 0 || (spec.introduces <= kMostVectors && spec.lag == 0));
 }
 
 bool LockstepGossip::encode(NodeState&, const SharedBuffer&, Wires) {
@@ -35,12 +38,21 @@ bool LockstepGossip::encode_for(NodeState&, const SharedBuffer&, NodeId, SharedB
   return false;
 }
 
+void LockstepGossip::introduce(const NodeState&, Wires) {
+  KITH_ASSERT(!"an algorithm that introduces itself");
+}
+
+void LockstepGossip::introduced(const NodeState&, NodeId, Wires) {
+  KITH_ASSERT(!"an algorithm that introduces itself");
+}
+
 LockstepGossip::Sends LockstepGossip::sends_of(const Options& options) {
   return options.text("order") == "atc" ? Sends::kAdapted : Sends::kCurrent;
 }
 
 Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>& out) {
   const bool begins = std::holds_alternative<Start>(event) || std::holds_alternative<Resume>(event);
+  if (std::holds_alternative<Start>(event)) start(state);
   if (std::holds_alternative<Resume>(event)) send_again(state, out);
   if (begins) begin_round(state, out);
   Status status;
@@ -49,7 +61,7 @@ Status LockstepGossip::step(NodeState& state, Event&& event, std::vector<Effect>
     if (!status.ok() && status.reason() != Reason::kLeftOut) return status;
   }
   if (auto* computed = std::get_if<Computed>(&event)) take(state, std::move(*computed), out);
-  if (const auto* left = std::get_if<PeerLeft>(&event)) leave(left->peer);
+  if (const auto* left = std::get_if<PeerLeft>(&event)) leave(state, left->peer);
   if (const auto* joined = std::get_if<PeerJoined>(&event)) {
     absent_.join(joined->peer, joined->from);
     skip_to_ = std::max(skip_to_, joined->skip_to);
@@ -81,7 +93,8 @@ void LockstepGossip::waiting_for(const NodeState& state, std::vector<NodeId>& ou
   for (uint32_t k = 0; k < spec_.vectors; ++k) {
     missing_senders(inboxes_[k], combined(state), row_.neighbors, out);
   }
-  if (spec_.vectors == 1) return;
+  if (!all_introduced(state)) out.insert(out.end(), joined_.begin(), joined_.end());
+  if (spec_.vectors == 1 && joined_.empty()) return;
   std::ranges::sort(out);
   out.erase(std::unique(out.begin(), out.end()), out.end());
 }
@@ -107,27 +120,38 @@ void LockstepGossip::keep_pace(Time now) {
   due_ = std::max(due_, now - usual_) + usual_;
 }
 
-void LockstepGossip::leave(NodeId peer) {
-  KITH_ASSERT(spec_.lag == 0);
+void LockstepGossip::leave(const NodeState& state, NodeId peer) {
   somebody_left_ = true;
   absent_.leave(peer);
-  absent_.fold(row_);
+  absent_.fold(row_, combined(state));
   for (Inbox& inbox : inboxes_) inbox.drop_from(peer);
+  for (Inbox& inbox : introductions_) inbox.drop_from(peer);
+  std::erase(joined_, peer);
+  forget(state, peer);
+}
+
+// The rounds between are nobody's.
+void LockstepGossip::skip(NodeState& state) {
+  state.round = std::min(skip_to_, state.rounds);
+  if (combined(state) == 0) return;
+  for (Inbox& inbox : inboxes_) inbox.drop_through(combined(state) - 1);
+}
+
+// Those with whom messages of `round` are the first.
+void LockstepGossip::welcome(Round round) {
+  joined_.clear();
+  if (absent_.empty()) return;
+  absent_.reach(round, [this](NodeId peer) { joined_.push_back(peer); });
+  absent_.fold(row_, round);
 }
 
 void LockstepGossip::begin_round(NodeState& state, std::vector<Effect>& out) {
-  if (skip_to_ > state.round) {
-    state.round = std::min(skip_to_, state.rounds);
-    for (Inbox& inbox : inboxes_) inbox.drop_through(state.round - 1);
-  }
+  if (skip_to_ > state.round) skip(state);
   if (state.round == state.rounds) return finish(state, Finish::Why::kDone, out);
   begun_ = state.now;
   somebody_left_ = false;
   state.mixing->row(state.self, combined(state), row_);
-  if (!absent_.empty()) {
-    absent_.reach(state.round);
-    absent_.fold(row_);
-  }
+  welcome(combined(state));
   if (spec_.sends == Sends::kCurrent && !publish(state, state.parameters, out)) return;
   out.push_back(Compute{.ticket = state.round + 1,
                         .first_batch = state.round * spec_.local_steps,
@@ -138,9 +162,11 @@ void LockstepGossip::begin_round(NodeState& state, std::vector<Effect>& out) {
 
 Status LockstepGossip::receive(const NodeState& state, Message&& message) {
   if (over_ && spec_.lag > 0) return {};  // what comes after the last round is of no use
+  if (!hears(state, message)) return Reason::kUnknownPeer;
+  if (absent_.contains(message.from, message.round)) return Reason::kNoContract;
+  if (message.kind >= kFirstIntroduction) return receive_introduction(state, std::move(message));
   const uint32_t vector = uint32_t{message.kind} - kFirstVector;
   if (vector >= spec_.vectors) return Reason::kMalformed;
-  if (!hears(state, message)) return Reason::kUnknownPeer;
   const Status checked = check_message(state, message);
   if (!checked.ok() && checked.reason() != Reason::kLeftOut) return checked;
   const bool repeats = state.mixing->graph().period() != kNeverRepeats;
@@ -148,6 +174,18 @@ Status LockstepGossip::receive(const NodeState& state, Message&& message) {
       inboxes_[vector].put(std::move(message), combined(state),
                            repeats ? Inbox::Pace::kEveryRound : Inbox::Pace::kSomeRounds);
   return put.ok() ? checked : put;
+}
+
+Status LockstepGossip::receive_introduction(const NodeState& state, Message&& message) {
+  const uint32_t vector = uint32_t{message.kind} - kFirstIntroduction;
+  if (vector >= spec_.introduces) return Reason::kMalformed;
+  const bool joins = message.round == state.round ? std::ranges::count(joined_, message.from) > 0
+                                                  : absent_.joins(message.from, message.round);
+  if (!joins) return Reason::kMalformed;
+  if (message.payload.size() != state.dimension * sizeof(float)) return Reason::kTruncated;
+  const SharedBuffer floats = floats_of(message.payload, *state.pool);
+  if (!kernels::all_finite(floats.floats())) return Reason::kNotFinite;
+  return introductions_[vector].put(std::move(message), state.round);
 }
 
 Status LockstepGossip::check_message(const NodeState& state, Message& message) const {
@@ -175,6 +213,7 @@ void LockstepGossip::take(NodeState& state, Computed&& computed, std::vector<Eff
 // Encodes once and sends the same blocks to every neighbour. False when something is not finite.
 bool LockstepGossip::publish(NodeState& state, const SharedBuffer& x, std::vector<Effect>& out) {
   if (spec_.each_edge) return publish_each(state, x, out);
+  send_introductions(state, out);
   if (!encode(state, x, Wires(sent_.wires).first(spec_.vectors))) {
     finish(state, Finish::Why::kDiverged, out);
     return false;
@@ -191,8 +230,7 @@ bool LockstepGossip::publish(NodeState& state, const SharedBuffer& x, std::vecto
 // One encoding for each neighbour.
 bool LockstepGossip::publish_each(NodeState& state, const SharedBuffer& x,
                                   std::vector<Effect>& out) {
-  state.mixing->graph().out(state.self, state.round, peers_);
-  for (const NodeId peer : peers_) {
+  for (const NodeId peer : hearers(state)) {
     SharedBuffer wire;
     if (!encode_for(state, x, peer, wire)) {
       finish(state, Finish::Why::kDiverged, out);
@@ -207,11 +245,60 @@ bool LockstepGossip::publish_each(NodeState& state, const SharedBuffer& x,
   return true;
 }
 
+std::span<const NodeId> LockstepGossip::hearers(const NodeState& state) {
+  state.mixing->graph().out(state.self, state.round, peers_);
+  if (!absent_.empty()) {
+    std::erase_if(peers_, [&](NodeId peer) { return absent_.contains(peer, state.round); });
+  }
+  return peers_;
+}
+
+// To those who join in this round, before it changes what they are told.
+void LockstepGossip::send_introductions(const NodeState& state, std::vector<Effect>& out) {
+  if (spec_.introduces == 0 || joined_.empty()) return;
+  std::array<SharedBuffer, kMostVectors> vectors;
+  introduce(state, Wires(vectors).first(spec_.introduces));
+  for (const NodeId peer : hearers(state)) {
+    if (std::ranges::count(joined_, peer) == 0) continue;
+    for (uint32_t k = 0; k < spec_.introduces; ++k) {
+      out.push_back(Send{.to = peer,
+                         .kind = static_cast<uint16_t>(kFirstIntroduction + k),
+                         .round = state.round,
+                         .payload = vectors[k],
+                         .values = state.dimension});
+    }
+  }
+}
+
+// Of those who are heard and join in this round.
+bool LockstepGossip::all_introduced(const NodeState& state) const {
+  if (spec_.introduces == 0 || joined_.empty()) return true;
+  const auto heard = std::ranges::count_if(joined_, [&](NodeId peer) {
+    return std::ranges::binary_search(row_.neighbors, peer, {}, &Neighbor::peer);
+  });
+  return std::ranges::all_of(
+      std::span(introductions_).first(spec_.introduces),
+      [&](const Inbox& inbox) { return std::ssize(inbox.at(state.round)) == heard; });
+}
+
+void LockstepGossip::hear_introductions(const NodeState& state) {
+  if (spec_.introduces == 0 || joined_.empty()) return;
+  const std::span<const Message> first = introductions_[0].at(state.round);
+  for (size_t i = 0; i < first.size(); ++i) {
+    std::array<SharedBuffer, kMostVectors> vectors;
+    for (uint32_t k = 0; k < spec_.introduces; ++k) {
+      vectors[k] = floats_of(introductions_[k].at(state.round)[i].payload, *state.pool);
+    }
+    introduced(state, first[i].from, Wires(vectors).first(spec_.introduces));
+  }
+  for (Inbox& inbox : introductions_) inbox.drop_through(state.round);
+}
+
 void LockstepGossip::send(const NodeState& state, Round round, const Sent& sent,
                           std::vector<Effect>& out) {
   state.mixing->graph().out(state.self, round, peers_);
   for (NodeId peer : peers_) {
-    if (absent_.contains(peer)) continue;
+    if (absent_.contains(peer, round)) continue;
     for (uint32_t k = 0; k < spec_.vectors; ++k) {
       out.push_back(Send{.to = peer,
                          .kind = static_cast<uint16_t>(kFirstVector + k),
@@ -244,12 +331,14 @@ void LockstepGossip::persist_sent(Archive& archive) {
 
 bool LockstepGossip::ready(const NodeState& state) const {
   if (!computed_ || !combines(state)) return static_cast<bool>(computed_);
+  if (!all_introduced(state)) return false;
   return std::ranges::all_of(std::span(inboxes_).first(spec_.vectors), [&](const Inbox& inbox) {
     return inbox.at(combined(state)).size() == row_.neighbors.size();
   });
 }
 
 void LockstepGossip::end_round(NodeState& state, std::vector<Effect>& out) {
+  hear_introductions(state);
   const std::array<Payload, kMostVectors> own = {sent_.wires[0], sent_.wires[1]};
   const auto heard = [&](uint32_t k) {
     return combines(state) ? inboxes_[k].at(combined(state)) : std::span<const Message>();

@@ -11,6 +11,9 @@
 // that is agreed with it. A node that was far behind goes on with the others' round, and makes no
 // step in those between. A node that is left alone makes rounds no faster than it did with others:
 // else it would be at the end before they had looked round.
+//
+// Algorithms that follow what their neighbours have of each other tell one that joins: in the first
+// round that is agreed with it, it is sent that as floats, before the round's own vectors.
 #pragma once
 
 #include <array>
@@ -48,6 +51,7 @@ class LockstepGossip : public Algorithm {
     uint32_t vectors = 1;      // each a message of its own, with a codec's wire of p values
     Round lag = 0;             // of what is combined behind what is computed
     bool each_edge = false;    // neighbours are sent wires of their own: one vector, no lag
+    uint32_t introduces = 0;  // vectors that one who joins is told; over a graph that stays, no lag
   };
 
   explicit LockstepGossip(const Spec& spec);
@@ -96,6 +100,28 @@ class LockstepGossip : public Algorithm {
   // Appends the vectors that it keeps beside x and what was computed.
   virtual void describe_memory(std::string& out) const = 0;
 
+  // The node begins at state.parameters: at x_0, or in the midst of a run, with no neighbour yet,
+  // at the x of one.
+  virtual void start(const NodeState&) {}
+
+  // What it has of `peer`, or has taken over from it, is of no use any more.
+  virtual void forget(const NodeState&, NodeId) {}
+
+  // What neighbours have of this node as the round under way begins; as many as the spec says.
+  virtual void introduce(const NodeState& state, Wires vectors);
+
+  // The same of `peer`, with which the round under way is the first.
+  virtual void introduced(const NodeState& state, NodeId peer, Wires vectors);
+
+  // Who is sent something in the round under way, sorted; valid until the next call.
+  std::span<const NodeId> hearers(const NodeState& state);
+
+  // It goes on without some of its neighbours, at either end of an edge.
+  bool misses_somebody() const { return !absent_.empty(); }
+
+  // To be called by persist() of those that go on: who is absent.
+  void persist_absent(Archive& archive) { archive.part("absent", absent_); }
+
   // With a lag: what is on its way between two checkpoints. It is sent again after Resume.
   void persist_sent(Archive& archive);
 
@@ -126,8 +152,11 @@ class LockstepGossip : public Algorithm {
     return combines(state) ? state.round - spec_.lag : 0;
   }
   void begin_round(NodeState& state, std::vector<Effect>& out);
+  void skip(NodeState& state);
+  void welcome(Round round);
   Status receive(const NodeState& state, Message&& message);
-  void leave(NodeId peer);
+  Status receive_introduction(const NodeState& state, Message&& message);
+  void leave(const NodeState& state, NodeId peer);
   void end_rounds(NodeState& state, std::vector<Effect>& out);
   bool alone() const { return row_.neighbors.empty() && !absent_.empty(); }
   void keep_pace(Time now);
@@ -136,6 +165,9 @@ class LockstepGossip : public Algorithm {
   bool publish(NodeState& state, const SharedBuffer& x, std::vector<Effect>& out);
   bool publish_each(NodeState& state, const SharedBuffer& x, std::vector<Effect>& out);
   void send(const NodeState& state, Round round, const Sent& sent, std::vector<Effect>& out);
+  void send_introductions(const NodeState& state, std::vector<Effect>& out);
+  void hear_introductions(const NodeState& state);
+  bool all_introduced(const NodeState& state) const;
   void send_again(const NodeState& state, std::vector<Effect>& out);
   bool ready(const NodeState& state) const;
   void end_round(NodeState& state, std::vector<Effect>& out);
@@ -148,6 +180,8 @@ class LockstepGossip : public Algorithm {
   MixingRow row_;  // of the messages that the round under way combines
   std::array<Inbox, kMostVectors> inboxes_;
   Absent absent_;
+  std::vector<NodeId> joined_;  // those with whom the round under way is the first
+  std::array<Inbox, kMostVectors> introductions_;
   Round skip_to_ = 0;              // once the round under way is over
   Time begun_{};                   // the round under way
   bool somebody_left_ = false;     // in it

@@ -31,17 +31,20 @@ class Pairwise final : public Algorithm {
   }
 
   Status step(NodeState& state, Event&& event, std::vector<Effect>& out) override {
+    if (const auto* left = std::get_if<PeerLeft>(&event)) leave(state, left->peer, out);
+    if (const auto* joined = std::get_if<PeerJoined>(&event)) join(state, joined->peer, out);
     if (over_) return {};
+    if (std::holds_alternative<Start>(event)) next_batch_ = state.round * rule_.local_steps;
     const bool begins =
         std::holds_alternative<Start>(event) || std::holds_alternative<Resume>(event);
-    if (begins) compute(state, out);
+    if (begins) begin_round(state, out);
     if (auto* computed = std::get_if<Computed>(&event)) finished(state, std::move(*computed), out);
     if (auto* received = std::get_if<Received>(&event)) {
       if (const Status status = receive(state, std::move(received->message), out); !status.ok()) {
         return status;
       }
     }
-    if (!over_ && done(state) && std::ranges::all_of(peers_, &Peer::done)) {
+    if (!over_ && done(state) && std::ranges::all_of(peers_, &Peer::wants_nothing)) {
       end(state, Finish::Why::kDone, out);
     }
     return {};
@@ -66,7 +69,9 @@ class Pairwise final : public Algorithm {
   void waiting_for(const NodeState& state, std::vector<NodeId>& out) const override {
     if (over_) return;
     for (size_t i = 0; i < peers_.size(); ++i) {
-      if (partner_ == i || (done(state) && !peers_[i].done)) out.push_back(peers_[i].id);
+      if (partner_ == i || (done(state) && !peers_[i].wants_nothing())) {
+        out.push_back(peers_[i].id);
+      }
     }
   }
 
@@ -77,13 +82,61 @@ class Pairwise final : public Algorithm {
     uint64_t answers = 0;            // that it has given to this node's offers
     bool crossed = false;            // one of its offers was answered since ours went out to it
     bool done = false;               // it has told so
+    bool absent = false;             // the node goes on without it
     std::optional<Message> early{};  // an offer that waits for its answer to ours
+
+    bool wants_nothing() const { return done || absent; }
   };
 
   bool bound() const { return partner_.has_value(); }
   bool done(const NodeState& state) const { return state.round == state.rounds && !bound(); }
 
+  // ---- who is there ----
+
+  // What is between the two is forgotten by both. An offer that it had is as good as one that was
+  // never made: if it has moved towards it that is a move of its own.
+  void leave(NodeState& state, NodeId id, std::vector<Effect>& out) {
+    Peer* peer = find(id);
+    if (peer == nullptr) return;
+    const bool was_bound = bound() && peers_[*partner_].id == id;
+    *peer = {.id = id, .absent = true};
+    if (!was_bound) return;
+    release();
+    go_on(state, out);
+  }
+
+  void join(const NodeState& state, NodeId id, std::vector<Effect>& out) {
+    Peer* peer = find(id);
+    if (peer == nullptr) return;
+    *peer = {.id = id};
+    if (over_ || done(state)) out.push_back(Send{.to = id, .kind = kDone, .payload = {}});
+  }
+
+  Peer* find(NodeId id) {
+    const auto peer = std::ranges::lower_bound(peers_, id, {}, &Peer::id);
+    return peer != peers_.end() && peer->id == id ? &*peer : nullptr;
+  }
+
+  void release() {
+    partner_.reset();
+    offered_.reset();
+  }
+
   // ---- rounds of its own ----
+
+  void begin_round(NodeState& state, std::vector<Effect>& out) {
+    if (state.round < state.rounds) return compute(state, out);
+    tell_done(out);
+  }
+
+  // The one that was drawn, or the next one who is there; none where nobody is.
+  std::optional<size_t> partner_of_round() const {
+    for (size_t i = 0; i < peers_.size(); ++i) {
+      const size_t candidate = (next_partner_ + i) % peers_.size();
+      if (!peers_[candidate].absent) return candidate;
+    }
+    return std::nullopt;
+  }
 
   void compute(NodeState& state, std::vector<Effect>& out) {
     Rng rng(state.seed, state.self, Purpose::kParticipants, state.round);
@@ -119,10 +172,10 @@ class Pairwise final : public Algorithm {
 
   void offer(NodeState& state, std::vector<Effect>& out) {
     if (rule_.steps_first || rule_.overlap) apply_steps(state);
-    if (!peers_.empty()) {
+    if (const std::optional<size_t> partner = partner_of_round()) {
       SharedBuffer wire;
       if (!encode(state, state.parameters, wire)) return end(state, Finish::Why::kDiverged, out);
-      partner_ = next_partner_;
+      partner_ = partner;
       offered_ = state.parameters;
       Peer& peer = peers_[*partner_];
       peer.crossed = false;
@@ -154,16 +207,13 @@ class Pairwise final : public Algorithm {
     out.push_back(Report{.round = state.round, .loss = loss_, .parameters = state.parameters});
     ++state.round;
     checkpoint(*this, state, state.round - 1, state.round, false, out);
-    if (state.round < state.rounds) {
-      compute(state, out);
-    } else if (!bound()) {
-      tell_done(out);
-    }
+    if (state.round < state.rounds || !bound()) begin_round(state, out);
   }
 
   void tell_done(std::vector<Effect>& out) const {
-    for (const Peer& peer : peers_)
-      out.push_back(Send{.to = peer.id, .kind = kDone, .payload = {}});
+    for (const Peer& peer : peers_) {
+      if (!peer.absent) out.push_back(Send{.to = peer.id, .kind = kDone, .payload = {}});
+    }
   }
 
   void end(const NodeState& state, Finish::Why why, std::vector<Effect>& out) {
@@ -174,8 +224,9 @@ class Pairwise final : public Algorithm {
   // ---- messages ----
 
   Status receive(NodeState& state, Message&& message, std::vector<Effect>& out) {
-    const auto peer = std::ranges::lower_bound(peers_, message.from, {}, &Peer::id);
-    if (peer == peers_.end() || peer->id != message.from) return Reason::kUnknownPeer;
+    Peer* peer = find(message.from);
+    if (peer == nullptr) return Reason::kUnknownPeer;
+    if (peer->absent) return Reason::kNoContract;
     if (message.kind == kDone) {
       if (message.payload) return Reason::kMalformed;
       peer->done = true;
@@ -236,8 +287,7 @@ class Pairwise final : public Algorithm {
     }
     ++peer.answers;
     if (message.scalar == 1.0) peer.done = true;
-    partner_.reset();
-    offered_.reset();
+    release();
     add(state, -1.0f, floats_of_answer(state, message.payload));
     if (std::optional<Message> early = std::exchange(peer.early, std::nullopt)) {
       answer(state, peer, *early, out);

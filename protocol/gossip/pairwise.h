@@ -31,6 +31,9 @@
 // crossed another. So many Node keeps. What is lost of them is brought back by the one who waits
 // for an answer, whose question tells of its own offer as well.
 //
+// Who is gone. An exchange with a neighbour that leaves is over; a node draws among those who are
+// there. What such a neighbour had answered, or was about to be answered, is not kept of the sum.
+//
 // The end. A node that has done its rounds tells its neighbours, and its answers go on saying so;
 // it answers until all of them have told. So a run is as long as its slowest node takes, whose
 // exchanges then are with models that move no more by themselves.

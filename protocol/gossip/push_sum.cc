@@ -15,6 +15,9 @@ namespace kith {
 
 namespace {
 
+// Of a node that misses a neighbour; a power of 2, and its inverse the most.
+constexpr double kLeastWeight = 0.25;
+
 class PushSum final : public LockstepGossip {
  public:
   PushSum(const NodeState& state, const PushSumRule& rule)
@@ -27,6 +30,7 @@ class PushSum final : public LockstepGossip {
     archive.vector("x", x_);
     archive.number("w", w_);
     persist_sent(archive);
+    persist_absent(archive);
     if (!x_ || !(w_ > 0)) archive.refuse();
     // What x of w = 1 must be: one block, which z shares.
     x_is_z_ = w_ == 1.0;
@@ -34,14 +38,14 @@ class PushSum final : public LockstepGossip {
 
  private:
   bool encode(NodeState& state, const SharedBuffer& reached, Wires wires) override {
-    state.mixing->graph().out(state.self, state.round, hearers_);
-    const auto degree = static_cast<double>(hearers_.size());
-    const float share = 1.0f / static_cast<float>(1 + hearers_.size());
+    const size_t count = hearers(state).size();
+    const auto degree = static_cast<double>(count);
+    const float share = 1.0f / static_cast<float>(1 + count);
     // What is left of the column, so that it sums to 1 without rounding.
     own_share_ = static_cast<float>(1 - degree * static_cast<double>(share));
     sent_weight_ = static_cast<double>(share) * w_;
     moved_ = moved(state, reached);
-    if (hearers_.empty()) return kernels::all_finite(moved_.floats());
+    if (count == 0) return kernels::all_finite(moved_.floats());
     Buffer part = state.pool->acquire_floats(state.dimension);
     kernels::scale(share, moved_.floats(), part.floats());
     Rng rng(state.seed, state.self, Purpose::kCodec, state.round);
@@ -56,6 +60,12 @@ class PushSum final : public LockstepGossip {
     return LockstepGossip::check_message(state, message);
   }
 
+  void start(const NodeState& state) override {
+    x_ = state.parameters;
+    w_ = 1;
+    x_is_z_ = true;
+  }
+
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
     terms_.clear();
     terms_.push_back({own_share_, moved_.floats()});
@@ -68,6 +78,7 @@ class PushSum final : public LockstepGossip {
     weighted_sum(*state.codec, terms_, next.floats(), *state.pool);
     x_ = std::move(next).freeze();
     moved_.reset();
+    if (misses_somebody()) weigh_anew(state);
     x_is_z_ = w_ == 1.0;
     return x_is_z_ ? x_ : ratio(state);
   }
@@ -89,6 +100,12 @@ class PushSum final : public LockstepGossip {
     return std::move(u).freeze();
   }
 
+  void weigh_anew(const NodeState& state) {
+    if (w_ >= kLeastWeight && w_ <= 1 / kLeastWeight) return;
+    x_ = ratio(state);
+    w_ = 1;
+  }
+
   SharedBuffer ratio(const NodeState& state) const {
     Buffer z = state.pool->acquire_floats(state.dimension);
     kernels::scale(static_cast<float>(1 / w_), x_.floats(), z.floats());
@@ -99,11 +116,10 @@ class PushSum final : public LockstepGossip {
   SharedBuffer x_;
   double w_ = 1;
   bool x_is_z_ = true;
-  SharedBuffer moved_;           // u of the round under way
-  float own_share_ = 1;          // p_ii of the round under way
-  double sent_weight_ = 0;       // p_ji w_i
-  std::vector<NodeId> hearers_;  // scratch, as the next
-  std::vector<Term> terms_;
+  SharedBuffer moved_;       // u of the round under way
+  float own_share_ = 1;      // p_ii of the round under way
+  double sent_weight_ = 0;   // p_ji w_i
+  std::vector<Term> terms_;  // scratch, kept for its capacity
 };
 
 }  // namespace

@@ -88,19 +88,63 @@ TEST(EdgeTable, AsksAfterAFewComputingTimesAndThenEverLessOften) {
 }
 
 TEST(EdgeTable, LearnsFromEachEdgeWhetherAskingHelps) {
-  EdgeTable edges({.depth = 2, .floor = milliseconds(1), .ceiling = milliseconds(100000)});
+  EdgeTable edges({.depth = 2,
+                   .floor = milliseconds(1),
+                   .ceiling = milliseconds(100000),
+                   .silence = milliseconds(10000)});
   edges.computed_in(milliseconds(5));
   edges.accept(numbered(1), at(0));
-  for (int i = 0; i < 20; ++i) EXPECT_FALSE(edges.lost(kPeer, 1));  // always too early
+  for (int i = 1; i <= 20; ++i) {
+    EXPECT_TRUE(edges.question(kPeer, at(0), at(30000 * i)).ask);
+    EXPECT_FALSE(edges.lost(kPeer, 1));  // always too early
+  }
   EXPECT_EQ(edges.patience(kPeer), milliseconds(20 * 64));
   for (uint64_t number = 2; number < 5; ++number) {
-    const auto t = static_cast<int64_t>(number) * 100000;
+    const auto t = static_cast<int64_t>(number) * 1000000;
     EXPECT_TRUE(edges.question(kPeer, at(0), at(t)).ask);
     EXPECT_TRUE(edges.lost(kPeer, number));
     edges.accept(numbered(number), at(t + 1));
   }
   EXPECT_EQ(edges.patience(kPeer), milliseconds(20 * 8));
   EXPECT_EQ(edges.patience(), milliseconds(20));  // other edges are their own teachers
+}
+
+// Where all wait for one lost message they ask each other in vain, and the next loss must not cost
+// them the more for it.
+TEST(EdgeTable, QuestionsInVainPutTheNextOneOffByAQuarterOfTheSilenceAtMost) {
+  EdgeTable edges({.depth = 2, .floor = milliseconds(1), .silence = milliseconds(2000)});
+  edges.computed_in(milliseconds(50));
+  edges.accept(numbered(1), at(0));
+  for (int i = 1; i <= 20; ++i) {
+    EXPECT_TRUE(edges.question(kPeer, at(0), at(30000 * i)).ask);
+    EXPECT_FALSE(edges.lost(kPeer, 1));
+  }
+  EXPECT_EQ(edges.patience(kPeer), milliseconds(500));
+  edges.computed_in(std::chrono::hours(1));
+  EXPECT_GT(edges.patience(kPeer), milliseconds(500));  // its own computing is another matter
+}
+
+TEST(EdgeTable, WhereAPeerMayBeGoneLongComputingDoesNotPutQuestionsOff) {
+  EdgeTable edges({.depth = 2, .silence = milliseconds(2000), .leaves = true});
+  edges.computed_in(std::chrono::hours(1));
+  EXPECT_EQ(edges.patience(kPeer), milliseconds(500));
+}
+
+// One that owes nothing keeps nobody waiting, and its death would go unnoticed.
+TEST(EdgeTable, AQuietPeerIsAskedOnceASecondAndLeftWhenItAnswersNothing) {
+  EdgeTable edges({.depth = 2, .silence = milliseconds(2000), .leaves = true});
+  edges.heard(kPeer, at(1000));
+  EXPECT_FALSE(edges.probe(kPeer, false, at(1999)).ask);
+  EXPECT_TRUE(edges.probe(kPeer, false, at(2000)).ask);
+  EXPECT_FALSE(edges.lost(kPeer, 0));                   // the answer
+  EXPECT_EQ(edges.patience(kPeer), milliseconds(500));  // which teaches nothing
+  edges.heard(kPeer, at(2010));
+  EXPECT_FALSE(edges.probe(kPeer, false, at(3009)).ask);
+  EXPECT_TRUE(edges.probe(kPeer, true, at(2135)).ask);  // sooner while the node is held up
+  int64_t t = 2136;
+  while (!edges.probe(kPeer, false, at(t)).gone) ++t;
+  EXPECT_GE(t, 2010 + 2000);
+  EXPECT_LE(t, 2010 + 2000 + 200);
 }
 
 TEST(EdgeTable, NamesASilentPeerUntilItIsHeardAgain) {
