@@ -332,7 +332,7 @@ bool goes_on(const Job& job, const Graph& graph) {
   const GoesOn over = algorithm_info(job.algorithm.kind).goes_on;
   const bool goes_on =
       over == GoesOn::kAnyGraph || (over == GoesOn::kUndirected && graph.undirected());
-  return goes_on && job.when_silent != "wait" && job.aggregate.kind == "mean";
+  return goes_on && job.when_silent != "wait";
 }
 
 double batches_per_round(const Job& job, uint32_t nodes, double rows_per_node) {

@@ -129,10 +129,9 @@ void check_silence(const Job& job, const Graph& graph) {
     if (over) able += (able.empty() ? "" : ", ") + std::string(info->name);
   }
   const std::string graphs = graph.undirected() ? "this graph" : "a graph with one-way edges";
-  throw OperatorError(
-      "topology.when_silent = \"go-on\" needs aggregate.kind = \"mean\" and, over " + graphs +
-      ", an algorithm.kind of " + able +
-      ": leave it out, and nodes wait for a neighbour that is silent");
+  throw OperatorError("topology.when_silent = \"go-on\" needs, over " + graphs +
+                      ", an algorithm.kind of " + able +
+                      ": leave it out, and nodes wait for a neighbour that is silent");
 }
 
 void check_lossless(const Job& job) {

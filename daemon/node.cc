@@ -14,6 +14,12 @@ namespace {
 
 constexpr TimerId kWatchTimer = 0xffffffff;
 
+// As opposed to what comes at the wrong time.
+bool breaks_rules(Reason reason) {
+  return reason == Reason::kTruncated || reason == Reason::kOversized ||
+         reason == Reason::kMalformed || reason == Reason::kNotFinite;
+}
+
 }  // namespace
 
 Node::Node(NodeState state, const AlgorithmInfo& algorithm, const Options& options,
@@ -121,6 +127,7 @@ Status Node::receive(Message& message) {
   const bool over = status.reason() == Reason::kStale || status.reason() == Reason::kDuplicate ||
                     status.reason() == Reason::kLeftOut;
   if (status.ok() || over) edges_.accept(envelope, state_.now);
+  if (contracts_ && breaks_rules(status.reason())) mistrust(envelope.from);
   return status;
 }
 

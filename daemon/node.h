@@ -115,6 +115,7 @@ class Node {
   void accepted(NodeId peer, uint64_t number, Round theirs);
   void begin_contract(NodeId peer, Round theirs);
   void leave(NodeId peer);
+  void mistrust(NodeId peer);
   void offer(NodeId peer);
   Duration offer_again();
   void come_back();

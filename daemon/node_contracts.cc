@@ -17,6 +17,9 @@ constexpr Duration kOfferPause = std::chrono::milliseconds(500);
 // a round apart, and a round or two more while an answer is on its way.
 constexpr Round kRoundsApart = 8;
 
+// Messages in a row that break the rules, after which a neighbour is heard no more.
+constexpr uint32_t kMostBroken = 3;
+
 // Beyond both nothing honest is.
 constexpr uint64_t kMostContracts = uint64_t{1} << (63 - Contracts::kNumberBits);
 constexpr double kMostRounds = 1e15;
@@ -48,6 +51,7 @@ bool Node::fits_contract(const Message& message) {
 bool Node::heard_of_contract(const Message& message) {
   const NodeId peer = message.from;
   if (!contracts_->knows(peer)) return false;
+  if (contracts_->banned(peer)) return true;
   const bool malformed =
       message.sequence >= kMostContracts || !(message.scalar >= 0) || message.scalar > kMostRounds;
   if (message.kind >= kOffer && malformed) {
@@ -145,6 +149,13 @@ void Node::begin_contract(NodeId peer, Round theirs) {
   }
 }
 
+// Whatever is asked for again would be as broken, and the round would never end.
+void Node::mistrust(NodeId peer) {
+  if (!contracts_->knows(peer) || edges_.broken(peer) < kMostBroken) return;
+  leave(peer);
+  contracts_->ban(peer);
+}
+
 void Node::leave(NodeId peer) {
   contracts_->leave(peer);
   body_.edge_changed(state_.self, peer, false, state_.round);
@@ -162,7 +173,7 @@ Duration Node::offer_again() {
   if (since < kOfferPause) return kOfferPause - since;
   offered_ = state_.now;
   for (const NodeId peer : contracts_->peers()) {
-    if (!contracts_->in_force(peer)) offer(peer);
+    if (!contracts_->in_force(peer) && !contracts_->banned(peer)) offer(peer);
   }
   return kOfferPause;
 }

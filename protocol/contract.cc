@@ -34,6 +34,11 @@ void Contracts::leave(NodeId peer) {
   edge.proposed.reset();
 }
 
+void Contracts::ban(NodeId peer) {
+  leave(peer);
+  at(peer).banned = true;
+}
+
 Contracts::Terms Contracts::propose(NodeId peer, uint64_t number, Round theirs, Round own,
                                     Round last) {
   Edge& edge = at(peer);

@@ -48,6 +48,10 @@ class Contracts {
 
   void leave(NodeId peer);
 
+  // It is left, and nothing is agreed with it any more.
+  void ban(NodeId peer);
+  bool banned(NodeId peer) const { return at(peer).banned; }
+
   // On an offer of `peer`, which is in round `theirs`, to a node that has left it and is in `own`:
   // the last proposal where it still serves, for an offer may come many times. `number`: known() of
   // the other end. `last`: the round that nobody is ever in.
@@ -79,6 +83,7 @@ class Contracts {
   struct Edge {
     Terms terms;  // in force, or the last that was
     bool in_force = true;
+    bool banned = false;
     std::optional<Terms> proposed = {};
     uint64_t seen = 0;   // highest number of a proposal that came
     uint32_t tries = 0;  // proposals that came too late, since the last contract

@@ -129,6 +129,7 @@ void EdgeTable::accept(const Message& message, Time now) {
   edge.alive(now);
   edge.last_message = now;
   edge.asked = 0;
+  edge.broken = 0;
   edge.lost = false;
 }
 

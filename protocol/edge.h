@@ -11,9 +11,9 @@
 // twice. A question tells as much of the way there, so that a node that waits for an answer brings
 // back its own lost request, of which the other side knows nothing. Patience is a multiple of the
 // node's own computing time, doubled for each time that this edge was asked too early, within
-// bounds, and halved for each time that asking brought a lost message. It is not learnt from the gaps between
-// messages: in a lockstep algorithm one loss lengthens everybody's gaps, and patience would grow
-// without bound (tried).
+// bounds, and halved for each time that asking brought a lost message. It is not learnt from the
+// gaps between messages: in a lockstep algorithm one loss lengthens everybody's gaps, and patience
+// would grow without bound (tried).
 //
 // A peer is gone once it has left several questions in a row unanswered for longer than this edge
 // has ever taken to answer one, and never in less than RepairPolicy::silence.
@@ -64,6 +64,9 @@ class EdgeTable {
 
   // Marks the number as come.
   void accept(const Message& message, Time now);
+
+  // A message of `peer` broke the rules: how many have since the last good one.
+  uint32_t broken(NodeId peer) { return ++in_.at(peer).broken; }
 
   // A sign of life of `peer`.
   void heard(NodeId peer, Time now);
@@ -127,6 +130,7 @@ class EdgeTable {
     uint32_t asked = 0;       // questions since the last message
     uint32_t unanswered = 0;  // questions since the last sign of life
     Duration slowest{};       // longest time from a question to a sign of life
+    uint32_t broken = 0;      // see broken()
     bool lost = false;        // what has not come is known to be lost
     uint32_t doubled = 0;     // how often patience has been doubled for this edge
   };

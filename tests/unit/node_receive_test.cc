@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/node.h"
+#include "daemon/node_kinds.h"
 #include "daemon/plan.h"
 #include "protocol/codec/elias_fano.h"
 #include "tests/codec_specs.h"
@@ -14,14 +15,15 @@ namespace {
 
 // Node 0 of two, which has computed and waits for its neighbour.
 struct Waiting {
-  explicit Waiting(const std::string& codec = "identity")
+  explicit Waiting(const std::string& codec = "identity", bool leaves = false)
       : job(parse_job("[model]\nkind = \"quadratic\"\nreplicas = 2\n[stop]\nrounds = 3\n"
                       "[codec]\nkind = \"" +
                       codec + "\"\n")),
         model(model_info("quadratic").make({}, 2, job.model.options)),
         plan(make_plan(job, 2, *model, 0)),
         node(plan.node_state(NodeId{0}, 0, initial_parameters(job, *model, pool), pool),
-             *plan.algorithm, job.algorithm.options, RepairPolicy{.depth = 2}, body) {
+             *plan.algorithm, job.algorithm.options, RepairPolicy{.depth = 2, .leaves = leaves},
+             body) {
     node.handle(Start{}, Time{});
     Computed computed;
     computed.ticket = body.ticket;
@@ -91,6 +93,41 @@ TEST(NodeReceive, AForgedOneBeforeItIsCountedAndDoesNotUseItsNumberUp) {
   EXPECT_EQ(w.body.reported, 0u);
   w.receive(w.message(1));
   EXPECT_EQ(w.body.reported, 1u);
+}
+
+// A peer that is asked again and sends the same again would hold the round up for ever.
+TEST(NodeReceive, WhoBreaksTheRulesAgainAndAgainIsLeftForGood) {
+  Waiting w("identity", true);
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_FALSE(w.node.has_left(NodeId{1}));
+    Message wrong_size = w.message(1);
+    wrong_size.payload = copy_of(std::vector<float>{1, 2, 3}, w.pool);
+    w.receive(std::move(wrong_size));
+  }
+  EXPECT_TRUE(w.node.has_left(NodeId{1}));
+  EXPECT_EQ(w.body.reported, 1u);
+  EXPECT_FLOAT_EQ(w.node.state().parameters.floats()[0], 1);  // its own model
+  w.receive(w.message(1));
+  EXPECT_EQ(w.refused(Reason::kNoContract), 1u);
+  Message offer = w.message(1);
+  offer.kind = kOffer;
+  offer.payload = {};
+  const size_t sent = w.body.sent.size();
+  w.receive(std::move(offer));
+  EXPECT_EQ(w.body.sent.size(), sent) << "nothing is proposed to it";
+}
+
+TEST(NodeReceive, AGoodMessageBetweenBrokenOnesIsForgiveness) {
+  Waiting w("identity", true);
+  for (uint64_t sequence = 1; sequence < 4; ++sequence) {
+    for (int i = 0; i < 2; ++i) {
+      Message wrong_size = w.message(sequence, sequence - 1);
+      wrong_size.payload = copy_of(std::vector<float>{1, 2, 3}, w.pool);
+      w.receive(std::move(wrong_size));
+    }
+    w.receive(w.message(sequence, sequence - 1));
+  }
+  EXPECT_FALSE(w.node.has_left(NodeId{1}));
 }
 
 // Whatever the codec: too short, too long, and a first number of 2^32 - 1 where one tells the

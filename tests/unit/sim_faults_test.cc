@@ -174,6 +174,8 @@ const Family kFamilies[] = {
     {"D-PSGD, one peer", "\"one-peer-exponential\"", "\"dpsgd\"", "", false},
     {"D-PSGD, new graphs", "\"random-regular\"\nevery_round = true", "\"dpsgd\""},
     {"D-PSGD, one model", "\"ring\"", "\"dpsgd\"", "[consensus]\ntolerance = 0.001\n"},
+    {"D-PSGD by a rule", "\"torus\"", "\"dpsgd\"",
+     "[aggregate]\nkind = \"centred-clipping\"\nradius = 100\n"},
     {"DmSGD", "\"torus\"", "\"dmsgd\"\nbeta = 0.5"},
     {"quasi-global momentum", "\"ring\"", "\"quasi-global-momentum\"\nbeta = 0.5"},
     {"gradient tracking", "\"torus\"", "\"gradient-tracking\""},
