@@ -13,7 +13,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds kSlice{50};  // between two looks at Ctrl-C and at dead daemons
+constexpr milliseconds kSlice{50};   // between two looks at Ctrl-C and at dead daemons
+constexpr milliseconds kLost{2000};  // without an answer: the question went down with a daemon
 
 // Only tells the runs of one set of daemons apart; no result depends on it.
 uint64_t fresh_token() {
@@ -28,7 +29,7 @@ Cluster::Cluster(const std::vector<std::string>& endpoints, Watch watch,
     : network_(std::move(identity)), watch_(std::move(watch)) {
   for (const std::string& endpoint : endpoints) {
     Member& member =
-        members_.emplace_back(Member{Connection(network_, endpoint), false, {}, {}, {}});
+        members_.emplace_back(Member{Connection(network_, endpoint), false, {}, {}, false, {}, {}});
     member.last.phase = control::Phase::kLoading;
   }
 }
@@ -74,34 +75,85 @@ void Cluster::greet(milliseconds patience) {
 }
 
 void Cluster::start(const std::string& job) {
-  control::StartRequest request;
-  request.job = job;
-  request.nodes = static_cast<uint32_t>(members_.size());
-  request.run = fresh_token();
-  for (uint32_t i = 0; i < members_.size(); ++i) request.peers.push_back({NodeId{i}, endpoint(i)});
+  request_ = {};
+  request_.job = job;
+  request_.nodes = static_cast<uint32_t>(members_.size());
+  request_.run = fresh_token();
+  for (uint32_t i = 0; i < members_.size(); ++i) request_.peers.push_back({NodeId{i}, endpoint(i)});
   for (uint32_t i = 0; i < members_.size(); ++i) {
-    request.node = NodeId{i};
-    members_[i].connection.send(request);
+    give(i);
     members_[i].last = {};  // of the job before
     members_[i].last.phase = control::Phase::kLoading;
     members_[i].heard = {};
   }
-  const std::vector<Answer> answers = gather(std::nullopt);
-  for (size_t i = 0; i < answers.size(); ++i) {
-    if (const auto* error = std::get_if<control::ErrorReply>(&answers[i].reply)) {
-      throw OperatorError("node " + std::to_string(i) + " cannot take the job: " + error->message);
+  for (size_t i = 0; i < members_.size(); ++i) await_loaded(i);
+}
+
+void Cluster::give(size_t node) {
+  request_.node = NodeId{static_cast<uint32_t>(node)};
+  members_[node].connection.send(request_);
+}
+
+// A daemon answers when it has loaded the job; one that was killed before it had, never. So it is
+// asked what it does where that takes long.
+void Cluster::await_loaded(size_t node) {
+  const auto refused = [node](const std::string& why) {
+    return OperatorError("node " + std::to_string(node) + " cannot take the job: " + why);
+  };
+  Deadline heard = steady_clock::now();
+  for (;;) {
+    std::optional<Answer> answer = await(node, steady_clock::now() + kLost);
+    if (!answer) {
+      members_[node].connection.send(control::ProgressRequest{0});
+      answer = await(node, steady_clock::now() + kLost);
+    }
+    if (!answer && steady_clock::now() - heard > kSilenceAllowed) tell_silence(node);
+    if (!answer) continue;
+    heard = steady_clock::now();
+    if (const auto* error = std::get_if<control::ErrorReply>(&answer->reply)) {
+      throw refused(error->message);
+    }
+    const auto* progress = std::get_if<control::ProgressReply>(&answer->reply);
+    if (progress == nullptr) return;
+    if (progress->phase == control::Phase::kFailed) throw refused(progress->error);
+    if (progress->phase == control::Phase::kIdle) {
+      give(node);
+    } else if (progress->phase != control::Phase::kLoading) {
+      return;
     }
   }
+}
+
+bool Cluster::lost_job(size_t node) const {
+  return members_[node].was_away && members_[node].last.phase == control::Phase::kIdle;
+}
+
+void Cluster::start_again(size_t node) {
+  Member& member = members_[node];
+  const auto now = steady_clock::now();
+  if (now - member.given_again < kLost) return;
+  member.given_again = now;
+  give(node);
+  member.asked = false;
+}
+
+void Cluster::tell_silence(size_t node) const {
+  throw RunFailed("node " + std::to_string(node) + " at " + endpoint(node) +
+                  " has not answered for " + std::to_string(kSilenceAllowed.count()) + " s");
 }
 
 void Cluster::take_progress(size_t node, Answer answer) {
   auto* reply = std::get_if<control::ProgressReply>(&answer.reply);
   if (!reply) throw RunFailed("node " + std::to_string(node) + " answered something else");
-  members_[node].asked = false;
-  members_[node].heard = steady_clock::now();
+  Member& member = members_[node];
+  const auto now = steady_clock::now();
+  const bool idle = reply->phase == control::Phase::kIdle;
+  member.was_away = idle && (member.was_away || now - member.heard > kLost);
+  member.asked = false;
+  member.heard = now;
   // One that has begun anew counts its reports anew.
-  if (reply->next_report < members_[node].last.next_report) reply->next_report = 0;
-  members_[node].last = std::move(*reply);
+  if (reply->next_report < member.last.next_report) reply->next_report = 0;
+  member.last = std::move(*reply);
 }
 
 milliseconds Cluster::silence(size_t node) const {
@@ -110,7 +162,6 @@ milliseconds Cluster::silence(size_t node) const {
 
 std::vector<control::ProgressReply> Cluster::progress() {
   const auto start = steady_clock::now();
-  constexpr milliseconds kLost{2000};  // a question that went down with a daemon
   for (Member& member : members_) {
     if (member.asked && !(crashes_ && start - member.asked_at > kLost)) continue;
     if (member.heard == Deadline{}) member.heard = start;
@@ -129,10 +180,7 @@ std::vector<control::ProgressReply> Cluster::progress() {
       watch_();
       if (steady_clock::now() >= start + kAtOnce) break;
     }
-    if (!crashes_ && steady_clock::now() - member.heard > kSilenceAllowed) {
-      throw RunFailed("node " + std::to_string(i) + " at " + endpoint(i) +
-                      " has not answered for " + std::to_string(kSilenceAllowed.count()) + " s");
-    }
+    if (!crashes_ && steady_clock::now() - member.heard > kSilenceAllowed) tell_silence(i);
     replies.push_back(member.last);
   }
   return replies;

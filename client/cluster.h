@@ -27,8 +27,15 @@ class Cluster {
   // already.
   void greet(std::chrono::milliseconds patience);
 
-  // `job` is the job file's text. Returns once all have loaded it, however long that takes.
+  // `job` is the job file's text. Returns once all have loaded it, however long that takes, and
+  // whichever of them are killed and started again meanwhile.
   void start(const std::string& job);
+
+  // It did not answer for a while and is idle now: killed before it had kept the job. One that has
+  // answered all the while was told to stop.
+  bool lost_job(size_t node) const;
+  // The job, to such a node: not more often than it can answer.
+  void start_again(size_t node);
 
   // One ProgressReply for each node, with the reports that are new since the last call. A node that
   // does not answer at once is stood for by what it said last, without reports. Throws RunFailed
@@ -62,7 +69,9 @@ class Cluster {
     Connection connection;
     bool asked = false;  // a ProgressRequest is unanswered
     Deadline asked_at;
-    Deadline heard;  // when it last answered
+    Deadline heard;         // when it last answered
+    bool was_away = false;  // before it answered last, and idle since
+    Deadline given_again;   // the job, when it had come back without
     control::ProgressReply last;
   };
 
@@ -72,10 +81,14 @@ class Cluster {
   // for ever.
   std::vector<Answer> gather(std::optional<std::chrono::milliseconds> patience);
   void take_progress(size_t node, Answer answer);
+  void give(size_t node);
+  void await_loaded(size_t node);
+  [[noreturn]] void tell_silence(size_t node) const;
 
   Network network_;
   std::vector<Member> members_;
   Watch watch_;
+  control::StartRequest request_;  // of the job, but for the node
   bool crashes_ = false;
 };
 

@@ -289,6 +289,10 @@ Run::Outcome Run::follow() {
     bool diverged = false;
     for (size_t i = 0; i < replies.size(); ++i) {
       const control::ProgressReply& reply = replies[i];
+      if (survives_ && !keeps_checkpoints(job_) && cluster_->lost_job(i)) {
+        cluster_->start_again(i);
+        continue;
+      }
       if (reply.phase == Phase::kFailed || reply.phase == Phase::kIdle) {
         throw RunFailed(fmt::format("node {} at {} gave up the job{}{}", i, cluster_->endpoint(i),
                                     reply.error.empty() ? "" : ": ", reply.error));

@@ -47,7 +47,8 @@ rounds = %d
 # Graph, and what more a job says: what nodes keep of their neighbours is another thing in each.
 KINDS = {
     "gradient tracking": ("torus", '[algorithm]\nkind = "gradient-tracking"\n'),
-    "CHOCO": ("ring", '[algorithm]\nkind = "choco-sgd"\ngamma = 0.1\n[codec]\nkind = "top-k:0.1"\n'),
+    "CHOCO": ("ring", '[algorithm]\nkind = "choco-sgd"\ngamma = 0.1\n'
+                      '[codec]\nkind = "top-k:0.1"\n'),
     "MATCHA": ("torus", '[algorithm]\nkind = "matcha"\n'),
     "push-sum": ("static-exponential", '[algorithm]\nkind = "sgp"\n'),
     "AD-PSGD": ("torus", '[algorithm]\nkind = "ad-psgd"\n'),

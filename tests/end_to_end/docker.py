@@ -119,9 +119,9 @@ def outlives(client):
     cluster("heal")
 
 
-def goes_on(rounds):
+def goes_on(graph, rounds):
     """Nobody waits for the dead, and all end with one model, as good as if nothing had happened."""
-    job = (JOB % ("ring", rounds)).replace('"wait"', '"go-on"')
+    job = (JOB % (graph, rounds)).replace('"wait"', '"go-on"')
     job = job.replace("momentum", 'schedule = "cosine"\nmomentum')
     expected = simulated(job, NODES)["accuracy"]["average_model"]
     with tempfile.TemporaryDirectory() as folder:
@@ -130,8 +130,8 @@ def goes_on(rounds):
         check("it has not come to its end meanwhile", client.process.poll() is None)
         result = client.result(600)
     accuracy = result["accuracy"]
-    check(f"after deaths, pauses and a partition: {accuracy['average_model']:.2%}, nodes from "
-          f"{accuracy['min']:.2%} to {accuracy['max']:.2%}; undisturbed {expected:.2%}",
+    check(f"{graph}: after deaths, pauses and a partition: {accuracy['average_model']:.2%}, "
+          f"nodes from {accuracy['min']:.2%} to {accuracy['max']:.2%}; undisturbed {expected:.2%}",
           accuracy["min"] > expected - 0.01 and accuracy["max"] - accuracy["min"] < 0.01)
 
 
@@ -188,7 +188,8 @@ def main():
         trains("ring", 150, paused_and_parted)
         injected = trains("static-exponential", 80)["delays_injected"]
         check("the delay is the kernel's where it can, else the daemons'", injected != netem)
-        goes_on(2000)
+        goes_on("ring", 2000)
+        goes_on("static-exponential", 2000)
         one_is_killed()
         one_dies_and_comes_back()
         nothing_is_left()
