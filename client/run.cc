@@ -27,14 +27,7 @@ constexpr milliseconds kPoll{100};
 constexpr milliseconds kLocalPatience{15000};  // for its first answer
 
 constexpr double kSilenceTold = 3;     // s
-constexpr uint32_t kMostRevived = 10;  // daemons without any progress in between
-
-bool keeps_checkpoints(const Job& job) { return job.checkpoint_every > 0; }
-
-// Whose daemons may die and be started again in the middle of it.
-bool survives(const Job& job, uint32_t nodes) {
-  return keeps_checkpoints(job) || goes_on(job, *make_graph(job, nodes));
-}
+constexpr uint32_t kMostRevived = 10;  // times each daemon without any progress in between
 
 uint32_t nodes_of(const RunOptions& options) {
   const auto hosts = static_cast<uint32_t>(options.hosts.size());
@@ -86,7 +79,8 @@ Run::Run(const RunOptions& options)
   options_.nodes = nodes_of(options);
   if (options_.nodes == 0) throw OperatorError("kith run needs -n, the number of nodes");
   validate(job_, options_.nodes);
-  survives_ = survives(job_, options_.nodes);
+  goes_on_ = goes_on(job_, *make_graph(job_, options_.nodes));
+  survives_ = goes_on_ || job_.keeps_checkpoints();
   if (!options_.hosts.empty()) identity_ = load_client_identity(options_.identity);
   // The traces of other machines are theirs to read.
   if (job_.delays.inject && options_.hosts.empty()) make_timing(job_.delays);
@@ -106,13 +100,16 @@ void Run::watch() {
 // All nodes go back to their last checkpoints in common and on from there; or the others have gone
 // on, and it takes up their round.
 void Run::revive(const LocalDaemons::Death& death) {
-  if (!training_ || ++revived_ > kMostRevived) {
+  if (!training_ || ++revived_ > kMostRevived * options_.nodes) {
     throw RunFailed(death.what + "; all others have been stopped");
   }
   daemons_->revive(death.node);
-  view_.say(death.what + "; it has been started again, and " +
-            (keeps_checkpoints(job_) ? "all go on from the last checkpoint."
-                                     : "takes up the round that the others are in."));
+  std::string how = "all go on from the last checkpoint.";
+  if (goes_on_) how = "takes up the round that the others are in.";
+  if (goes_on_ && job_.keeps_checkpoints()) {
+    how = "takes up the round that the others are in, or their last checkpoint with them.";
+  }
+  view_.say(death.what + "; it has been started again, and " + how);
 }
 
 void Run::begin() {
@@ -239,15 +236,15 @@ void Run::warn_of_silence(const Replies& replies) {
     if (!survives_ || !silent_told_.insert(i).second) continue;
     view_.say(fmt::format("Node {} at {} does not answer; {} when kithd runs there again.", i,
                           cluster_->endpoint(i),
-                          keeps_checkpoints(job_) ? "the run goes on from its checkpoints"
-                                                  : "the others go on, and it takes part again"));
+                          goes_on_ ? "the others go on, and it takes part again"
+                                   : "the run goes on from its checkpoints"));
   }
   for (const control::ProgressReply& reply : replies) {
     for (const control::SilentPeer& peer : reply.silent) {
       if (peer.seconds < kSilenceTold) continue;
       shown_.warning = fmt::format("node {} silent for {}", peer.node, duration_text(peer.seconds));
       if (!silent_told_.insert(peer.node).second) continue;
-      if (survives_ && !keeps_checkpoints(job_)) continue;  // nobody waits long
+      if (goes_on_) continue;  // nobody waits long
       view_.say(fmt::format("Node {} at {} has been silent for {}; its neighbours wait for it.",
                             peer.node, peer.endpoint, duration_text(peer.seconds)));
     }
@@ -273,7 +270,7 @@ void Run::show(const Replies& replies) {
 // Those who have not answered for so long that nobody counts on them, and are not done.
 std::vector<NodeId> Run::lost(const Replies& replies) const {
   std::vector<NodeId> lost;
-  if (!survives_ || keeps_checkpoints(job_)) return lost;
+  if (!goes_on_) return lost;
   for (uint32_t i = 0; i < replies.size(); ++i) {
     const bool done = replies[i].phase == Phase::kFinished;
     if (!done && cluster_->silence(i) > Cluster::kSilenceAllowed) lost.push_back(NodeId{i});

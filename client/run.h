@@ -76,6 +76,7 @@ class Run {
   RunOptions options_;
   Job job_;
   std::optional<CodecChoice> choice_;  // where job_ asked for one
+  bool goes_on_ = false;               // without daemons that are silent
   bool survives_ = false;              // daemons may die and come back
   ProgressView view_;
   std::optional<Interrupt> interrupt_;  // while daemons are at work

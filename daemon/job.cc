@@ -268,7 +268,9 @@ Job build(const JobSections& sections, std::string text) {
   job.report.every = static_cast<Round>(report.integer("every"));
   job.report.evaluate = report.flag("evaluate");
   job.consensus_tolerance = reader.plain("consensus").number("tolerance");
-  job.checkpoint_every = static_cast<Round>(reader.plain("checkpoint").integer("every"));
+  const Options checkpoint = reader.plain("checkpoint");
+  job.checkpoint_every = static_cast<Round>(checkpoint.integer("every"));
+  job.checkpoint_seconds = checkpoint.number("seconds");
   const Options stop = reader.plain("stop");
   job.rounds = static_cast<Round>(stop.integer("rounds"));
   job.epochs = stop.number("epochs");

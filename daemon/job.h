@@ -92,9 +92,12 @@ struct Job {
   DelaySpec delays;
   ReportSpec report;
   double consensus_tolerance = 0;  // of a phase of gossip alone at the end; 0 = there is none
-  Round checkpoint_every = 0;      // rounds; 0 = never
+  Round checkpoint_every = 0;      // rounds; 0 = never, or
+  double checkpoint_seconds = 0;   // between two; 0 = never
   Round rounds = 0;                // exactly one of rounds and epochs is above zero
   double epochs = 0;               // passes of the average node over its shard
+
+  bool keeps_checkpoints() const { return checkpoint_every > 0 || checkpoint_seconds > 0; }
 
   std::string text;  // the TOML that it came from, overrides applied: what daemons are sent
 };

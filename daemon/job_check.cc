@@ -120,6 +120,20 @@ void check_lead(const Job& job, const Graph& graph) {
                       "\"static-exponential\"");
 }
 
+// Of a sample of the nodes none keeps a state in rounds that it could foretell.
+void check_checkpoint(const Job& job) {
+  if (job.checkpoint_seconds == 0) return;
+  if (job.checkpoint_every > 0) {
+    throw OperatorError("checkpoint.every and checkpoint.seconds are both set: keep one of them");
+  }
+  const auto& options = job.algorithm.options.values();
+  if (options.contains("participants") && job.algorithm.options.integer("participants") > 0) {
+    throw OperatorError(
+        "checkpoint.seconds needs all nodes in each round, but algorithm.participants leaves some "
+        "out: set checkpoint.every");
+  }
+}
+
 void check_silence(const Job& job, const Graph& graph) {
   if (job.when_silent != "go-on" || goes_on(job, graph)) return;
   std::string able;
@@ -356,6 +370,7 @@ void check_job(const Job& job) {
   check_name(job.name);
   check_data(job);
   check_stop(job);
+  check_checkpoint(job);
   check_train(job);
   check_privacy(job);
   check_graph(job);

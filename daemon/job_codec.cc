@@ -101,10 +101,10 @@ std::optional<CodecCandidate> on_rung(const Job& job, uint32_t nodes, const Rung
 Round even(double rounds) { return 2 * std::max<Round>(1, static_cast<Round>(rounds / 2)); }
 
 RoundCost try_on(const CodecCandidate& candidate, Round rounds, const TrialRunner& runner) {
-  const Job trial =
-      parse_job(candidate.job.text,
-                {"stop.rounds=" + std::to_string(rounds), "stop.epochs=0", "report.evaluate=false",
-                 "report.every=" + std::to_string(rounds / 2), "checkpoint.every=0"});
+  const Job trial = parse_job(
+      candidate.job.text,
+      {"stop.rounds=" + std::to_string(rounds), "stop.epochs=0", "report.evaluate=false",
+       "report.every=" + std::to_string(rounds / 2), "checkpoint.every=0", "checkpoint.seconds=0"});
   return runner.run(trial, rounds);
 }
 

@@ -200,7 +200,9 @@ void add_run(std::vector<JobKey>& keys) {
        flag("evaluate", true, "test accuracy of the average model at each report")});
   add(keys, "checkpoint",
       {integer("every", 0, 0, kMostRounds,
-               "rounds between two states that a daemon keeps, to go on after a crash; 0 = none")});
+               "rounds between two states that a daemon keeps, to go on after a crash; 0 = none"),
+       number("seconds", 0, 0, 1e6,
+              "in place of every: at the most so long between two; 0 = none")});
 }
 
 std::vector<JobKey> make_keys() {

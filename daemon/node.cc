@@ -49,6 +49,11 @@ void Node::handle(Event&& event, Time now) {
     watch();
     return;
   }
+  if (const auto* left = std::get_if<PeerLeft>(&event)) {
+    const NodeId peer = left->peer;
+    if (contracts_ && contracts_->knows(peer) && contracts_->in_force(peer)) leave(peer);
+    return;
+  }
   const bool returns = std::holds_alternative<Return>(event);
   const bool begins = std::holds_alternative<Start>(event) || std::holds_alternative<Resume>(event);
   if ((begins || returns) && edges_.policy().depth > 0) {

@@ -54,6 +54,9 @@ class Node {
   // kMalformed where that is of another job.
   Status restore(Archive& archive);
 
+  // Before the first event: the contracts that the run begins with have this number.
+  void begin_contracts(uint64_t number);
+
   // From now on edges() tells what goes over each edge.
   void keep_ledger() { ledger_.emplace(); }
 
@@ -80,6 +83,8 @@ class Node {
     return measures != nullptr ? *measures : Measures{};
   }
   bool finished() const { return finished_; }
+  // Returns, and no neighbour has told x yet.
+  bool away() const { return away_; }
   // Goes on without `peer`.
   bool has_left(NodeId peer) const {
     return contracts_ && contracts_->knows(peer) && !contracts_->in_force(peer);

@@ -70,6 +70,7 @@ NodeState Plan::node_state(NodeId self, size_t rows, SharedBuffer initial, Pool&
           .batch = job.train.batch.size,
           .report_every = report_every,
           .checkpoint_every = checkpoint_every,
+          .checkpoint_pause = from_seconds(job.checkpoint_seconds),
           .layout = &layout,
           .mixing = mixing.get(),
           .meets = graph.get(),
@@ -84,6 +85,8 @@ NodeState Plan::node_state(NodeId self, size_t rows, SharedBuffer initial, Pool&
           .final_consensus = final_consensus,
           .pool = &pool,
           .now = {},
+          .checkpoint_period = 1,
+          .checkpointed = {},
           .parameters = std::move(initial),
           .round = 0};
 }
@@ -121,6 +124,22 @@ size_t Plan::repair_depth() const {
     depth = std::max<size_t>(depth, longest_return(*graph) + 1);
   }
   return depth * (1 + late) * algorithm->messages_per_round;
+}
+
+Round Plan::rounds_apart() const {
+  if (algorithm->central) return 0;
+  Reach reach(*graph);
+  uint32_t farthest = 0;
+  const uint32_t starts = nodes <= kReturnNodes ? nodes : 1;
+  for (uint32_t i = 0; i < starts; ++i) {
+    reach.search(NodeId{i}, Direction::kOut);
+    farthest = std::max(farthest, reach.depth());
+  }
+  if (starts < nodes) farthest *= 2;  // there and back
+  const Round late =
+      algorithm->rounds_late != nullptr ? algorithm->rounds_late(job.algorithm.options) : 0;
+  // A round for each hop; where edges take turns, as many as it takes until the next one's.
+  return std::min<Round>(farthest * (1 + late) * rounds_shown(*graph), limits::kRoundsAhead);
 }
 
 SharedBuffer initial_parameters(const Job& job, const Model& model, Pool& pool) {

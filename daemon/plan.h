@@ -21,7 +21,7 @@ struct Plan {
   Layout layout;         // the model's tensors
   Round rounds = 0;
   Round report_every = 1;      // rounds
-  Round checkpoint_every = 0;  // rounds; 0 = never
+  Round checkpoint_every = 0;  // rounds; 0 = never, or as the job says by time
   bool goes_on = false;        // nodes leave a neighbour that is silent
   uint64_t total_batches = 0;  // of one node
   const AlgorithmInfo* algorithm = nullptr;
@@ -51,6 +51,9 @@ struct Plan {
 
   // Messages worth keeping per edge where links can lose them.
   size_t repair_depth() const;
+
+  // That nodes can be apart, limits::kRoundsAhead at the most. O(nodes x edges).
+  Round rounds_apart() const;
 
   // Lets `meter`, which outlives the plan, know what coding messages costs; sending floats as they
   // are is not coding.

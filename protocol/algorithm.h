@@ -36,13 +36,14 @@ struct NodeState {
   NodeId self{};
   uint32_t nodes = 1;
   uint64_t seed = 0;
-  Round rounds = 0;            // to run
-  uint64_t total_batches = 0;  // of one node over the whole run: what schedules are fractions of
-  size_t dimension = 0;        // p, floats of one parameter vector
-  size_t rows = 0;             // of this node's training data; 0 = none to count (the laboratory)
-  uint32_t batch = 1;          // samples of one step, at the start of the run
-  Round report_every = 1;      // rounds: see is_reported
-  Round checkpoint_every = 0;  // rounds; 0 = never
+  Round rounds = 0;             // to run
+  uint64_t total_batches = 0;   // of one node over the whole run: what schedules are fractions of
+  size_t dimension = 0;         // p, floats of one parameter vector
+  size_t rows = 0;              // of this node's training data; 0 = none to count (the laboratory)
+  uint32_t batch = 1;           // samples of one step, at the start of the run
+  Round report_every = 1;       // rounds: see is_reported
+  Round checkpoint_every = 0;   // rounds; 0 = never, or
+  Duration checkpoint_pause{};  // time between two; 0 = never
   const Layout* layout = nullptr;  // the tensors of a vector; null = not known
   const Mixing* mixing = nullptr;
   const Graph* meets = nullptr;  // all who may ever meet; null = those of the mixing matrix
@@ -59,6 +60,10 @@ struct NodeState {
 
   // Set by Node before each step.
   Time now{};
+
+  // Of checkpoint(), where it goes by time: a power of two, and when the last was due.
+  Round checkpoint_period = 1;
+  Time checkpointed{};
 
   // Written by the algorithm.
   SharedBuffer parameters;  // x; initialised by Node, equal on all nodes

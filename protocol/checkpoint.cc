@@ -11,31 +11,59 @@ void persist(Algorithm& algorithm, NodeState& state, Archive& archive) {
   archive.part("algorithm", algorithm);
 }
 
+bool wanted(const NodeState& state) {
+  return state.checkpoint_every > 0 || state.checkpoint_pause > Duration::zero();
+}
+
+bool crosses(Round before, Round round, Round every) { return before / every != round / every; }
+
+// At the multiples of the power of two of rounds that takes no longer than the pause and more than
+// half of it. Nodes in lockstep take the same time for a round, more or less, so that they keep the
+// same rounds, or one of them each second of the other's. What is due to those who keep fewer is
+// never left out for one that was kept a moment ago.
+bool due_by_time(NodeState& state, Round before, Round round) {
+  Round& period = state.checkpoint_period;
+  if (!crosses(before, round, period)) return false;
+  const Duration since = state.now - state.checkpointed;
+  if (since < state.checkpoint_pause / 2) {
+    period *= 2;
+    if (!crosses(before, round, period)) return false;
+  } else if (since > state.checkpoint_pause && period > 1) {
+    period /= 2;
+  }
+  state.checkpointed = state.now;
+  return true;
+}
+
 void keep(Algorithm& algorithm, NodeState& state, Round round, bool exact,
           std::vector<Effect>& out) {
   auto archive =
       std::make_shared<Archive>(Archive::Direction::kWrite, state.dimension, *state.pool);
   persist(algorithm, state, *archive);
-  out.push_back(Checkpoint{round, exact, std::move(archive)});
+  const Round every = state.checkpoint_every > 0 ? state.checkpoint_every : state.checkpoint_period;
+  out.push_back(Checkpoint{round, exact, std::move(archive), every});
 }
 
 }  // namespace
 
 void checkpoint(Algorithm& algorithm, NodeState& state, Round before, Round round, bool exact,
                 std::vector<Effect>& out) {
-  if (state.checkpoint_every == 0 || round >= state.rounds) return;
-  if (before / state.checkpoint_every == round / state.checkpoint_every) return;
+  if (!wanted(state) || round >= state.rounds) return;
+  const bool due = state.checkpoint_every > 0 ? crosses(before, round, state.checkpoint_every)
+                                              : due_by_time(state, before, round);
+  if (!due) return;
   keep(algorithm, state, round, exact, out);
 }
 
 void checkpoint_always(Algorithm& algorithm, NodeState& state, Round round,
                        std::vector<Effect>& out) {
-  if (state.checkpoint_every == 0 || round >= state.rounds) return;
+  if (!wanted(state) || round >= state.rounds) return;
   keep(algorithm, state, round, false, out);
 }
 
 Status restore(Algorithm& algorithm, NodeState& state, Archive& archive) {
   persist(algorithm, state, archive);
+  state.checkpointed = state.now;
   const bool fits =
       archive.ok() && state.parameters && state.round < state.rounds && state.now >= Time{};
   return fits ? Status() : Reason::kMalformed;

@@ -7,6 +7,8 @@
 //   its workers                when they have contributed and wait for the news
 //   where averaging overlaps   all, when they hold both the model and their own part of a round
 //                              and have not added it yet
+//   gossip in lockstep         between two rounds: neighbours that are ahead send theirs again
+//   gossip without rounds      between two of its own, whatever the others do
 // After Resume the hub tells its news again. Of algorithms whose result depends on time the hub's
 // state alone decides, and its workers go on from its model.
 #pragma once
@@ -18,8 +20,9 @@
 namespace kith {
 
 // Appends a Checkpoint of `round` if the job wants one after `before` and up to `round`, the rounds
-// of two calls that follow each other. `exact`: see Checkpoint. Costs references to vectors, and
-// copies of an optimiser's.
+// of two calls that follow each other. Where it goes by time nodes keep multiples of a power of two
+// of rounds, so that they have some in common without a word. `exact`: see Checkpoint. Costs
+// references to vectors, and copies of an optimiser's.
 void checkpoint(Algorithm& algorithm, NodeState& state, Round before, Round round, bool exact,
                 std::vector<Effect>& out);
 

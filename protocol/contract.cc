@@ -19,6 +19,11 @@ Contracts::Contracts(NodeId self, std::vector<NodeId> peers)
   KITH_ASSERT(std::ranges::is_sorted(peers_) && !std::ranges::binary_search(peers_, self));
 }
 
+void Contracts::begin_with(uint64_t number) {
+  KITH_ASSERT(all_in_force());
+  for (Edge& edge : edges_) edge.terms.number = number;
+}
+
 bool Contracts::knows(NodeId peer) const { return std::ranges::binary_search(peers_, peer); }
 
 const Contracts::Edge& Contracts::at(NodeId peer) const {

@@ -40,6 +40,9 @@ class Contracts {
   // Without `self` among them. All are in force from round 0, with number 0.
   Contracts(NodeId self, std::vector<NodeId> peers);
 
+  // Before anything else: all with this number instead.
+  void begin_with(uint64_t number);
+
   std::span<const NodeId> peers() const { return peers_; }
   bool knows(NodeId peer) const;
   bool in_force(NodeId peer) const { return at(peer).in_force; }

@@ -94,6 +94,7 @@ struct Checkpoint {
   Round round = 0;
   bool exact = true;  // of no use to go on from a later round
   std::shared_ptr<Archive> state;
+  Round every = 1;  // rounds between two, as things are
 };
 
 using Effect = std::variant<Send, Compute, Cancel, SetTimer, Report, Finish, Checkpoint>;

@@ -68,7 +68,8 @@ struct PeerJoined {
 };
 
 // Nothing comes from it any more: the rounds that wait for it go on without, and its weight is this
-// node's own. Only to algorithms that go on (AlgorithmInfo::goes_on).
+// node's own. Only to algorithms that go on (AlgorithmInfo::goes_on). From a body, before the node
+// begins: it is not there.
 struct PeerLeft {
   NodeId peer{};
 };

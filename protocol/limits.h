@@ -79,6 +79,10 @@ inline constexpr size_t kRefusalsLogged = 256;
 // How often a run goes on after a crash.
 inline constexpr uint32_t kGenerations = 1u << 20;
 
+// Rounds that a node can go on from then.
+inline constexpr size_t kRestarts = 128;
+static_assert(kRestarts < 256 && kRestarts > 2 * kRoundsAhead - 1);
+
 // Blocks of one size that a pool keeps: three for each of ten thousand simulated nodes.
 inline constexpr size_t kPoolFreeBlocks = 32768;
 

@@ -1,5 +1,7 @@
 #include "daemon/real/checkpoints.h"
 
+#include <xxhash.h>
+
 #include "protocol/limits.h"
 #include "topology/error.h"
 
@@ -25,12 +27,20 @@ std::optional<RunStart> Checkpoints::unfinished() {
   return RunStart{std::move(*start), static_cast<uint32_t>(generation)};
 }
 
-void Checkpoints::begin(const RunStart& start) {
+uint64_t run_hash(const control::StartRequest& request) {
+  const uint64_t text = XXH3_64bits(request.job.data(), request.job.size());
+  const uint64_t parts[] = {text, request.nodes, request.run};
+  return XXH3_64bits(parts, sizeof parts);
+}
+
+void Checkpoints::begin(const RunStart& start, Round apart) {
   const std::lock_guard lock(mutex_);
   ++epoch_;
   newest_ = 0;
+  apart_ = apart;
   const std::string frame = control::encode_request(start.generation, start.request);
-  start.generation == 0 ? folder_.begin(frame) : folder_.write_run(frame);
+  const uint64_t owner = run_hash(start.request) + index_of(start.request.node);
+  start.generation == 0 ? folder_.begin(frame, owner) : folder_.go_on(frame, owner);
 }
 
 std::vector<CheckpointFolder::Entry> Checkpoints::entries() {
@@ -55,14 +65,14 @@ void Checkpoints::submit(std::function<void()> task) {
   });
 }
 
-void Checkpoints::keep(Checkpoint&& checkpoint, Round every) {
+void Checkpoints::keep(Checkpoint&& checkpoint) {
   if (waiting_ >= kMostWaiting) {
     log_.warning("checkpoint_missed", {{"round", std::to_string(checkpoint.round)}});
     return;
   }
-  submit([this, checkpoint = std::move(checkpoint), every] {
+  submit([this, checkpoint = std::move(checkpoint)] {
     try {
-      folder_.add(checkpoint, every);
+      folder_.add(checkpoint, apart_);
       newest_ = checkpoint.round;
     } catch (const OperatorError& error) {
       loop_.post([&log = log_, why = std::string(error.what())] {

@@ -16,11 +16,15 @@
 
 namespace kith {
 
-// A run as a daemon was given it, and how often it has gone on after a crash.
+// A run as a daemon was given it, and how often it has gone on after a crash: where all must go
+// back together the run itself, which all its daemons agree upon; else this daemon with it.
 struct RunStart {
   control::StartRequest request;
   uint32_t generation = 0;
 };
+
+// Nodes with the same text, number of nodes and token are of one run.
+uint64_t run_hash(const control::StartRequest& request);
 
 class Checkpoints {
  public:
@@ -32,13 +36,14 @@ class Checkpoints {
 
   // On a worker: a run begins, or goes on. What is yet to be written for an earlier
   // one never will be. Throws OperatorError.
-  void begin(const RunStart& start);
+  // `apart`: rounds that nodes can be apart.
+  void begin(const RunStart& start, Round apart);
   std::vector<CheckpointFolder::Entry> entries();
   // On the loop, before the run has anything written that this could wait for.
   std::unique_ptr<Archive> read(const CheckpointFolder::Entry& entry, size_t dimension, Pool& pool);
 
   // From the loop. Of the run that began last.
-  void keep(Checkpoint&& checkpoint, Round every);
+  void keep(Checkpoint&& checkpoint);
   void run_is_over();
 
   // The newest one written in this run; 0 = none.
@@ -54,6 +59,7 @@ class Checkpoints {
   Log& log_;
   std::mutex mutex_;  // of the folder; held while something is written
   CheckpointFolder folder_;
+  Round apart_ = 0;
   std::atomic<uint64_t> epoch_{0};  // of the run that began last; rises under the mutex
   std::atomic<int> waiting_{0};
   std::atomic<Round> newest_{0};

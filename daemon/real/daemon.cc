@@ -8,10 +8,10 @@
 #include <csignal>
 #include <cstdio>
 
+#include "daemon/malloc_tuning.h"
 #include "daemon/real/job_run.h"
 #include "daemon/real/loader.h"
 #include "daemon/real/loop.h"
-#include "daemon/malloc_tuning.h"
 #include "daemon/real/rate_limit.h"
 #include "daemon/real/refusal_log.h"
 #include "daemon/real/zmq_transport.h"
@@ -142,7 +142,7 @@ Daemon::Impl::Impl(const DaemonOptions& daemon_options, Log& daemon_log)
   if (options.state.empty()) return;
   checkpoints = std::make_unique<Checkpoints>(loop, log, options.state);
   if (auto left = checkpoints->unfinished()) {
-    if (wants_checkpoints(left->request)) ++left->generation;
+    ++left->generation;
     go_on(std::move(*left));
   }
 }
@@ -326,7 +326,7 @@ void Daemon::Impl::answer_starter(const control::Reply& reply) {
   starter.reset();
 }
 
-// After a crash, of this daemon or of a neighbour: all go back to a checkpoint and on from there.
+// After a crash, of this daemon or of one that the others go back to a checkpoint with.
 void Daemon::Impl::go_on(RunStart start) {
   log.info("goes_on", {{"generation", std::to_string(start.generation)}});
   run.reset();
@@ -360,8 +360,11 @@ void Daemon::Impl::loaded(std::shared_ptr<LoadedJob> job, const std::string& pro
     log.set_node(index_of(job->membership.self));
     log.info("loaded",
              {{"job", job->plan.job.name}, {"parameters", std::to_string(job->plan.dimension)}});
-    run =
-        std::make_unique<JobRun>(loop, workers, transport, log, checkpoints.get(), std::move(job));
+    const auto again = [this, number = load_number](RunStart start) {
+      if (number == load_number) go_on(std::move(start));
+    };
+    run = std::make_unique<JobRun>(loop, workers, transport, log, checkpoints.get(), std::move(job),
+                                   again);
     answer_starter(control::OkReply{});
   }
   drain();

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include "daemon/real/introduction.h"
+#include "protocol/coordinator/hub.h"
 #include "protocol/limits.h"
 
 namespace kith {
@@ -13,11 +15,6 @@ namespace {
 
 double unix_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-// Of this run of this daemon: the time in ns, which no two of them share.
-uint64_t process_number() {
-  return static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
 }
 
 std::string number(double value) {
@@ -66,29 +63,41 @@ SharedBuffer block_of(const std::string& text, Pool& pool) {
 
 std::unique_ptr<Meeting> meeting_of(LoadedJob& loaded) {
   const NodeId self = loaded.membership.self;
-  std::unique_ptr<Meeting> meeting;
+  const Plan& plan = loaded.plan;
   if (loaded.start.generation == 0) {
-    meeting = std::make_unique<FirstMeeting>(self, loaded.neighbors, process_number(),
-                                             loaded.plan.goes_on);
-  } else {
-    meeting =
-        std::make_unique<ResumeMeeting>(self, loaded.neighbors, process_number(), loaded.kept);
+    return std::make_unique<FirstMeeting>(
+        self, loaded.neighbors, plan.goes_on,
+        block_of(introduction_of(loaded.start.request), loaded.pool));
   }
-  meeting->introduce(block_of(introduction_of(loaded.start.request), loaded.pool));
-  return meeting;
+  ResumeMeeting::Run run{plan.nodes, plan.goes_on, loaded.kept};
+  // Where the result depends on time each goes on from what it has; but a hub leads its workers.
+  const bool leads = plan.algorithm->central && self == kHub;
+  for (CheckpointFolder::Entry& entry : run.entries) entry.exact = entry.exact || leads;
+  return std::make_unique<ResumeMeeting>(self, loaded.neighbors, loaded.start.generation, run,
+                                         loaded.pool);
+}
+
+std::string listed(const std::vector<NodeId>& nodes) {
+  std::string text;
+  for (const NodeId node : nodes) {
+    if (!text.empty()) text += ' ';
+    text += std::to_string(index_of(node));
+  }
+  return text;
 }
 
 }  // namespace
 
 JobRun::JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log,
-               Checkpoints* checkpoints, std::shared_ptr<LoadedJob> loaded)
+               Checkpoints* checkpoints, std::shared_ptr<LoadedJob> loaded, GoOn go_on)
     : loop_(loop),
       transport_(transport),
       log_(log),
       loaded_(std::move(loaded)),
+      go_on_(std::move(go_on)),
       checkpoints_(checkpoints),
       meeting_(meeting_of(*loaded_)),
-      meeting_timer_(loop.timer([this] { ask_absent(); })),
+      meeting_timer_(loop.timer([this] { on_meeting_timer(); })),
       joined_(loop.now()),
       reports_(limits::kSnapshotBytes, limits::kReports),
       timers_(loop, [this](TimerId id) { handle(TimerFired{id}); }),
@@ -124,18 +133,20 @@ void JobRun::handle(Event&& event) {
 
 // ---- the meeting ----
 
-void JobRun::ask_absent() {
-  begin_if_complete();
-  if (phase_ != control::Phase::kMeeting) return;
+void JobRun::on_meeting_timer() {
+  if (phase_ != control::Phase::kMeeting) return meet_again();
   std::vector<Message> questions;
-  meeting_->ask(questions);
+  meeting_->ask(loop_.now() - joined_, questions);
   transmit(questions);
-  meeting_timer_->arm(meeting_->pause());
+  begin_if_complete();
+  if (phase_ == control::Phase::kMeeting) meeting_timer_->arm(meeting_->pause());
 }
 
 void JobRun::meet(const Message& message) {
   std::vector<Message> answers;
-  meeting_->heard(message, answers);
+  if (meeting_->heard(message, node_.state().round, answers)) {
+    meeting_timer_->arm(meeting_->pause());
+  }
   transmit(answers);
   begin_if_complete();
 }
@@ -146,12 +157,23 @@ void JobRun::begin_if_complete() {
   phase_ = control::Phase::kRunning;
   begun_ = loop_.now();
   unix_start_ = unix_now();
-  const Round from = meeting_->round();
-  if (from > 0 && !restore(from)) {
-    return give_up("The checkpoint of round " + std::to_string(from) + " cannot be read any more.");
+  begin();
+  for (Message& message : std::exchange(early_, {})) {
+    if (phase_ != control::Phase::kFailed) handle(Received{std::move(message)});
+  }
+}
+
+void JobRun::begin() {
+  const Round round = meeting_->round();
+  const auto from = meeting_->late() ? std::nullopt : serving(loaded_->kept, round);
+  const bool resumes = from && from->round > 0;
+  node_.begin_contracts(meeting_->contract());
+  if (!meeting_->late() && round > 0 && (!from || (resumes && !restore(*from)))) {
+    return give_up("The checkpoint of round " + std::to_string(round) +
+                   " cannot be read any more.");
   }
   log_.info("started", {{"job", plan().job.name},
-                        {"round", std::to_string(from)},
+                        {"round", std::to_string(node_.state().round)},
                         {"rounds", std::to_string(plan().rounds)},
                         {"neighbors", std::to_string(loaded_->neighbors.size())}});
   if (loaded_->injected) {
@@ -162,19 +184,34 @@ void JobRun::begin_if_complete() {
   }
   if (meeting_->late()) {
     handle(Return{});
-  } else {
-    from > 0 ? handle(Resume{}) : handle(Start{});
+    meeting_timer_->arm(ResumeMeeting::kPatience);
+    return;
   }
-  for (Message& message : early_) handle(Received{std::move(message)});
-  early_ = {};
+  leave_absent();
+  resumes ? handle(Resume{}) : handle(Start{});
+}
+
+void JobRun::leave_absent() {
+  const std::vector<NodeId> absent = meeting_->absent();
+  if (absent.empty()) return;
+  log_.warning("goes_on_without", {{"peers", listed(absent)}});
+  for (const NodeId peer : absent) {
+    if (std::ranges::binary_search(loaded_->neighbors, peer)) handle(PeerLeft{peer});
+  }
+}
+
+// Those who were in the run when this node came back have all left it before they told x.
+void JobRun::meet_again() {
+  if (phase_ != control::Phase::kRunning || !node_.away()) return;
+  RunStart again = loaded_->start;
+  ++again.generation;
+  loop_.post([go_on = go_on_, again = std::move(again)]() mutable { go_on(std::move(again)); });
 }
 
 // Time goes on as if the run had never stood still: what a crash costs counts.
-bool JobRun::restore(Round round) {
-  const std::optional<CheckpointFolder::Entry> entry = serving(loaded_->kept, round);
-  if (!entry) return false;
+bool JobRun::restore(const CheckpointFolder::Entry& entry) {
   const std::unique_ptr<Archive> archive =
-      checkpoints_->read(*entry, plan().dimension, loaded_->pool);
+      checkpoints_->read(entry, plan().dimension, loaded_->pool);
   if (!archive || !node_.restore(*archive).ok()) return false;
   archive->number("unix_start", unix_start_);
   archive->number("last_loss", last_loss_);
@@ -195,8 +232,9 @@ void JobRun::give_up(const std::string& why) {
 std::optional<uint32_t> JobRun::generation_of(const WireHeader& header) const {
   const uint64_t ahead = header.job - loaded_->membership.job;
   const uint64_t generation = loaded_->start.generation + ahead;
-  if (checkpoints_ == nullptr || plan().checkpoint_every == 0 || header.kind != kReady ||
-      header.to != self() || ahead == 0 || generation >= limits::kGenerations ||
+  if (checkpoints_ == nullptr || !plan().job.keeps_checkpoints() || plan().goes_on ||
+      header.kind != kReady || header.to != self() || ahead == 0 ||
+      generation >= limits::kGenerations ||
       !std::ranges::binary_search(loaded_->neighbors, header.from)) {
     return std::nullopt;
   }
@@ -305,7 +343,7 @@ void JobRun::checkpoint(NodeId, Checkpoint&& checkpoint) {
   checkpoint.state->part("reports", reports_);
   compute_.when_done([this, kept = std::move(checkpoint)](Trainer& trainer) mutable {
     kept.state->part("learner", trainer);
-    checkpoints_->keep(std::move(kept), plan().checkpoint_every);
+    checkpoints_->keep(std::move(kept));
   });
 }
 
@@ -409,7 +447,7 @@ void JobRun::describe(control::StatusReply& status) const {
   if (loaded_->injected) status.injected = kith::describe(job.delays);
   status.aggregate = job.aggregate.kind;
   if (plan().lies(self())) status.adversary = job.adversary.kind;
-  if (plan().checkpoint_every > 0) status.checkpoint = checkpoints_->newest();
+  if (plan().job.keeps_checkpoints()) status.checkpoint = checkpoints_->newest();
   status.node = index_of(self());
   status.nodes = plan().nodes;
   status.parameters = plan().dimension;

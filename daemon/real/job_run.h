@@ -1,6 +1,7 @@
 // One job on one daemon, from the meeting of the neighbours to its end: the real body of a Node.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,10 +25,13 @@ namespace kith {
 
 class JobRun final : public Body {
  public:
+  // Takes the place of this run, from the loop.
+  using GoOn = std::function<void(RunStart)>;
+
   // Joins the run on the transport and starts to look for the neighbours. All outlive this object
   // but `loaded`, which is shared with the computing. `checkpoints`: null where there are none.
   JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log, Checkpoints* checkpoints,
-         std::shared_ptr<LoadedJob> loaded);
+         std::shared_ptr<LoadedJob> loaded, GoOn go_on);
   ~JobRun() override;
 
   // From the transport.
@@ -74,10 +78,13 @@ class JobRun final : public Body {
 
   Time now() const { return Time(loop_.now() - begun_); }
   void handle(Event&& event);
-  void ask_absent();
+  void on_meeting_timer();
   void meet(const Message& message);
   void begin_if_complete();
-  bool restore(Round round);
+  void begin();
+  void leave_absent();
+  bool restore(const CheckpointFolder::Entry& entry);
+  void meet_again();
   void give_up(const std::string& why);
   void transmit(std::vector<Message>& messages);
   void hand_to_transport(const Message& message);
@@ -89,6 +96,7 @@ class JobRun final : public Body {
   ZmqTransport& transport_;
   Log& log_;
   std::shared_ptr<LoadedJob> loaded_;
+  GoOn go_on_;
   Checkpoints* checkpoints_;
   control::Phase phase_ = control::Phase::kMeeting;
   std::string error_;  // of kFailed

@@ -1,11 +1,10 @@
 #include "daemon/real/loader.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <map>
 
 #include "daemon/real/address.h"
+#include "daemon/real/roll.h"
 #include "topology/error.h"
 
 namespace kith {
@@ -56,38 +55,39 @@ void check_neighbors(const LoadedJob& loaded) {
   }
 }
 
-void prepare_checkpoints(LoadedJob& loaded, Checkpoints* checkpoints) {
+// The beginning is a place to go back to for all who must go back together; who can do without the
+// others has let go of it, as of any other, when it has newer ones.
+void add_beginning(LoadedJob& loaded) {
   const AlgorithmInfo& algorithm = *loaded.plan.algorithm;
-  if (!algorithm.central) {
-    throw OperatorError(std::string("checkpoint.every needs an algorithm with a coordinator; \"") +
-                        algorithm.name + "\" has none: leave it out.");
-  }
-  if (checkpoints == nullptr) {
+  const bool exact = algorithm.synchronous || algorithm.central;
+  const bool let_go = exact && loaded.plan.goes_on && loaded.kept.size() >= CheckpointFolder::kKept;
+  if (!let_go) loaded.kept.push_back({0, exact});
+}
+
+void prepare_checkpoints(LoadedJob& loaded, Checkpoints* checkpoints) {
+  const bool keeps = loaded.plan.job.keeps_checkpoints();
+  if (checkpoints == nullptr && keeps) {
     throw OperatorError(
-        "The job wants checkpoints (checkpoint.every), but this kithd was started "
+        "The job wants checkpoints ([checkpoint]), but this kithd was started "
         "without a folder for them: start it with --state DIR.");
   }
-  checkpoints->begin(loaded.start);
-  if (loaded.start.generation > 0) loaded.kept = checkpoints->entries();
+  if (!keeps && !loaded.plan.goes_on) return;
+  if (checkpoints != nullptr) checkpoints->begin(loaded.start, loaded.plan.rounds_apart());
+  if (loaded.start.generation == 0) return;
+  if (checkpoints != nullptr) loaded.kept = checkpoints->entries();
+  loaded.kept.resize(std::min(loaded.kept.size(), limits::kRestarts - 1));
+  add_beginning(loaded);
+  loaded.membership.max_payload = std::max(
+      loaded.membership.max_payload, Roll::encoded_bytes(loaded.plan.nodes, limits::kRestarts));
+}
+
+// What stands in every header.
+uint64_t wire_job(const LoadedJob& loaded) {
+  const uint64_t run = run_hash(loaded.start.request);
+  return loaded.plan.goes_on ? run : run + loaded.start.generation;
 }
 
 }  // namespace
-
-uint64_t run_hash(const control::StartRequest& request) {
-  const uint64_t text = XXH3_64bits(request.job.data(), request.job.size());
-  const uint64_t parts[] = {text, request.nodes, request.run};
-  return XXH3_64bits(parts, sizeof parts);
-}
-
-uint64_t wire_job(const RunStart& start) { return run_hash(start.request) + start.generation; }
-
-bool wants_checkpoints(const control::StartRequest& request) {
-  try {
-    return parse_job(request.job).checkpoint_every > 0;
-  } catch (const OperatorError&) {  // load() will say it
-    return false;
-  }
-}
 
 std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
                                 const Identity* identity) {
@@ -116,18 +116,14 @@ std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
   all_neighbors(*loaded->plan.graph, request.node, loaded->neighbors);
   loaded->start = start;
   if (job.delays.inject) loaded->injected = make_timing(job.delays);
-  loaded->membership.job = wire_job(start);
+  loaded->membership.job = wire_job(*loaded);
   loaded->membership.self = request.node;
   // A message holds a few vectors at the most, and no codec doubles one.
   loaded->membership.max_payload =
       std::min(limits::kPayloadBytes, 8 * loaded->plan.dimension * sizeof(float) + 65536);
   loaded->membership.peers = endpoints_of(request, identity);
   check_neighbors(*loaded);
-  if (job.checkpoint_every > 0) {
-    prepare_checkpoints(*loaded, checkpoints);
-  } else if (loaded->plan.goes_on && checkpoints != nullptr) {
-    checkpoints->begin(loaded->start);
-  }
+  prepare_checkpoints(*loaded, checkpoints);
   return loaded;
 }
 

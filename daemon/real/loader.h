@@ -25,7 +25,7 @@ struct LoadedJob {
   std::vector<NodeId> neighbors;  // in and out, over all rounds; sorted
   Membership membership;
   RunStart start;
-  std::vector<CheckpointFolder::Entry> kept;  // what it can go on from; newest first
+  std::vector<CheckpointFolder::Entry> kept;  // what it can go on from, the beginning included
   std::optional<JobTiming> injected;          // delays to emulate, where the job asks for it
 };
 
@@ -33,14 +33,5 @@ struct LoadedJob {
 // no folder for them. `identity`: null where there are no keys.
 std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
                                 const Identity* identity = nullptr);
-
-// Such a run goes back to its checkpoints when a daemon starts again; others have none.
-bool wants_checkpoints(const control::StartRequest& request);
-
-// Nodes with the same text, number of nodes and token are of one run.
-uint64_t run_hash(const control::StartRequest& request);
-
-// What stands in every header: run_hash, plus how often the run has gone on.
-uint64_t wire_job(const RunStart& start);
 
 }  // namespace kith

@@ -1,29 +1,32 @@
 #include "daemon/real/meeting.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "protocol/coordinator/hub.h"
+#include "topology/assert.h"
 
 namespace kith {
 
 namespace {
+
 constexpr Duration kLongestPause = std::chrono::milliseconds(500);
+
+// What a node lets rolls cost: a hub of a thousand sends each of them a thousand rows.
+constexpr double kRollBytesPerSecond = 50e6;
+
+// Numbers of first contracts; what follows counts on from there (protocol/contract.h).
+constexpr uint64_t kContracts = uint64_t{1} << 22;
+
 }  // namespace
 
-Message Meeting::ready(NodeId to, double scalar) const {
-  Message message;
-  message.from = self_;
-  message.to = to;
-  message.kind = kReady;
-  message.round = round();
-  message.scalar = scalar;
-  message.sequence = process_;
-  if (scalar == kQuestion && introduction_) message.payload = introduction_;
-  return message;
-}
-
-void Meeting::ask(std::vector<Message>& out) const {
-  for (const NodeId peer : absent_) out.push_back(ready(peer, kQuestion));
+Message Meeting::ready(NodeId to, double scalar, Round round, SharedBuffer payload) const {
+  return {.from = self_,
+          .to = to,
+          .kind = kReady,
+          .round = round,
+          .scalar = scalar,
+          .sequence = generation_,
+          .payload = std::move(payload)};
 }
 
 Duration Meeting::pause() {
@@ -32,66 +35,153 @@ Duration Meeting::pause() {
   return now;
 }
 
-void FirstMeeting::heard(const Message& message, std::vector<Message>& out) {
+// ---- the first ----
+
+FirstMeeting::FirstMeeting(NodeId self, std::vector<NodeId> neighbors, bool goes_on,
+                           SharedBuffer introduction)
+    : Meeting(self, std::move(neighbors), 0),
+      goes_on_(goes_on),
+      introduction_(std::move(introduction)),
+      absent_(neighbors_) {
+  complete_ = absent_.empty();
+}
+
+void FirstMeeting::ask(Duration, std::vector<Message>& out) {
+  for (const NodeId peer : absent_) out.push_back(ready(peer, kQuestion, 0, introduction_));
+}
+
+bool FirstMeeting::heard(const Message& message, Round under_way, std::vector<Message>& out) {
   const bool asks = message.scalar == kQuestion;
   if (complete()) {
     const bool stays_away = goes_on_ && met_[message.from] != message.sequence;
-    if (asks) out.push_back(ready(message.from, stays_away ? kRunning : kAnswer));
-    return;
+    if (asks) out.push_back(ready(message.from, stays_away ? kRunning : kAnswer, under_way));
+    return false;
   }
   if (message.scalar == kRunning) {
     late_ = true;
     absent_.clear();
-    return;
+  } else {
+    std::erase(absent_, message.from);
+    met_[message.from] = message.sequence;
+    if (asks) out.push_back(ready(message.from, kAnswer, 0));
   }
-  std::erase(absent_, message.from);
-  met_[message.from] = message.sequence;
-  if (asks) out.push_back(ready(message.from, kAnswer));
+  complete_ = absent_.empty();
+  return false;
 }
 
-ResumeMeeting::ResumeMeeting(NodeId self, std::vector<NodeId> neighbors, uint64_t process,
-                             Entries entries)
-    : Meeting(self, std::move(neighbors), process),
-      entries_(std::move(entries)),
-      round_(latest_served(entries_, entries_.empty() ? 0 : entries_.front().round)) {}
+// ---- after a crash ----
 
-void ResumeMeeting::heard(const Message& message, std::vector<Message>& out) {
-  if (self_ == kHub) return heard_as_hub(message, out);
-  if (message.from != kHub || complete()) return;
-  if (message.scalar == kDecided) {
-    round_ = message.round;
-    absent_.clear();
-  } else if (message.scalar == kQuestion) {
-    round_ = latest_served(entries_, message.round);
-    out.push_back(ready(kHub, kAnswer));
+ResumeMeeting::ResumeMeeting(NodeId self, std::vector<NodeId> neighbors, uint32_t generation,
+                             const Run& run, Pool& pool)
+    : Meeting(self, std::move(neighbors), generation), run_(run), pool_(pool), roll_(run.nodes) {
+  KITH_ASSERT(generation > 0 && !run.entries.empty());
+  roll_.enter(self, {generation, run.entries});
+}
+
+void ResumeMeeting::ask(Duration now, std::vector<Message>& out) {
+  hurries_ = false;
+  if (complete()) return;
+  if (std::exchange(news_, false)) quiet_since_ = now;
+  if (roll_.full() || (run_.goes_on && now - quiet_since_ >= kPatience)) return decide(out);
+  const uint64_t digest = roll_.digest();
+  SharedBuffer roll;
+  for (const NodeId peer : neighbors_) {
+    const auto known = theirs_.find(peer);
+    const bool has_it = known != theirs_.end() && known->second == digest;
+    if (!has_it && !roll) roll = roll_.encode(pool_);
+    out.push_back(ready(peer, kQuestion, digest, has_it ? SharedBuffer() : roll));
   }
 }
 
-void ResumeMeeting::heard_as_hub(const Message& message, std::vector<Message>& out) {
+Duration ResumeMeeting::pause() { return hurries_ ? shortest_pause() : Meeting::pause(); }
+
+Duration ResumeMeeting::shortest_pause() const {
+  const size_t bytes = Roll::encoded_bytes(run_.nodes, run_.entries.size()) * neighbors_.size();
+  return std::max(kShortestPause, from_seconds(static_cast<double>(bytes) / kRollBytesPerSecond));
+}
+
+bool ResumeMeeting::heard(const Message& message, Round under_way, std::vector<Message>& out) {
   if (complete()) {
-    out.push_back(ready(message.from, kDecided));
-    return;
+    if (message.scalar == kQuestion) answer(message, under_way, out);
+    return false;
   }
-  // A question tells of what a node has before it knows the proposal.
-  if (message.scalar != kAnswer) return;
-  if (message.round > round_) return;  // to a proposal of before
-  if (message.round < round_) return propose(message.round, out);
-  std::erase(absent_, message.from);
-  if (!complete()) return;
-  for (const NodeId peer : neighbors_) out.push_back(ready(peer, kDecided));
+  const bool hurried = hurries_;
+  if (message.scalar == kDecided) {
+    heard_of_decision(message, out);
+  } else if (message.scalar == kRunning) {
+    heard_of_run(message, out);
+  } else {
+    heard_of_roll(message, out);
+  }
+  return hurries_ && !hurried && !complete();
 }
 
-void ResumeMeeting::propose(Round at_most, std::vector<Message>& out) {
-  // The hub's own are exact, or as good as that: it goes on from the newest one up to there.
-  round_ = 0;
-  for (const CheckpointFolder::Entry& entry : entries_) {
-    if (entry.round <= at_most) {
-      round_ = entry.round;
-      break;
-    }
+// Who is not on the roll, in this life, has no part in what was decided.
+void ResumeMeeting::answer(const Message& message, Round under_way, std::vector<Message>& out) {
+  const bool takes_part = decided_ && roll_.holds(message.from, message.sequence);
+  out.push_back(takes_part ? ready(message.from, kDecided, under_way, roll_.encode(pool_))
+                           : ready(message.from, kRunning, under_way));
+}
+
+void ResumeMeeting::heard_of_roll(const Message& message, std::vector<Message>& out) {
+  if (message.sequence == 0) {
+    // In its first life, and has not begun: neither has the run.
+    roll_.enter(message.from, {0, {{0, true}}});
+    return decide(out);
   }
-  absent_ = neighbors_;
-  ask(out);
+  Roll theirs(run_.nodes);
+  if (!read_roll(message, theirs)) return;
+  theirs_[message.from] = message.round;
+  learn(roll_.merge(theirs), out);
+  if (!complete() && message.round != roll_.digest()) hurries_ = true;
+}
+
+void ResumeMeeting::heard_of_decision(const Message& message, std::vector<Message>& out) {
+  Roll theirs(run_.nodes);
+  if (!read_roll(message, theirs)) return;
+  if (!run_.goes_on) return learn(roll_.merge(theirs), out);
+  if (!theirs.holds(self_, generation_)) return heard_of_run(message, out);
+  roll_ = std::move(theirs);
+  decide(out);
+}
+
+// Without this node.
+void ResumeMeeting::heard_of_run(const Message& message, std::vector<Message>& out) {
+  if (!run_.goes_on) return;
+  const CheckpointFolder::Entry& newest = run_.entries.front();
+  if (message.round > 0 && message.round >= newest.round) {
+    late_ = complete_ = true;
+    return;
+  }
+  if (!newest.exact && newest.round > 0) {
+    // Without rounds in common there is nobody to wait for: all edges are agreed anew.
+    roll_ = Roll(run_.nodes);
+    roll_.enter(self_, {generation_, run_.entries});
+    return decide(out);
+  }
+  learn(roll_.enter(message.from, {static_cast<uint32_t>(message.sequence), {}}), out);
+}
+
+bool ResumeMeeting::read_roll(const Message& message, Roll& roll) const {
+  const SharedBuffer bytes = message.payload.contiguous(pool_);
+  return roll.decode(bytes.bytes()).ok();
+}
+
+void ResumeMeeting::learn(bool news, std::vector<Message>& out) {
+  if (news) news_ = hurries_ = true;
+  if (roll_.full()) decide(out);
+}
+
+void ResumeMeeting::decide(std::vector<Message>& out) {
+  complete_ = decided_ = true;
+  round_ = roll_.agreed();
+  if (run_.goes_on) {
+    const std::optional<CheckpointFolder::Entry> from = serving(run_.entries, round_);
+    late_ = !from || (from->round == 0 && round_ > 0);
+    contract_ = roll_.begins() ? 0 : 1 + roll_.digest() % kContracts;
+  }
+  const SharedBuffer roll = roll_.encode(pool_);
+  for (const NodeId peer : neighbors_) out.push_back(ready(peer, kDecided, round_, roll));
 }
 
 }  // namespace kith

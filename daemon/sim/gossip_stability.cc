@@ -21,9 +21,9 @@ Job gossip_alone(const Job& job, double gamma) {
       job.text,
       {"algorithm.gamma=" + to_text(gamma), "stop.rounds=" + std::to_string(kRounds),
        "stop.epochs=0", "report.every=" + std::to_string(kRounds / 2), "report.evaluate=false",
-       "checkpoint.every=0", "consensus.tolerance=0", "train.learning_rate=1",
-       "train.optimizer=sgd", "train.momentum=0", "train.weight_decay=0", "train.schedule=constant",
-       "train.variance_reduction=none"});
+       "checkpoint.every=0", "checkpoint.seconds=0", "consensus.tolerance=0",
+       "train.learning_rate=1", "train.optimizer=sgd", "train.momentum=0", "train.weight_decay=0",
+       "train.schedule=constant", "train.variance_reduction=none"});
 }
 
 // Consensus distance in the middle and at the end; nothing where it grew beyond all bounds.

@@ -37,8 +37,8 @@ SimulationResult first_rounds(const Job& job, uint32_t nodes, const Model& model
   settings.threads = 1;
   return simulate(
       parse_job(job.text, {"stop.rounds=" + count, "stop.epochs=0", "report.every=" + count,
-                           "report.evaluate=false", "checkpoint.every=0", "consensus.tolerance=0",
-                           "train.variance_reduction=none"}),
+                           "report.evaluate=false", "checkpoint.every=0", "checkpoint.seconds=0",
+                           "consensus.tolerance=0", "train.variance_reduction=none"}),
       nodes, model, nullptr, settings);
 }
 

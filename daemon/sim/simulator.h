@@ -32,7 +32,7 @@ struct SimulationSettings {
   bool average_in_reports = true;  // fill SimulationReport::average
   std::function<void(const SimulationReport&)> on_report;  // on the calling thread
   std::function<bool()> cancelled;                         // asked now and then; true ends the run
-  // What nodes keep as the job wants it (checkpoint.every); null = nobody keeps anything.
+  // What nodes keep as the job wants it ([checkpoint]); null = nobody keeps anything.
   std::function<void(NodeId, Checkpoint&&)> on_checkpoint;
   std::vector<Fault> faults;  // in order of time
   // By NodeId: go on from these. Empty = from the start. Asserts that they are of this job.

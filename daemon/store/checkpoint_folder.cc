@@ -34,7 +34,9 @@ std::optional<CheckpointFolder::Entry> entry_of(const std::string& name) {
   return number && entry.round > 0 ? std::optional(entry) : std::nullopt;
 }
 
-std::string checksum(const std::string& numbers, std::vector<std::span<const float>> vectors) {
+std::string checksum(const std::string& owner, std::string numbers,
+                     std::vector<std::span<const float>> vectors) {
+  numbers += owner;
   // The text as well: padded to whole floats.
   std::vector<float> text((numbers.size() + sizeof(float) - 1) / sizeof(float));
   std::memcpy(text.data(), numbers.data(), numbers.size());
@@ -45,20 +47,6 @@ std::string checksum(const std::string& numbers, std::vector<std::span<const flo
 // Throws json::exception where it is something else.
 std::map<std::string, std::vector<uint64_t>> parse_numbers(const std::string& text) {
   return json::parse(text).get<std::map<std::string, std::vector<uint64_t>>>();
-}
-
-// Null where the file is damaged or none of ours.
-std::optional<StoredTensors> read_whole(const fs::path& path) {
-  try {
-    StoredTensors stored = read_safetensors(path);
-    const auto numbers = stored.metadata.find("numbers");
-    const auto sum = stored.metadata.find("checksum");
-    if (numbers == stored.metadata.end() || sum == stored.metadata.end()) return std::nullopt;
-    if (checksum(numbers->second, {stored.values}) != sum->second) return std::nullopt;
-    return stored;
-  } catch (const OperatorError&) {
-    return std::nullopt;
-  }
 }
 
 }  // namespace
@@ -87,12 +75,28 @@ std::vector<CheckpointFolder::Entry> CheckpointFolder::listed() const {
   return entries;
 }
 
-void CheckpointFolder::begin(const std::string& run) {
-  clear();
-  write_run(run);
+// Nothing where the file is damaged or none of this node's in this run.
+std::optional<StoredTensors> CheckpointFolder::read_whole(const Entry& entry) const {
+  try {
+    StoredTensors stored = read_safetensors(file_of(entry));
+    const auto numbers = stored.metadata.find("numbers");
+    const auto sum = stored.metadata.find("checksum");
+    if (numbers == stored.metadata.end() || sum == stored.metadata.end()) return std::nullopt;
+    const std::string owner = std::to_string(owner_);
+    if (checksum(owner, numbers->second, {stored.values}) != sum->second) return std::nullopt;
+    return stored;
+  } catch (const OperatorError&) {
+    return std::nullopt;
+  }
 }
 
-void CheckpointFolder::write_run(const std::string& run) {
+void CheckpointFolder::begin(const std::string& run, uint64_t owner) {
+  clear();
+  go_on(run, owner);
+}
+
+void CheckpointFolder::go_on(const std::string& run, uint64_t owner) {
+  owner_ = owner;
   write_atomically(path_ / kRunFile, run);
 }
 
@@ -101,7 +105,7 @@ std::optional<std::string> CheckpointFolder::read_run() const {
   return read_file(path_ / kRunFile);
 }
 
-void CheckpointFolder::add(const Checkpoint& checkpoint, Round every) {
+void CheckpointFolder::add(const Checkpoint& checkpoint, Round apart) {
   const Archive& archive = *checkpoint.state;
   std::vector<TensorSpec> tensors;
   std::vector<std::span<const float>> vectors;
@@ -113,18 +117,19 @@ void CheckpointFolder::add(const Checkpoint& checkpoint, Round every) {
   write_safetensors(file_of({checkpoint.round, checkpoint.exact}), tensors, vectors,
                     {{"format", "kith checkpoint"},
                      {"numbers", numbers},
-                     {"checksum", checksum(numbers, vectors)}});
-  prune(every);
+                     {"checksum", checksum(std::to_string(owner_), numbers, vectors)}});
+  prune(checkpoint.every, apart);
 }
 
 // An entry serves up to the round before the next newer one's.
-void CheckpointFolder::prune(Round every) const {
+void CheckpointFolder::prune(Round every, Round apart) const {
+  const size_t most = kKept + (apart + every - 1) / every;
   size_t kept = 0;
   Round newer = 0;  // 0 = none
   for (const Entry& entry : listed()) {
     const bool needed = newer == 0 || (newer - 1) / every * every >= entry.round;
     newer = entry.round;
-    if (needed && ++kept <= kKept) continue;
+    if (needed && ++kept <= most) continue;
     std::error_code problem;
     fs::remove(file_of(entry), problem);
   }
@@ -132,13 +137,13 @@ void CheckpointFolder::prune(Round every) const {
 
 std::vector<CheckpointFolder::Entry> CheckpointFolder::entries() const {
   std::vector<Entry> entries = listed();
-  std::erase_if(entries, [this](const Entry& entry) { return !read_whole(file_of(entry)); });
+  std::erase_if(entries, [this](const Entry& entry) { return !read_whole(entry); });
   return entries;
 }
 
 std::unique_ptr<Archive> CheckpointFolder::read(const Entry& entry, size_t dimension,
                                                 Pool& pool) const {
-  const std::optional<StoredTensors> stored = read_whole(file_of(entry));
+  const std::optional<StoredTensors> stored = read_whole(entry);
   if (!stored) return nullptr;
   auto archive = std::make_unique<Archive>(Archive::Direction::kRead, dimension, pool);
   try {
@@ -173,13 +178,6 @@ std::optional<CheckpointFolder::Entry> serving(const std::vector<CheckpointFolde
     if (entry.exact ? entry.round == round : entry.round <= round) return entry;
   }
   return std::nullopt;
-}
-
-Round latest_served(const std::vector<CheckpointFolder::Entry>& entries, Round round) {
-  for (const CheckpointFolder::Entry& entry : entries) {
-    if (entry.round <= round) return entry.exact ? entry.round : round;
-  }
-  return 0;
 }
 
 }  // namespace kith

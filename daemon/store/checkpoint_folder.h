@@ -1,9 +1,8 @@
 // What one daemon keeps on its disk of the run that it is in, to go on after a crash.
 //
 //   run                       the run as the client handed it out, and how often it has gone on
-//   <round>[.exact].safetensors   a Checkpoint: vectors as tensors, numbers in the metadata, and a
-//                             checksum over both; those that the newest kKept multiples of
-//                             checkpoint.every need
+//   <round>[.exact].safetensors   a Checkpoint: vectors as tensors, numbers in the metadata, whose
+//                             it is, and a checksum over all; those that somebody may need
 // Every file is written whole or not at all. Not thread-safe.
 #pragma once
 
@@ -13,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/store/safetensors.h"
 #include "protocol/archive.h"
 #include "protocol/effect.h"
 
@@ -26,6 +26,8 @@ class CheckpointFolder {
     bool exact = true;  // of no use to go on from a later round
   };
 
+  // What is needed to go on from the newest so many of the rounds in which nodes keep a state: one
+  // is damaged, one was missed by a slow disk, one is being written.
   static constexpr size_t kKept = 4;
 
   // Makes the folder. Throws OperatorError where that cannot be.
@@ -33,16 +35,17 @@ class CheckpointFolder {
 
   const std::filesystem::path& path() const { return path_; }
 
-  // `run`: any bytes that say which run it is. A new one makes all checkpoints of others pointless.
-  // Throws OperatorError.
-  void begin(const std::string& run);
+  // `run`: any bytes that say which run it is, for read_run(). `owner` stands for the run and the
+  // node: checkpoints of others are none. A new run makes all that is there pointless. Throws
+  // OperatorError.
+  void begin(const std::string& run, uint64_t owner);
   // The same run goes on.
-  void write_run(const std::string& run);
+  void go_on(const std::string& run, uint64_t owner);
   std::optional<std::string> read_run() const;
 
-  // Lets go of those that no checkpoint of another node, at a multiple of `every` rounds, can ask
-  // for any more. Throws OperatorError when the disk refuses.
-  void add(const Checkpoint& checkpoint, Round every);
+  // Lets go of those that nobody needs any more, where nodes can be `apart` rounds apart: who is
+  // ahead keeps what the slowest can go on from. Throws OperatorError when the disk refuses.
+  void add(const Checkpoint& checkpoint, Round apart = 0);
 
   // Those that are whole, newest first. Others are damaged, or no checkpoints: passed over.
   std::vector<Entry> entries() const;
@@ -57,17 +60,16 @@ class CheckpointFolder {
  private:
   std::filesystem::path file_of(const Entry& entry) const;
   std::vector<Entry> listed() const;
-  void prune(Round every) const;
+  std::optional<StoredTensors> read_whole(const Entry& entry) const;
+  void prune(Round every, Round apart) const;
 
   std::filesystem::path path_;
+  uint64_t owner_ = 0;
 };
 
 // Which of these a node goes on from where the run does so from `round`: that round's, or an older
 // one that need not be exact. Nothing if there is none.
 std::optional<CheckpointFolder::Entry> serving(const std::vector<CheckpointFolder::Entry>& entries,
                                                Round round);
-
-// The latest round not beyond `round` that the node can go on from; 0 = the beginning.
-Round latest_served(const std::vector<CheckpointFolder::Entry>& entries, Round round);
 
 }  // namespace kith

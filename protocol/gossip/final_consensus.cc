@@ -25,6 +25,7 @@ Status FinalConsensus::step(NodeState& state, Event&& event, std::vector<Effect>
   if (const Status status = trains_->step(state, std::move(event), out); !status.ok()) {
     return status;
   }
+  add_to_checkpoints(out, before);
   if (takes_end(out, before)) averaging_.begin(state, out);
   go_on(state, out);
   return {};
@@ -42,6 +43,14 @@ void FinalConsensus::neighbours(const NodeState& state, const Event& event) {
 void FinalConsensus::persist(Archive& archive) {
   trains_->persist(archive);
   archive.part("averaging", averaging_);
+}
+
+// The training keeps what is its own, as it knows nothing of what is around it.
+void FinalConsensus::add_to_checkpoints(std::vector<Effect>& out, size_t from) {
+  for (size_t i = from; i < out.size(); ++i) {
+    const auto* checkpoint = std::get_if<Checkpoint>(&out[i]);
+    if (checkpoint != nullptr) checkpoint->state->part("algorithm.averaging", averaging_);
+  }
 }
 
 // True once: when the training has come to its end, which is not told yet.

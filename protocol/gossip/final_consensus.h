@@ -21,6 +21,7 @@ class FinalConsensus final : public Algorithm {
 
  private:
   bool takes_end(std::vector<Effect>& out, size_t from);
+  void add_to_checkpoints(std::vector<Effect>& out, size_t from);
   void neighbours(const NodeState& state, const Event& event);
   void go_on(NodeState& state, std::vector<Effect>& out);
 

@@ -165,6 +165,39 @@ TEST(EverySynchronousAlgorithm, GoesOnToTheSameBitsWithACodedDownlink) {
   }
 }
 
+// Edges one way, and others in each round; nodes are more than a round apart. At the end they
+// gossip until they agree, which is not kept: it begins again from the last checkpoint of the
+// training.
+TEST(AnyGraph, GoesOnToTheSameBits) {
+  const std::pair<const char*, const char*> pairs[] = {{"sgp", "directed-ring"},
+                                                       {"sgp", "static-exponential"},
+                                                       {"osgp", "static-exponential"},
+                                                       {"dpsgd", "static-exponential"},
+                                                       {"dpsgd", "one-peer-exponential"},
+                                                       {"dpsgd", "base-k-plus-1"},
+                                                       {"gradient-tracking", "complete"},
+                                                       {"d2", "star"},
+                                                       {"matcha", "ring"},
+                                                       {"consensus", "ring"}};
+  size_t with_consensus = 0;
+  for (const auto& [algorithm, graph] : pairs) {
+    SCOPED_TRACE(std::string(algorithm) + " on " + graph);
+    std::vector<std::string> keys = keys_of(algorithm_info(algorithm));
+    keys.push_back(std::string("topology.graph=") + graph);
+    if (algorithm == std::string("d2")) keys.push_back("topology.weights=lazy-metropolis");
+    expect_exact_resume(keys);
+    keys.push_back("consensus.tolerance=0.01");
+    try {
+      validate(parse_job(kJob, keys), kNodes);
+    } catch (const OperatorError&) {
+      continue;
+    }
+    expect_exact_resume(keys);
+    ++with_consensus;
+  }
+  EXPECT_GE(with_consensus, 5u);
+}
+
 // Of an even number of nodes the hub tells ties, and must tell them again.
 // Copies of neighbours: of all, or for each edge that has been used.
 TEST(CompressedGossip, GoesOnToTheSameBits) {
@@ -178,6 +211,41 @@ TEST(CompressedGossip, GoesOnToTheSameBits) {
                              std::string("topology.graph=") + graph,
                              std::string("codec.kind=") + codec});
       }
+    }
+  }
+}
+
+// checkpoint.seconds: nodes that each look at their own clock have rounds in common, no further
+// apart than the job says and no closer than a quarter of it.
+TEST(CheckpointsByTime, AreOfTheSameRoundsAndGoOnToTheSameBits) {
+  constexpr Round kLong = 600;
+  constexpr double kPause = 1;  // s, of virtual time: some forty rounds
+  for (const std::string algorithm : {"dpsgd", "local-sgd", "choco-sgd"}) {
+    SCOPED_TRACE(algorithm);
+    const std::vector<std::string> keys = {
+        "algorithm.kind=" + algorithm,
+        std::string("topology.graph=") + (algorithm == "local-sgd" ? "star" : "ring"),
+        "checkpoint.every=0", "checkpoint.seconds=1", "stop.rounds=600"};
+    Kept kept;
+    const SimulationResult whole = simulate_text(kJob, kNodes, keys, keeping(kept));
+    ASSERT_EQ(whole.rounds, kLong);
+    Pool pool;
+    std::vector<Round> common;
+    std::vector<double> times = {0};
+    for (const auto& [round, checkpoint] : kept[0]) {
+      EXPECT_EQ(round % checkpoint.every, 0u);
+      EXPECT_EQ(checkpoint.every & (checkpoint.every - 1), 0u);
+      if (serving(kept, round, pool).empty()) continue;
+      common.push_back(round);
+      times.push_back(1e-9 * static_cast<double>(checkpoint.state->words.at("time")[0]));
+    }
+    ASSERT_GE(common.size(), 5u);
+    for (size_t i = 1; i < times.size(); ++i) {
+      EXPECT_LE(times[i] - times[i - 1], 1.5 * kPause);
+      EXPECT_GE(times[i] - times[i - 1], kPause / 4);
+    }
+    for (const Round round : {common.front(), common.back()}) {
+      EXPECT_TRUE(same_parameters(whole, go_on(kJob, keys, kept, round, pool))) << round;
     }
   }
 }

@@ -1,5 +1,6 @@
 """Daemons are killed in the middle of a run and started again: it goes on from its checkpoints."""
 
+import concurrent.futures
 import glob
 import json
 import os
@@ -14,7 +15,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from _kithd import KITH, PHASES, Daemon, check, kith, start_all, wait_for
 
 NODES = 4
-
 JOB = """
 [job]
 name = "resume"
@@ -58,6 +58,29 @@ EXACT = {
     "overlap-local-sgd": ['algorithm.kind="overlap-local-sgd"', "algorithm.local_steps=2",
                           "train.momentum=0.9"],
 }
+
+# Without a coordinator: graphs whose edges go both ways, one way, and change from round to round;
+# with nodes that wait for a silent neighbour, and nodes that could go on without.
+WAIT = "topology.when_silent=wait"
+GOSSIP = {
+    "dpsgd, ring": ["algorithm.kind=dpsgd", "topology.graph=ring", "train.momentum=0.9", WAIT],
+    "sgp, static-exponential": ["algorithm.kind=sgp", "topology.graph=static-exponential", WAIT],
+    "gradient-tracking, complete": ["algorithm.kind=gradient-tracking", WAIT,
+                                    "topology.graph=complete", "consensus.tolerance=0.01"],
+    "dpsgd, one-peer-exponential": ["algorithm.kind=dpsgd", "topology.graph=one-peer-exponential",
+                                    "algorithm.local_steps=2", "train.momentum=0.9", WAIT],
+    "choco-sgd, hypercube, going on": ["algorithm.kind=choco-sgd", "topology.graph=hypercube",
+                                       'codec.kind="top-k:0.1"'],
+    "dpsgd, ring, going on": ["algorithm.kind=dpsgd", "topology.graph=ring",
+                              "consensus.tolerance=0.01"],
+    "d2, torus, going on": ["algorithm.kind=d2", "topology.graph=torus",
+                            "topology.weights=lazy-metropolis"],
+    "sgp, one-peer-exponential, going on": ["algorithm.kind=sgp",
+                                            "topology.graph=one-peer-exponential"],
+}
+GOSSIPERS = 8
+# For eight on one disk, and long enough for a client that is late to tell of round 60.
+RARELY = ["checkpoint.every=10", 'delays.compute="constant:0.01"', "stop.rounds=300"]
 
 
 def words(job, folder, sets, *more):
@@ -137,6 +160,46 @@ def killed_locally(name, sets, victims, draw):
               not os.path.exists(os.path.join(folder, "run", "state")))
 
 
+def kill_all(process, nodes):
+    """All daemons of `kith run`, at once; returns when each has a new life."""
+    before = set(children(process.pid))
+    assert len(before) == nodes, before
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while len(set(children(process.pid)) - before) < nodes:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.01)
+
+
+def starts(folder, node):
+    """The rounds that a daemon of `kith run` began with, one for each of its lives."""
+    with open(os.path.join(folder, "run", "logs", f"{node}.log"), encoding="utf-8") as file:
+        return [int(line.split(" round=")[1].split()[0]) for line in file
+                if "event=started" in line]
+
+
+def gossip_killed_at_once(name, sets, seed):
+    """Over any graph: who goes on without a silent neighbour too, where none is left that could."""
+    sets = sets + RARELY
+    draw = random.Random(f"{seed} {name}")
+    expected = json.loads(kith("simulate", JOB, GOSSIPERS, sets, "--json"))["parameters_hash"]
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(words(JOB, folder, sets, "-n", str(GOSSIPERS)), text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for round_ in (10, 60):
+            wait_for_round(folder, round_, process)
+            time.sleep(draw.random() * 0.1)
+            kill_all(process, GOSSIPERS)
+        result = finished(process)
+        begun = [starts(folder, node) for node in range(GOSSIPERS)]
+        check(f"{name}: all go on from the same rounds, {begun[0][1:]}",
+              all(rounds == begun[0] for rounds in begun) and len(begun[0]) == 3 and
+              begun[0][2] >= 60 - 2 * 10, begun)
+        check(f"{name}: all were killed at once, twice, and no bit is different",
+              result["parameters_hash"] == expected)
+
+
 def killed_while_models_are_fetched(draw):
     sets = ['algorithm.kind="local-sgd"', "algorithm.local_steps=2", "report.every=1",
             "stop.rounds=300"]
@@ -184,9 +247,9 @@ def killed_before_it_has_begun():
         check("and says of what", "signal 9" in err, err)
 
 
-def start_daemons(folder, listen=None):
+def start_daemons(folder, listen=None, nodes=NODES):
     return [Daemon("--state", os.path.join(folder, str(i)),
-                   listen=listen[i] if listen else "127.0.0.1:0") for i in range(NODES)]
+                   listen=listen[i] if listen else "127.0.0.1:0") for i in range(nodes)]
 
 
 def hub_dies_and_comes_back():
@@ -221,9 +284,31 @@ def hub_dies_and_comes_back():
             daemon.__exit__()
 
 
-def all_die(damage):
+OVERLAP = JOB + '\n[algorithm]\nkind = "overlap-local-sgd"\nlocal_steps = 2\n'
+RING = JOB.replace('graph = "star"', 'graph = "ring"')
+CHOCO = RING + '\n[algorithm]\nkind = "choco-sgd"\n[codec]\nkind = "top-k:0.1"\n'
+
+
+def round_of(daemon):
+    return daemon.ask("progress", first_report=10**6)["round"]
+
+
+def wait_until(what, condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
+def kill(daemons):
+    for daemon in daemons:
+        daemon.process.kill()
+    for daemon in daemons:
+        daemon.__exit__()
+
+
+def all_die(damage, job):
     """Every daemon is killed at once and started again, after `damage` to their disks."""
-    job = JOB + "".join("\n[algorithm]\nkind = \"overlap-local-sgd\"\nlocal_steps = 2\n")
     with tempfile.TemporaryDirectory() as folder:
         whole = start_daemons(os.path.join(folder, "undisturbed"))
         start_all(whole, job, run=1)
@@ -234,14 +319,8 @@ def all_die(damage):
         daemons = start_daemons(folder)
         listen = [daemon.endpoint for daemon in daemons]
         start_all(daemons, job, run=2)
-        deadline = time.monotonic() + 60
-        while daemons[0].ask("progress", first_report=10**6)["round"] < 60:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        for daemon in daemons:
-            daemon.process.kill()
-        for daemon in daemons:
-            daemon.__exit__()
+        wait_until("round 60", lambda: round_of(daemons[0]) >= 60)
+        kill(daemons)
         damage(folder)
         daemons = start_daemons(folder, listen)
         begins = wait_for(daemons[0], "running")["round"]
@@ -256,10 +335,8 @@ def all_die(damage):
         for daemon in daemons:
             daemon.ask("stop_job")
         # Forgotten on the thread that writes, a moment later.
-        deadline = time.monotonic() + 10
-        while glob.glob(os.path.join(folder, "*", "run")) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        check("what is over is not gone on with", not glob.glob(os.path.join(folder, "*", "run")))
+        wait_until("what is over is not gone on with",
+                   lambda: not glob.glob(os.path.join(folder, "*", "run")), 10)
         for daemon in daemons:
             daemon.__exit__()
 
@@ -277,7 +354,7 @@ def the_newest_of_node_2_is_cut_short(folder):
     os.truncate(path, os.path.getsize(path) // 2)
 
 
-def a_bit_of_the_newest_of_the_hub_is_wrong(folder):
+def a_bit_of_the_newest_of_node_0_is_wrong(folder):
     path = newest_of(folder, 0)
     with open(path, "r+b") as file:
         file.seek(-10, os.SEEK_END)
@@ -289,6 +366,99 @@ def a_bit_of_the_newest_of_the_hub_is_wrong(folder):
 def node_1_has_lost_its_disk(folder):
     for path in glob.glob(os.path.join(folder, "1", "*.safetensors")):
         os.remove(path)
+
+
+def restarted(folder, listen, nodes):
+    return [Daemon("--state", os.path.join(folder, str(i)), listen=listen[i]) for i in nodes]
+
+
+def one_never_comes():
+    """All are killed and three of four start again: they wait for a while, then go on. The fourth
+    takes up their round when it comes after all."""
+    job = RING.replace("rounds = 120", "rounds = 1500") + '\n[algorithm]\nkind = "dpsgd"\n'
+    with tempfile.TemporaryDirectory() as folder:
+        daemons = start_daemons(folder)
+        listen = [daemon.endpoint for daemon in daemons]
+        start_all(daemons, job)
+        wait_until("round 60", lambda: round_of(daemons[0]) >= 60)
+        kill(daemons)
+        daemons = restarted(folder, listen, range(NODES - 1))
+        begin = time.monotonic()
+        waits = wait_for(daemons[0], "meeting")
+        check("who is missing is named",
+              NODES - 1 in [peer["node"] for peer in waits["silent"]], waits)
+        went_on = [wait_for(daemon, "running", 120) for daemon in daemons]
+        took = time.monotonic() - begin
+        check(f"three of four go on from a checkpoint after {took:.0f} s",
+              took >= 20 and all(each["round"] >= 40 for each in went_on), went_on)
+        daemons += restarted(folder, listen, [NODES - 1])
+        at = round_of(daemons[0])
+        wait_until("the fourth takes up their round", lambda: round_of(daemons[-1]) >= at)
+        ends = [wait_for(daemon, "finished", 120)["round"] for daemon in daemons]
+        check("and all come to the end", ends == [1500] * NODES, ends)
+        kill(daemons)
+
+
+def the_one_that_ran_dies_too():
+    """It has promised its model to one that came back, which would wait for it for ever: that one
+    meets whoever is there once more, and goes on with what it has kept itself."""
+    job = RING.replace('compute = "constant:0.004"', "latency_ms = 1500").replace(
+        "every = 5\n[report]", "every = 1\n[report]") + '\n[algorithm]\nkind = "dpsgd"\n'
+    with tempfile.TemporaryDirectory() as folder:
+        daemons = start_daemons(folder, nodes=2)
+        listen = [daemon.endpoint for daemon in daemons]
+        start_all(daemons, job)
+        wait_until("round 3", lambda: min(map(round_of, daemons)) >= 3)
+        kill(daemons[:1])
+        daemons[:1] = restarted(folder, listen, [0])
+        wait_for(daemons[0], "running")
+        kill(daemons[1:])
+        check("a node that is told no model has none", round_of(daemons[0]) == 0)
+        wait_until("it goes on by itself", lambda: round_of(daemons[0]) > 3, 120)
+        kill(daemons[:1])
+
+
+def most_die_and_one_runs():
+    """Those who run win: the others take up the round that the survivor is in."""
+    job = RING.replace("rounds = 120", "rounds = 1000") + '\n[algorithm]\nkind = "dpsgd"\n'
+    with tempfile.TemporaryDirectory() as folder:
+        daemons = start_daemons(folder)
+        listen = [daemon.endpoint for daemon in daemons]
+        start_all(daemons, job)
+        wait_until("round 60", lambda: round_of(daemons[0]) >= 60)
+        kill(daemons[1:])
+        at = round_of(daemons[0])
+        daemons[1:] = restarted(folder, listen, range(1, NODES))
+        wait_until("the others take up its round",
+                   lambda: min(round_of(daemon) for daemon in daemons) > at)
+        ends = [wait_for(daemon, "finished", 120)["round"] for daemon in daemons]
+        check("three of four were killed: the one that ran went on", ends == [1000] * NODES, ends)
+        kill(daemons)
+
+
+def asynchronous_gossip():
+    """Without rounds in common each goes on from its own newest: no more is lost than lies between
+    two checkpoints, and what was not on the disk yet."""
+    for kind in ("ad-psgd", "swarm-sgd"):
+        job = RING.replace("every = 5\n[report]", "every = 10\n[report]").replace(
+            "rounds = 120", "rounds = 200").replace("constant:0.004", "constant:0.01")
+        job += f'\n[algorithm]\nkind = "{kind}"\n'
+        with tempfile.TemporaryDirectory() as folder:
+            daemons = start_daemons(folder)
+            listen = [daemon.endpoint for daemon in daemons]
+            start_all(daemons, job)
+            wait_until("round 100", lambda: min(map(round_of, daemons)) >= 100)
+            reached = [round_of(daemon) for daemon in daemons]
+            kill(daemons)
+            kept = [int(os.path.basename(newest_of(folder, i)).split(".")[0])
+                    for i in range(NODES)]
+            daemons = restarted(folder, listen, range(NODES))
+            begun = [wait_for(daemon, "running")["round"] for daemon in daemons]
+            check(f"{kind}: at most 10 of {reached} rounds are lost",
+                  all(b >= k >= r - 2 * 10 for b, k, r in zip(begun, kept, reached)), (begun, kept))
+            ends = [wait_for(daemon, "finished")["round"] for daemon in daemons]
+            check(f"{kind}: and the run comes to its end", ends == [200] * NODES, ends)
+            kill(daemons)
 
 
 def asynchronous():
@@ -315,11 +485,7 @@ def refusals():
         check("without a folder a daemon refuses", reply["answer"] == "error" and
               "--state" in reply["message"], str(reply))
     with tempfile.TemporaryDirectory() as folder:
-        with Daemon("--state", os.path.join(folder, "a")) as a:
-            job = JOB.replace('"star"', '"ring"') + '[algorithm]\nkind = "dpsgd"\n'
-            reply = start_all([a], job)[0]
-            check("without a coordinator a daemon refuses", reply["answer"] == "error" and
-                  "coordinator" in reply["message"], str(reply))
+        os.mkdir(os.path.join(folder, "a"))
         with open(os.path.join(folder, "a", "run"), "wb") as file:
             file.write(b"\xc1 nonsense")
         with Daemon("--state", os.path.join(folder, "a")) as a:
@@ -327,10 +493,7 @@ def refusals():
             check("nonsense in its place is no run", PHASES[phase] == "idle")
 
 
-def main():
-    seed = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(10**6)
-    print(f"seed {seed}")
-    draw = random.Random(seed)
+def restarts(draw):
     for name, sets in EXACT.items():
         victims = [0, *(draw.randrange(NODES) for _ in range(3))]
         killed_locally(name, sets, victims, draw)
@@ -339,10 +502,27 @@ def main():
     killed_before_it_has_begun()
     hub_dies_and_comes_back()
     for damage in (nothing_is_damaged, the_newest_of_node_2_is_cut_short,
-                   a_bit_of_the_newest_of_the_hub_is_wrong, node_1_has_lost_its_disk):
-        all_die(damage)
+                   a_bit_of_the_newest_of_node_0_is_wrong, node_1_has_lost_its_disk):
+        all_die(damage, OVERLAP)
+    for damage in (the_newest_of_node_2_is_cut_short, a_bit_of_the_newest_of_node_0_is_wrong):
+        all_die(damage, CHOCO)
+    most_die_and_one_runs()
+    asynchronous_gossip()
     asynchronous()
     refusals()
+
+
+def main():
+    seed = int(sys.argv[1]) if len(sys.argv) > 1 else random.randrange(10**6)
+    print(f"seed {seed}")
+    # What waits most of the time does so beside the others.
+    with concurrent.futures.ThreadPoolExecutor(max_workers=3) as beside:
+        waiting = [beside.submit(each) for each in (one_never_comes, the_one_that_ran_dies_too)]
+        waiting += [beside.submit(gossip_killed_at_once, name, sets, seed)
+                    for name, sets in GOSSIP.items()]
+        restarts(random.Random(seed))
+        for each in waiting:
+            each.result()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 // What a node keeps to go on after a crash: named values, and the files that hold them.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 
 #include "daemon/store/checkpoint_folder.h"
+#include "topology/error.h"
 
 namespace kith {
 namespace {
@@ -51,11 +54,11 @@ class CheckpointTest : public testing::Test {
     return part;
   }
 
-  Checkpoint checkpoint(Round round, bool exact = true) {
+  Checkpoint checkpoint(Round round, bool exact = true, Round every = 10) {
     auto archive = std::make_shared<Archive>(Archive::Direction::kWrite, 3, pool_);
     Part part = filled();
     archive->part("part", part);
-    return {round, exact, archive};
+    return {round, exact, archive, every};
   }
 
   std::vector<Round> rounds(const CheckpointFolder& folder) {
@@ -70,7 +73,7 @@ class CheckpointTest : public testing::Test {
 
 TEST_F(CheckpointTest, ComesBackFromTheDiskBitForBit) {
   CheckpointFolder folder(path_);
-  folder.add(checkpoint(40), 10);
+  folder.add(checkpoint(40));
   ASSERT_EQ(folder.entries().size(), 1u);
   const std::unique_ptr<Archive> archive = folder.read(folder.entries()[0], 3, pool_);
   ASSERT_TRUE(archive);
@@ -112,8 +115,8 @@ TEST_F(CheckpointTest, AnArchiveSaysWhatDoesNotFit) {
 // Every byte of the file counts: whichever is wrong, the checkpoint before it serves.
 TEST_F(CheckpointTest, ADamagedFileIsPassedOver) {
   CheckpointFolder folder(path_);
-  folder.add(checkpoint(10), 10);
-  folder.add(checkpoint(20), 10);
+  folder.add(checkpoint(10));
+  folder.add(checkpoint(20));
   const fs::path newest = path_ / "000000000020.exact.safetensors";
   ASSERT_TRUE(fs::exists(newest));
   std::ifstream in(newest, std::ios::binary);
@@ -143,39 +146,74 @@ TEST_F(CheckpointTest, ADamagedFileIsPassedOver) {
 // A hub goes on from a multiple of `every`, from one of the newest four: whatever these need stays.
 TEST_F(CheckpointTest, OldOnesGoWhenNobodyCanAskForThem) {
   CheckpointFolder hub(path_ / "hub");
-  for (Round round = 10; round <= 90; round += 10) hub.add(checkpoint(round), 10);
+  for (Round round = 10; round <= 90; round += 10) hub.add(checkpoint(round));
   EXPECT_EQ(rounds(hub), (std::vector<Round>{90, 80, 70, 60}));
 
   CheckpointFolder sampled(path_ / "sampled");  // takes part in some of the rounds
   for (const Round round : {3, 14, 17, 18, 21, 55, 58, 59, 61, 63}) {
-    sampled.add(checkpoint(round, false), 10);
+    sampled.add(checkpoint(round, false));
   }
   // 61 and 63: the next multiple, 70, may want the newest; 60 wants 59; 20 to 50 want 18 and 21.
   EXPECT_EQ(rounds(sampled), (std::vector<Round>{63, 59, 21, 18}));
+}
+
+// Nodes that run ahead of each other keep more.
+TEST_F(CheckpointTest, AsManyStayAsAreAskedFor) {
+  CheckpointFolder folder(path_);
+  for (Round round = 1; round <= 20; ++round) folder.add(checkpoint(round, true, 1), 5);
+  EXPECT_EQ(rounds(folder), (std::vector<Round>{20, 19, 18, 17, 16, 15, 14, 13, 12}));
 }
 
 TEST_F(CheckpointTest, ANodeGoesOnFromWhatServes) {
   const std::vector<CheckpointFolder::Entry> exact = {{30, true}, {20, true}};
   EXPECT_EQ(serving(exact, 30)->round, 30u);
   EXPECT_FALSE(serving(exact, 25));
-  EXPECT_EQ(latest_served(exact, 35), 30u);
-  EXPECT_EQ(latest_served(exact, 25), 20u);
-  EXPECT_EQ(latest_served(exact, 15), 0u);
   const std::vector<CheckpointFolder::Entry> sampled = {{33, false}, {12, false}};
   EXPECT_EQ(serving(sampled, 30)->round, 12u);
-  EXPECT_EQ(latest_served(sampled, 30), 30u);
-  EXPECT_EQ(latest_served(sampled, 10), 0u);
+  EXPECT_FALSE(serving(sampled, 10));
+}
+
+// A file of another run or another node that got there has its right checksum, and is passed over.
+TEST_F(CheckpointTest, AForeignOneIsPassedOver) {
+  CheckpointFolder mine(path_ / "mine");
+  CheckpointFolder theirs(path_ / "theirs");
+  mine.begin("run", 1);
+  theirs.begin("run", 2);
+  mine.add(checkpoint(10));
+  theirs.add(checkpoint(20));
+  const std::string name = "000000000020.exact.safetensors";
+  fs::copy_file(path_ / "theirs" / name, path_ / "mine" / name);
+  EXPECT_EQ(rounds(theirs), (std::vector<Round>{20}));
+  EXPECT_EQ(rounds(mine), (std::vector<Round>{10}));
+  EXPECT_EQ(mine.read({20, true}, 3, pool_), nullptr);
+}
+
+// A disk that takes no more, as far as a process can make one: what was there before serves.
+TEST_F(CheckpointTest, AFullDiskLeavesTheOneBefore) {
+  CheckpointFolder folder(path_);
+  folder.add(checkpoint(10));
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit full{100, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &full), 0);
+  EXPECT_THROW(folder.add(checkpoint(20)), OperatorError);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, ignored);
+  EXPECT_EQ(rounds(folder), (std::vector<Round>{10}));
+  folder.add(checkpoint(30));
+  EXPECT_EQ(rounds(folder), (std::vector<Round>{30, 10}));
 }
 
 TEST_F(CheckpointTest, AnotherRunMakesThemPointless) {
   CheckpointFolder folder(path_);
-  folder.begin("one");
-  folder.add(checkpoint(10), 10);
+  folder.begin("one", 1);
+  folder.add(checkpoint(10));
   std::ofstream(path_ / "000000000020.exact.safetensors.tmp77") << "torn by a crash";
-  folder.write_run("one, once more");
+  folder.go_on("one, once more", 1);
   EXPECT_EQ(*folder.read_run(), "one, once more");
   EXPECT_EQ(rounds(folder).size(), 1u);
-  folder.begin("two");
+  folder.begin("two", 1);
   EXPECT_EQ(*folder.read_run(), "two");
   EXPECT_TRUE(rounds(folder).empty());
   folder.clear();

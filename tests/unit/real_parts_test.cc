@@ -1,4 +1,4 @@
-// The small parts of the real body: addresses, log lines, timers, meeting, kept reports.
+// The small parts of the real body: addresses, log lines, timers, kept reports.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -12,7 +12,6 @@
 #include "daemon/real/address.h"
 #include "daemon/real/log.h"
 #include "daemon/real/loop.h"
-#include "daemon/real/meeting.h"
 #include "daemon/real/report_store.h"
 #include "daemon/real/timers.h"
 #include "topology/error.h"
@@ -127,113 +126,6 @@ TEST(Loop, AWatchMayBeDestroyedFromItsOwnCallback) {
   EXPECT_EQ(read(ends[0], &c, 1), 1);  // still open
   close(ends[0]);
   close(ends[1]);
-}
-
-// All orders of loading on a line 0 - 1 - 2: everyone begins, and only after its neighbours loaded.
-TEST(Meeting, EndsForAllWhateverTheOrderOfArrival) {
-  std::vector<uint32_t> order = {0, 1, 2};
-  do {
-    std::vector<std::unique_ptr<Meeting>> nodes(3);
-    std::vector<Message> wire;
-    for (const uint32_t arriving : order) {
-      std::vector<NodeId> neighbors;
-      if (arriving > 0) neighbors.push_back(NodeId{arriving - 1});
-      if (arriving < 2) neighbors.push_back(NodeId{arriving + 1});
-      nodes[arriving] =
-          std::make_unique<FirstMeeting>(NodeId{arriving}, neighbors, arriving, false);
-      nodes[arriving]->ask(wire);
-      while (!wire.empty()) {
-        const Message message = wire.front();
-        wire.erase(wire.begin());
-        const auto& to = nodes[index_of(message.to)];
-        if (to) to->heard(message, wire);  // a daemon that has not loaded yet hears nothing
-      }
-      for (uint32_t i = 0; i < 3; ++i) {
-        if (!nodes[i] || !nodes[i]->complete()) continue;
-        EXPECT_TRUE(i == 0 || nodes[i - 1]);
-        EXPECT_TRUE(i == 2 || nodes[i + 1]);
-      }
-    }
-    for (const auto& node : nodes) EXPECT_TRUE(node->complete());
-  } while (std::next_permutation(order.begin(), order.end()));
-}
-
-// Node 1 has begun with node 0 and goes on without it; another process of node 0 comes.
-TEST(Meeting, WhoComesAnewToARunThatGoesOnLearnsSo) {
-  const auto meet = [](FirstMeeting& zero, FirstMeeting& one) {
-    std::vector<Message> wire;
-    zero.ask(wire);
-    while (!wire.empty()) {
-      const Message message = wire.front();
-      wire.erase(wire.begin());
-      (message.to == NodeId{0} ? zero : one).heard(message, wire);
-    }
-  };
-  for (const bool goes_on : {true, false}) {
-    FirstMeeting one(NodeId{1}, {NodeId{0}}, 20, goes_on);
-    FirstMeeting first(NodeId{0}, {NodeId{1}}, 10, goes_on);
-    meet(first, one);
-    ASSERT_TRUE(first.complete() && one.complete());
-    EXPECT_FALSE(first.late());
-    FirstMeeting second(NodeId{0}, {NodeId{1}}, 11, goes_on);
-    meet(second, one);
-    EXPECT_TRUE(second.complete());
-    EXPECT_EQ(second.late(), goes_on);
-    EXPECT_FALSE(one.late());
-  }
-}
-
-// Over a star, all orders of arrival, nodes that have lost this or that: all begin with the same
-// round, the latest that each of them can go on from, and nobody before it is decided.
-TEST(ResumeMeeting, AgreesOnTheLatestRoundThatAllCanGoOnFrom) {
-  using Entries = ResumeMeeting::Entries;
-  struct Case {
-    std::vector<Entries> kept;  // by node; 0 is the hub
-    Round agreed;
-  };
-  const Case cases[] = {
-      {{{{30}, {20}, {10}}, {{30}, {20}}, {{30}, {20}}}, 30},
-      {{{{30}, {20}, {10}}, {{20}, {10}}, {{30}, {20}}}, 20},
-      {{{{30}, {20}, {10}}, {{20}, {10}}, {{30}, {10}}}, 10},
-      {{{{30}, {20}}, {}, {{30}, {20}}}, 0},
-      {{{}, {{30}}, {{30}}}, 0},
-      {{{{30}, {20}}, {{40}, {30}}, {{33, false}, {29, false}}}, 30},
-      {{{{30}, {20}}, {{30}, {20}}, {{33, false}, {21, false}, {7, false}}}, 30},
-      {{{{30}, {20}}, {{20}}, {{33, false}, {21, false}, {7, false}}}, 20},
-  };
-  for (const Case& each : cases) {
-    std::vector<uint32_t> order = {0, 1, 2};
-    do {
-      std::vector<std::unique_ptr<Meeting>> nodes(3);
-      std::vector<Message> wire;
-      const auto deliver = [&] {
-        while (!wire.empty()) {
-          const Message message = wire.front();
-          wire.erase(wire.begin());
-          const auto& to = nodes[index_of(message.to)];
-          if (to) to->heard(message, wire);
-        }
-      };
-      for (const uint32_t arriving : order) {
-        const std::vector<NodeId> neighbors =
-            arriving == 0 ? std::vector{NodeId{1}, NodeId{2}} : std::vector{NodeId{0}};
-        nodes[arriving] = std::make_unique<ResumeMeeting>(NodeId{arriving}, neighbors, arriving,
-                                                          each.kept[arriving]);
-        nodes[arriving]->ask(wire);
-        deliver();
-        const bool all = nodes[0] && nodes[1] && nodes[2];
-        for (const auto& node : nodes) EXPECT_TRUE(all || !node || !node->complete());
-      }
-      for (int pause = 0; pause < 2; ++pause) {  // as JobRun does until it is complete
-        for (const auto& node : nodes) node->ask(wire);
-        deliver();
-      }
-      for (const auto& node : nodes) {
-        EXPECT_TRUE(node->complete());
-        EXPECT_EQ(node->round(), each.agreed);
-      }
-    } while (std::next_permutation(order.begin(), order.end()));
-  }
 }
 
 TEST(ReportStore, KeepsTheLatestParametersWithinItsBytes) {
