@@ -28,7 +28,7 @@ Cluster::Cluster(const std::vector<std::string>& endpoints, Watch watch,
     : network_(std::move(identity)), watch_(std::move(watch)) {
   for (const std::string& endpoint : endpoints) {
     Member& member =
-        members_.emplace_back(Member{Connection(network_, endpoint), false, {}, {}, {}});
+        members_.emplace_back(Member{Connection(network_, endpoint), false, false, {}, {}, {}});
     member.last.phase = control::Phase::kLoading;
   }
 }
@@ -82,11 +82,15 @@ void Cluster::start(const std::string& job) {
   for (uint32_t i = 0; i < members_.size(); ++i) {
     request.node = NodeId{i};
     members_[i].connection.send(request);
+    members_[i].given = true;
     members_[i].last = {};  // of the job before
     members_[i].last.phase = control::Phase::kLoading;
     members_[i].heard = {};
   }
   const std::vector<Answer> answers = gather(std::nullopt);
+  for (size_t i = 0; i < answers.size(); ++i) {
+    members_[i].given = !std::holds_alternative<control::ErrorReply>(answers[i].reply);
+  }
   for (size_t i = 0; i < answers.size(); ++i) {
     if (const auto* error = std::get_if<control::ErrorReply>(&answers[i].reply)) {
       throw OperatorError("node " + std::to_string(i) + " cannot take the job: " + error->message);
@@ -169,9 +173,14 @@ std::optional<std::vector<std::vector<float>>> Cluster::snapshots(
 
 void Cluster::stop_job() {
   constexpr milliseconds kFarewell{500};
-  for (Member& member : members_) member.connection.send(control::StopJobRequest{});
+  for (Member& member : members_) {
+    if (member.given) member.connection.send(control::StopJobRequest{});
+  }
   const auto deadline = steady_clock::now() + kFarewell;
-  for (Member& member : members_) member.connection.receive(deadline);
+  for (Member& member : members_) {
+    if (member.given) member.connection.receive(deadline);
+    member.given = false;
+  }
 }
 
 }  // namespace kith

@@ -53,7 +53,7 @@ class Cluster {
       std::chrono::seconds patience = std::chrono::seconds(10),
       const std::vector<NodeId>& without = {});
 
-  // Makes all forget the job; does not wait long for those that are gone.
+  // Makes all who were given it forget the job; does not wait long for those that are gone.
   void stop_job();
 
  private:
@@ -64,6 +64,7 @@ class Cluster {
     Deadline asked_at;
     Deadline heard;  // when it last answered
     control::ProgressReply last;
+    bool given = false;  // the job of the last start(), and has not refused it
   };
 
   // The answer of a node to what was just sent; nothing by the deadline.
