@@ -73,7 +73,7 @@ void Cluster::greet(milliseconds patience) {
   }
 }
 
-void Cluster::start(const std::string& job) {
+uint64_t Cluster::start(const std::string& job) {
   control::StartRequest request;
   request.job = job;
   request.nodes = static_cast<uint32_t>(members_.size());
@@ -93,9 +93,11 @@ void Cluster::start(const std::string& job) {
   }
   for (size_t i = 0; i < answers.size(); ++i) {
     if (const auto* error = std::get_if<control::ErrorReply>(&answers[i].reply)) {
-      throw OperatorError("node " + std::to_string(i) + " cannot take the job: " + error->message);
+      throw OperatorError("node " + std::to_string(i) + " at " + endpoint(i) +
+                          " cannot take the job: " + error->message);
     }
   }
+  return request.run;
 }
 
 void Cluster::take_progress(size_t node, Answer answer) {

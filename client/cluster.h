@@ -27,8 +27,9 @@ class Cluster {
   // already.
   void greet(std::chrono::milliseconds patience);
 
-  // `job` is the job file's text. Returns once all have loaded it, however long that takes.
-  void start(const std::string& job);
+  // `job` is the job file's text. Returns the token of the run once all have loaded it, however
+  // long that takes.
+  uint64_t start(const std::string& job);
 
   // One ProgressReply for each node, with the reports that are new since the last call. A node that
   // does not answer at once is stood for by what it said last, without reports. Throws RunFailed

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "protocol/measures.h"
+#include "protocol/membership.h"
 #include "protocol/status.h"
 #include "topology/types.h"
 
@@ -70,8 +71,17 @@ struct StatusRequest {};
 struct StopJobRequest {};   // forget the job, become idle
 struct ShutdownRequest {};  // end the process, exit code 0
 
-using Request = std::variant<HelloRequest, StartRequest, ProgressRequest, SnapshotRequest,
-                             StatusRequest, StopJobRequest, ShutdownRequest>;
+// Who is in the swarm of this daemon?
+struct NodesRequest {};
+
+// From daemon to daemon, and never answered by a reply.
+struct GossipRequest {
+  swarm::Packet packet;
+};
+
+using Request =
+    std::variant<HelloRequest, StartRequest, ProgressRequest, SnapshotRequest, StatusRequest,
+                 StopJobRequest, ShutdownRequest, NodesRequest, GossipRequest>;
 
 // ---- replies ----
 
@@ -129,6 +139,7 @@ struct EdgeTraffic {
   uint64_t payload_bytes_sent = 0;       // as coded, each payload once
   uint64_t uncompressed_bytes_sent = 0;  // what the same payloads would have taken as floats
   double decode_seconds = 0;             // of what came from the peer
+  uint64_t repairs_requested = 0;        // of the peer
 };
 
 struct SilentPeer {
@@ -167,6 +178,7 @@ struct PeerStatus {
   double silence = 0;         // s since the last message from it; negative = none yet
   uint64_t queued_bytes = 0;  // held back because the peer does not keep up
   bool left = false;          // the node goes on without it
+  Round round = 0;            // of its latest message of the algorithm
 };
 
 struct StatusReply {
@@ -197,8 +209,23 @@ struct StatusReply {
   ProgressReply progress;  // without reports
 };
 
-using Reply =
-    std::variant<OkReply, ErrorReply, HelloReply, ProgressReply, SnapshotReply, StatusReply>;
+struct NodeEntry {
+  std::string address;  // "HOST:PORT", as the others reach it
+  swarm::State state = swarm::State::kAlive;
+  double seconds = 0;  // in that state, as far as this daemon knows; its own: since it began
+  uint64_t incarnation = 0;
+  std::string name;
+  std::string version;
+  std::string key;  // public; empty without keys
+};
+
+struct NodesReply {
+  std::string swarm;             // its name
+  std::vector<NodeEntry> nodes;  // the daemon that answers first, the others by address
+};
+
+using Reply = std::variant<OkReply, ErrorReply, HelloReply, ProgressReply, SnapshotReply,
+                           StatusReply, NodesReply>;
 
 // ---- frames ----
 

@@ -7,6 +7,7 @@
 #include "client/command/command.h"
 #include "client/connection.h"
 #include "client/identity_options.h"
+#include "client/swarm.h"
 #include "client/view/units.h"
 
 namespace kith {
@@ -79,6 +80,7 @@ ordered_json json_of(const control::StatusReply& s) {
     return json;
   }
   json["job"] = s.job;
+  json["run"] = run_name(s.job, progress.run);
   json["model"] = s.model;
   json["algorithm"] = s.algorithm;
   json["graph"] = s.graph;
@@ -141,8 +143,8 @@ void print_edges(const std::vector<control::EdgeTraffic>& edges) {
 
 void print_job(const control::StatusReply& s) {
   const control::ProgressReply& progress = s.progress;
-  line("job", fmt::format("{}: {} by {} on a {} graph, messages {}", s.job, s.model, s.algorithm,
-                          s.graph, s.codec));
+  line("job", fmt::format("{}: {} by {} on a {} graph, messages {}", run_name(s.job, progress.run),
+                          s.model, s.algorithm, s.graph, s.codec));
   if (s.checkpoint > 0) line("checkpoint", fmt::format("of round {}", s.checkpoint));
   if (!s.injected.empty()) {
     line("delays", "injected, not this machine's own speed: " + s.injected);

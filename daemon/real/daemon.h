@@ -6,6 +6,7 @@
 
 #include "daemon/real/address.h"
 #include "daemon/real/log.h"
+#include "daemon/real/swarm_body.h"
 #include "daemon/trust/identity.h"
 
 namespace kith {
@@ -19,6 +20,7 @@ struct DaemonOptions {
   std::string state;     // folder of checkpoints, and of the run to go on with; empty = none
   std::shared_ptr<const Identity> identity = nullptr;  // null: nobody is asked for a key
   bool insecure = false;  // whether that may be so beyond the loopback interface
+  SwarmOptions swarm = {};
 };
 
 class Daemon {

@@ -34,7 +34,8 @@ control::EdgeTraffic traffic_of(const EdgeCounters& edge) {
           .bytes_received = edge.bytes_received,
           .payload_bytes_sent = edge.payload_bytes_sent,
           .uncompressed_bytes_sent = edge.uncompressed_bytes_sent,
-          .decode_seconds = seconds(edge.decoding)};
+          .decode_seconds = seconds(edge.decoding),
+          .repairs_requested = edge.repairs_requested};
 }
 
 RepairPolicy repair_policy(const Plan& plan) {
@@ -74,7 +75,7 @@ std::unique_ptr<Meeting> meeting_of(LoadedJob& loaded) {
     meeting =
         std::make_unique<ResumeMeeting>(self, loaded.neighbors, process_number(), loaded.kept);
   }
-  meeting->introduce(block_of(introduction_of(loaded.start.request), loaded.pool));
+  meeting->introduce(block_of(introduction_of(loaded.start.request, loaded.data), loaded.pool));
   return meeting;
 }
 
@@ -224,6 +225,7 @@ void JobRun::message(Message&& message) {
   Peer& peer = peers_[message.from];
   peer.last_heard = loop_.now();
   peer.ever_heard = true;
+  if (message.kind < kFirstNodeKind) peer.round = std::max(peer.round, message.round);
   if (peer.silent) {
     peer.silent = false;
     log_.info("peer_back", {{"peer", std::to_string(index_of(message.from))}});
@@ -422,6 +424,7 @@ void JobRun::describe(control::StatusReply& status) const {
     peer.left = node_.has_left(link.peer);
     const auto found = peers_.find(link.peer);
     const bool heard = found != peers_.end() && found->second.ever_heard;
+    if (heard) peer.round = found->second.round;
     peer.silence = heard ? seconds(loop_.now() - found->second.last_heard) : -1;
     if (heard || link.connected) status.peers.push_back(std::move(peer));
   }
