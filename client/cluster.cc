@@ -97,7 +97,28 @@ uint64_t Cluster::start(const std::string& job) {
                           " cannot take the job: " + error->message);
     }
   }
+  compare_data();
   return request.run;
+}
+
+// The daemons see it as well, and do not begin; but not all of them see all others.
+void Cluster::compare_data() {
+  for (Member& member : members_) member.connection.send(control::StatusRequest{});
+  rows_.clear();
+  std::string first;
+  for (const Answer& answer : gather(std::nullopt)) {
+    const auto* status = std::get_if<control::StatusReply>(&answer.reply);
+    if (!status) {
+      throw RunFailed("node " + std::to_string(rows_.size()) + " answered something else");
+    }
+    if (rows_.empty()) first = status->data;
+    if (status->data != first) {
+      throw OperatorError("node 0 at " + endpoint(0) + " has data of " + first + " and node " +
+                          std::to_string(rows_.size()) + " at " + endpoint(rows_.size()) + " of " +
+                          status->data + ": one model cannot be trained on both");
+    }
+    rows_.push_back(status->shard_rows);
+  }
 }
 
 void Cluster::take_progress(size_t node, Answer answer) {

@@ -28,8 +28,11 @@ class Cluster {
   void greet(std::chrono::milliseconds patience);
 
   // `job` is the job file's text. Returns the token of the run once all have loaded it, however
-  // long that takes.
+  // long that takes. Throws OperatorError where one refuses, or two have data of different kinds.
   uint64_t start(const std::string& job);
+
+  // Rows that each trains on, by NodeId; 0 without data. After start().
+  const std::vector<size_t>& rows() const { return rows_; }
 
   // One ProgressReply for each node, with the reports that are new since the last call. A node that
   // does not answer at once is stood for by what it said last, without reports. Throws RunFailed
@@ -61,11 +64,11 @@ class Cluster {
   // A node as progress() knows it.
   struct Member {
     Connection connection;
+    bool given = false;  // the job of the last start(), and has not refused it
     bool asked = false;  // a ProgressRequest is unanswered
     Deadline asked_at;
     Deadline heard;  // when it last answered
     control::ProgressReply last;
-    bool given = false;  // the job of the last start(), and has not refused it
   };
 
   // The answer of a node to what was just sent; nothing by the deadline.
@@ -74,10 +77,12 @@ class Cluster {
   // for ever.
   std::vector<Answer> gather(std::optional<std::chrono::milliseconds> patience);
   void take_progress(size_t node, Answer answer);
+  void compare_data();
 
   Network network_;
   std::vector<Member> members_;
   Watch watch_;
+  std::vector<size_t> rows_;
   bool crashes_ = false;
 };
 

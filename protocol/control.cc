@@ -248,6 +248,8 @@ void fields(A& a, Ref<A, StatusReply> r) {
   a("nodes", r.nodes);
   a("parameters", r.parameters);
   a("shard_rows", r.shard_rows);
+  a("data", r.data);
+  a("own_data", r.own_data);
   a("peers", r.peers);
   a("progress", r.progress);
 }

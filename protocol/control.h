@@ -205,6 +205,8 @@ struct StatusReply {
   uint32_t nodes = 0;
   uint64_t parameters = 0;  // floats
   uint64_t shard_rows = 0;
+  std::string data;      // its kind, "784 features, 10 classes"; empty = none
+  std::string own_data;  // where the daemon has it, if not from the job; else empty
   std::vector<PeerStatus> peers;
   ProgressReply progress;  // without reports
 };

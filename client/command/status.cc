@@ -93,6 +93,8 @@ ordered_json json_of(const control::StatusReply& s) {
   json["nodes"] = s.nodes;
   json["parameters"] = s.parameters;
   json["shard_rows"] = s.shard_rows;
+  json["data"] = s.data;
+  json["own_data"] = s.own_data;
   json["round"] = progress.round;
   json["rounds"] = progress.rounds;
   json["loss"] = progress.loss;
@@ -155,6 +157,9 @@ void print_job(const control::StatusReply& s) {
   }
   line("node",
        fmt::format("{} of {}, {} rows of its own", s.node, s.nodes, count_text(s.shard_rows)));
+  if (!s.data.empty()) {
+    line("data", s.data + (s.own_data.empty() ? "" : ", from " + s.own_data));
+  }
   line("round", fmt::format("{} of {}, loss {}, {}", progress.round, progress.rounds,
                             number_text(progress.loss), duration_text(progress.seconds)));
   const control::Counters& counters = progress.counters;

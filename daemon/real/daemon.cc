@@ -294,6 +294,7 @@ control::Reply Daemon::Impl::answer(const control::StatusRequest&) {
   reply.cpu_seconds = cpu_seconds();
   reply.resident_bytes = resident_bytes();
   if (run) run->describe(reply);
+  if (options.data) reply.own_data = options.data->source;
   reply.progress = std::get<control::ProgressReply>(
       answer(control::ProgressRequest{run ? run->progress().next_report : 0}));
   add_to(reply.progress.counters, refused_at_door);
@@ -355,7 +356,8 @@ void Daemon::Impl::load_job(RunStart start) {
     std::shared_ptr<LoadedJob> job;
     std::string problem;
     try {
-      job = load(start, checkpoints.get(), options.identity.get());
+      job = load(start, checkpoints.get(), options.identity.get(),
+                 options.data ? &*options.data : nullptr);
     } catch (const std::exception& exception) {
       problem = exception.what();
     }

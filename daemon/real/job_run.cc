@@ -193,6 +193,18 @@ void JobRun::give_up(const std::string& why) {
   log_.warning("cannot_go_on", {{"why", why}});
 }
 
+// The other refuses as well, and so must hear what data this node has.
+void JobRun::refuse_data(NodeId peer, const std::string& theirs) {
+  std::vector<Message> questions;
+  meeting_->question(peer, questions);
+  transmit(questions);
+  if (phase_ != control::Phase::kMeeting) return;
+  meeting_timer_->disarm();
+  give_up("node " + std::to_string(index_of(self())) + " has data of " + loaded_->data +
+          " and node " + std::to_string(index_of(peer)) + " at " + endpoint_of(peer) + " of " +
+          theirs + ": one model cannot be trained on both.");
+}
+
 std::optional<uint32_t> JobRun::generation_of(const WireHeader& header) const {
   const uint64_t ahead = header.job - loaded_->membership.job;
   const uint64_t generation = loaded_->start.generation + ahead;
@@ -212,6 +224,11 @@ Status JobRun::stranger(const WireHeader& header, std::span<const std::byte> bod
   Peer& peer = peers_[header.from];
   if (peer.mismatch) return {};
   peer.mismatch = true;
+  const std::string theirs = other_data(loaded_->start.request, loaded_->data, body);
+  if (!theirs.empty()) {
+    refuse_data(header.from, theirs);
+    return {};
+  }
   peer.difference = difference(loaded_->start.request, body);
   log_.warning("another_job", {{"peer", std::to_string(index_of(header.from))},
                                {"endpoint", endpoint_of(header.from)},
@@ -402,6 +419,7 @@ void JobRun::describe(control::StatusReply& status) const {
   status.pool_bytes = loaded_->pool.live_bytes() + loaded_->pool.cached_bytes();
   status.shard_bytes = loaded_->shard ? loaded_->shard->resident_bytes() : 0;
   status.shard_rows = loaded_->shard ? loaded_->shard->rows() : 0;
+  status.data = loaded_->data;
   status.snapshot_bytes = reports_.bytes();
   status.job = job.name;
   status.model = job.model.kind;

@@ -80,6 +80,7 @@ class JobRun final : public Body {
   void begin_if_complete();
   bool restore(Round round);
   void give_up(const std::string& why);
+  void refuse_data(NodeId peer, const std::string& theirs);
   void transmit(std::vector<Message>& messages);
   void hand_to_transport(const Message& message);
   void watch_blocked();

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <map>
 
 #include "daemon/real/address.h"
@@ -11,6 +12,8 @@
 namespace kith {
 
 namespace {
+
+uint64_t hash_of(const std::string& text) { return XXH3_64bits(text.data(), text.size()); }
 
 // The key that the node at this address must show.
 PublicKey key_of(const control::PeerAddress& peer, const Identity* identity) {
@@ -56,6 +59,13 @@ void check_neighbors(const LoadedJob& loaded) {
   }
 }
 
+LocalData load_rows(const Job& job, const control::StartRequest& request, const OwnData* own) {
+  if (own == nullptr) {
+    return load_local_data(job.data, job.seed, request.node, request.nodes, false);
+  }
+  return load_local_data(own_spec(job, *own), job.seed, NodeId{0}, 1, false);
+}
+
 void prepare_checkpoints(LoadedJob& loaded, Checkpoints* checkpoints) {
   const AlgorithmInfo& algorithm = *loaded.plan.algorithm;
   if (!algorithm.central) {
@@ -73,13 +83,22 @@ void prepare_checkpoints(LoadedJob& loaded, Checkpoints* checkpoints) {
 
 }  // namespace
 
-uint64_t run_hash(const control::StartRequest& request) {
-  const uint64_t text = XXH3_64bits(request.job.data(), request.job.size());
-  const uint64_t parts[] = {text, request.nodes, request.run};
-  return XXH3_64bits(parts, sizeof parts);
+uint64_t wire_job(const RunStart& start, const std::string& data) {
+  const control::StartRequest& request = start.request;
+  const uint64_t parts[] = {hash_of(request.job), request.nodes, request.run, hash_of(data)};
+  return XXH3_64bits(parts, sizeof parts) + start.generation;
 }
 
-uint64_t wire_job(const RunStart& start) { return run_hash(start.request) + start.generation; }
+std::string data_text(DataShape shape, const std::vector<std::string>& class_names) {
+  std::string text =
+      std::to_string(shape.features) + " features, " + std::to_string(shape.classes) + " classes";
+  if (class_names.empty()) return text;
+  std::string all;
+  for (const std::string& name : class_names) all += name + '\n';
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%08x", static_cast<unsigned>(hash_of(all)));
+  return text + " named " + digits;
+}
 
 bool wants_checkpoints(const control::StartRequest& request) {
   try {
@@ -90,7 +109,7 @@ bool wants_checkpoints(const control::StartRequest& request) {
 }
 
 std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
-                                const Identity* identity) {
+                                const Identity* identity, const OwnData* own) {
   const control::StartRequest& request = start.request;
   if (request.nodes == 0 || request.nodes > limits::kNodes ||
       index_of(request.node) >= request.nodes) {
@@ -105,9 +124,10 @@ std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
   DataShape shape;
   double rows_per_node = 0;
   if (info.needs_data) {
-    LocalData data = load_local_data(job.data, job.seed, request.node, request.nodes, false);
+    LocalData data = load_rows(job, request, own);
     shape = data.shard->shape();
-    rows_per_node = static_cast<double>(data.total_rows) / request.nodes;
+    rows_per_node = static_cast<double>(data.total_rows) / (own != nullptr ? 1 : request.nodes);
+    loaded->data = data_text(shape, data.class_names);
     loaded->shard = std::move(data.shard);
   }
   loaded->model = info.make(shape, request.nodes, job.model.options);
@@ -116,7 +136,7 @@ std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
   all_neighbors(*loaded->plan.graph, request.node, loaded->neighbors);
   loaded->start = start;
   if (job.delays.inject) loaded->injected = make_timing(job.delays);
-  loaded->membership.job = wire_job(start);
+  loaded->membership.job = wire_job(start, loaded->data);
   loaded->membership.self = request.node;
   // A message holds a few vectors at the most, and no codec doubles one.
   loaded->membership.max_payload =

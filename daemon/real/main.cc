@@ -28,6 +28,7 @@ struct Arguments {
   std::string key;
   std::string members;
   bool insecure = false;
+  std::string config;
   kith::SwarmOptions swarm;
   int parent = -1;  // -1: not bound to it; 0: whoever it is; else its pid
 };
@@ -74,6 +75,7 @@ int serve(const Arguments& arguments) {
   options.state = arguments.state;
   options.identity = kith::load_identity(arguments.key, arguments.members, kith::Speaker::kDaemon);
   options.insecure = arguments.insecure;
+  if (!arguments.config.empty()) options.data = kith::read_node_config(arguments.config).data;
   options.swarm = arguments.swarm;
   if (options.swarm.name.empty()) options.swarm.name = host_name();
   if (arguments.parent >= 0) die_with(arguments.parent);
@@ -122,6 +124,9 @@ void define(CLI::App& app, Arguments& arguments) {
       ->check(CLI::IsMember({"auto", "tcp"}));
   app.add_option("--state", arguments.state,
                  "Folder for checkpoints; a run that it holds goes on when kithd starts again")
+      ->type_name("");
+  app.add_option("--config", arguments.config,
+                 "TOML file of this machine: its own [data] in place of each job's")
       ->type_name("");
   app.add_option("--key", arguments.key,
                  "Secret key of this machine (kith keygen); with it all traffic is encrypted")

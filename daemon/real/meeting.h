@@ -40,6 +40,10 @@ class Meeting {
 
   // Questions to those who are not there yet.
   void ask(std::vector<Message>& out) const;
+  // One to this neighbour, for what it carries along.
+  void question(NodeId peer, std::vector<Message>& out) const {
+    out.push_back(ready(peer, kQuestion));
+  }
   // Pause until the next ask().
   Duration pause();
 
