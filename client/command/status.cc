@@ -9,6 +9,7 @@
 #include "client/identity_options.h"
 #include "client/swarm.h"
 #include "client/view/units.h"
+#include "topology/error.h"
 
 namespace kith {
 
@@ -210,6 +211,7 @@ struct ToOptions {
   IdentityOptions identity;
   bool json = false;
   bool shutdown = false;
+  bool all = false;  // of the swarm that have the same run
 };
 
 int status(const ToOptions& options) {
@@ -226,7 +228,40 @@ int status(const ToOptions& options) {
   return kDone;
 }
 
+// Makes the nodes of a run drop it, wherever they are in the swarm of one of them; how many.
+size_t stop_run(Network& network, const std::string& endpoint, std::string& name) {
+  const control::NodesReply swarm = ask_nodes(network, endpoint);
+  const auto status = ask_status(network, endpoint, swarm, kPatience);
+  if (!status.front() || status.front()->job.empty()) {
+    throw OperatorError("the daemon at " + endpoint + " has no run; kith nodes shows who has");
+  }
+  const uint64_t run = status.front()->progress.run;
+  name = run_name(status.front()->job, run);
+  size_t stopped = 0;
+  for (size_t i = 0; i < status.size(); ++i) {
+    if (!status[i] || status[i]->job.empty() || status[i]->progress.run != run) continue;
+    Connection connection(network, i == 0 ? endpoint : swarm.nodes[i].address);
+    connection.ask(control::StopJobRequest{}, kPatience);
+    ++stopped;
+  }
+  return stopped;
+}
+
+int stop_all(const ToOptions& options) {
+  Network network(load_client_identity(options.identity));
+  std::string run;
+  const size_t stopped = stop_run(network, options.endpoint, run);
+  if (options.json) {
+    const ordered_json json = {{"run", run}, {"stopped", "run"}, {"nodes", stopped}};
+    std::puts(json.dump(2).c_str());
+  } else {
+    fmt::print("{} daemon{} dropped the run {}.\n", stopped, stopped == 1 ? " has" : "s have", run);
+  }
+  return kDone;
+}
+
 int stop(const ToOptions& options) {
+  if (options.all) return stop_all(options);
   Network network(load_client_identity(options.identity));
   Connection connection(network, options.endpoint);
   if (options.shutdown) {
@@ -265,8 +300,15 @@ void add_status_command(CLI::App& program, Action& chosen) {
 void add_stop_command(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<ToOptions>();
   CLI::App* command = add(program, "stop", "make a daemon drop its job, or end it", *options);
-  command->add_flag("--shutdown", options->shutdown, "end the daemon itself, too");
-  command->footer("Example: kith stop --to 127.0.0.1:7400");
+  CLI::Option* shutdown =
+      command->add_flag("--shutdown", options->shutdown, "end the daemon itself, too");
+  command
+      ->add_flag("--all", options->all,
+                 "the same run on all daemons of its swarm, not on one alone")
+      ->excludes(shutdown);
+  command->footer(
+      "Examples: kith stop --to 127.0.0.1:7400\n"
+      "          kith stop --to 10.0.0.5:7400 --all");
   command->callback([options, &chosen] { chosen = [options] { return stop(*options); }; });
 }
 

@@ -133,6 +133,19 @@ def joined_killed_and_back(folder):
             timed("it is back to all, with a higher incarnation", lambda: all(
                 n["state"] == "alive" and n["incarnation"] > before
                 for n in (nodes(e)[victim.endpoint] for e in endpoints)))
+            refused("kith run on daemons that have a run", kith(
+                "run", job, "--to", watcher, "--out", os.path.join(folder, "out"), code=2), "stop")
+            check("leaves it alone", [n["run"] for n in nodes(watcher).values()].count(run) >= 3,
+                  str(nodes(watcher)))
+            kith("stop", "--to", watcher, "--all")
+            check("stop --all ends it everywhere",
+                  all(n["phase"] == "idle" for n in nodes(watcher).values()), str(nodes(watcher)))
+            run = kith("submit", job, "--to", watcher, "-n", "2").strip()
+            there = nodes(watcher)
+            check("-n takes the first by address",
+                  sorted(a for a, n in there.items() if n["run"] == run) == ring[:2], str(there))
+            refused("more nodes than live", kith("submit", job, "--to", watcher, "-n", "9", code=2),
+                    "9", "4")
         for daemon in others:
             daemon.__exit__()
 
