@@ -174,11 +174,11 @@ struct SnapshotReply {
 struct PeerStatus {
   uint32_t node = 0;
   std::string endpoint;
-  std::string transport;      // "tcp", "ipc", "" = not connected yet
-  double silence = 0;         // s since the last message from it; negative = none yet
-  uint64_t queued_bytes = 0;  // held back because the peer does not keep up
-  bool left = false;          // the node goes on without it
-  Round round = 0;            // of its latest message of the algorithm
+  std::string transport;            // "tcp", "ipc", "" = not connected yet
+  double silence = 0;               // s since the last message from it; negative = none yet
+  uint64_t queued_bytes = 0;        // held back because the peer does not keep up
+  bool left = false;                // the node goes on without it
+  std::optional<Round> round = {};  // of its latest message of the algorithm, where it sends any
 };
 
 struct StatusReply {

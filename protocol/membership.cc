@@ -338,7 +338,8 @@ void Membership::learn_of_self(const Rumour& rumour) {
   if (rumour.incarnation < self_.incarnation) return;
   const bool mine = rumour.incarnation == self_.incarnation && rumour.state == State::kAlive &&
                     same_profile(rumour, self_);
-  if (!mine) self_.incarnation = rumour.incarnation + 1;
+  // A liar may have gone to the end already; what this daemon says must remain good all the same.
+  if (!mine) self_.incarnation = std::min(rumour.incarnation + 1, kIncarnations - 1);
 }
 
 void Membership::set(Entry& entry, const Rumour& rumour, Time now) {

@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "client/command/command.h"
 #include "client/connection.h"
@@ -29,17 +31,19 @@ struct PeersOptions {
 struct Edge {
   control::PeerStatus peer;
   control::EdgeTraffic traffic;
-  int64_t behind = 0;  // rounds; below zero: it is ahead
+  std::optional<int64_t> behind = {};  // rounds; below zero: it is ahead; absent: it tells nothing
 };
 
 std::vector<Edge> edges_of(const control::StatusReply& status) {
   std::vector<Edge> edges;
   for (const control::PeerStatus& peer : status.peers) {
-    Edge& edge = edges.emplace_back(Edge{peer, {}, 0});
+    Edge& edge = edges.emplace_back(Edge{peer, {}});
     const auto& all = status.progress.edges;
     const auto found = std::ranges::find(all, peer.node, &control::EdgeTraffic::peer);
     if (found != all.end()) edge.traffic = *found;
-    edge.behind = static_cast<int64_t>(status.progress.round) - static_cast<int64_t>(peer.round);
+    if (peer.round) {
+      edge.behind = static_cast<int64_t>(status.progress.round - *peer.round);
+    }
   }
   return edges;
 }
@@ -50,19 +54,22 @@ ordered_json json_of(const Edge& edge) {
                        {"transport", edge.peer.transport},
                        {"in_force", !edge.peer.left},
                        {"last_heard_seconds", nullptr},
-                       {"round", edge.peer.round},
-                       {"rounds_behind", edge.behind},
+                       {"round", nullptr},
+                       {"rounds_behind", nullptr},
                        {"bytes_sent", edge.traffic.bytes_sent},
                        {"bytes_received", edge.traffic.bytes_received},
                        {"repairs_requested", edge.traffic.repairs_requested},
                        {"queued_bytes", edge.peer.queued_bytes}};
+  if (edge.peer.round) json["round"] = *edge.peer.round;
+  if (edge.behind) json["rounds_behind"] = *edge.behind;
   if (edge.peer.silence >= 0) json["last_heard_seconds"] = edge.peer.silence;
   return json;
 }
 
-std::string behind_text(int64_t behind) {
-  if (behind == 0) return "level";
-  return fmt::format("{} {}", behind > 0 ? behind : -behind, behind > 0 ? "behind" : "ahead");
+std::string behind_text(std::optional<int64_t> behind) {
+  if (!behind) return "-";
+  if (*behind == 0) return "level";
+  return fmt::format("{} {}", std::abs(*behind), *behind > 0 ? "behind" : "ahead");
 }
 
 void print(const control::StatusReply& status, const std::vector<Edge>& edges) {

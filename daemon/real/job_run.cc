@@ -242,7 +242,7 @@ void JobRun::message(Message&& message) {
   Peer& peer = peers_[message.from];
   peer.last_heard = loop_.now();
   peer.ever_heard = true;
-  if (message.kind < kFirstNodeKind) peer.round = std::max(peer.round, message.round);
+  if (message.kind < kFirstNodeKind) peer.round = std::max(peer.round.value_or(0), message.round);
   if (peer.silent) {
     peer.silent = false;
     log_.info("peer_back", {{"peer", std::to_string(index_of(message.from))}});

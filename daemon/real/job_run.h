@@ -66,7 +66,7 @@ class JobRun final : public Body {
   struct Peer {
     Duration last_heard{};  // loop time
     bool ever_heard = false;
-    Round round = 0;                       // of its latest message of the algorithm
+    std::optional<Round> round;            // of its latest message of the algorithm
     bool silent = false;                   // the node waits for it
     bool mismatch = false;                 // has been seen with another run
     std::string difference;                // between that and ours, where it is known

@@ -421,6 +421,41 @@ TEST(Membership, WhatIsMalformedChangesNothing) {
   EXPECT_EQ(core.self().incarnation, 0u);
 }
 
+// Whatever well-formed packets come, from whomever: what it says stays good for others, and what it
+// holds and answers stays bounded.
+TEST(Membership, NoPacketBreaksIt) {
+  constexpr uint64_t kSeed = 20261127;
+  std::printf("seed %llu\n", static_cast<unsigned long long>(kSeed));
+  Rng rng(kSeed, NodeId{0}, Purpose::kTest);
+  Membership core("kith", rumour(address_of(0), State::kAlive, 0), 1);
+  Membership other("kith", rumour(address_of(9), State::kAlive, 0), 2);
+  const auto any_address = [&] { return address_of(rng.below(8)); };
+  Time now{};
+  for (int i = 0; i < 30'000; ++i) {
+    Packet p = packet({});
+    p.kind = static_cast<Packet::Kind>(rng.below(5));
+    p.from = any_address();
+    p.subject = any_address();
+    p.sequence = rng.below(200);
+    for (uint64_t r = rng.below(4); r > 0; --r) {
+      const uint64_t incarnation = rng.below(4) > 0 ? rng.below(9) : (uint64_t{1} << 48) - 1;
+      p.rumours.push_back(rumour(any_address(), static_cast<State>(rng.below(4)), incarnation));
+    }
+    now += from_seconds(0.4 * rng.uniform());
+    std::vector<Packet> out;
+    ASSERT_TRUE(core.heard(p, now, out).ok());
+    ASSERT_LE(out.size(), 1u);
+    core.tick(now, out);
+    ASSERT_LE(out.size(), 40u);
+    ASSERT_LE(core.others().size(), 7u);
+    ASSERT_EQ(core.self().state, State::kAlive);
+    std::vector<Packet> answers;
+    for (const Packet& said : out) ASSERT_TRUE(other.heard(said, now, answers).ok());
+    core.take_changes();
+    other.take_changes();
+  }
+}
+
 TEST(Membership, ItHoldsNoMoreThanItsLimit) {
   Membership core("kith", rumour(address_of(0), State::kAlive, 0), 1);
   std::vector<Packet> out;
