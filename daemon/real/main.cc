@@ -148,7 +148,7 @@ void define(CLI::App& app, Arguments& arguments) {
       ->check(CLI::NonNegativeNumber);
   app.footer(
       "Prints one line, 'kithd listening on HOST:PORT pid N', and serves until SIGTERM.\n"
-      "Example: kithd --listen 0.0.0.0:7400 --key node.key --members members --log kithd.log");
+      "Example: kithd --listen 0.0.0.0:7400 --key node.key --members members --join 10.0.0.5:7400");
 }
 
 }  // namespace
