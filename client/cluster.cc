@@ -28,8 +28,8 @@ Cluster::Cluster(const std::vector<std::string>& endpoints, Watch watch,
                  std::shared_ptr<const Identity> identity)
     : network_(std::move(identity)), watch_(std::move(watch)) {
   for (const std::string& endpoint : endpoints) {
-    Member& member =
-        members_.emplace_back(Member{Connection(network_, endpoint), false, {}, {}, false, {}, {}});
+    Member& member = members_.emplace_back(
+        Member{Connection(network_, endpoint), false, false, {}, {}, false, {}, {}});
     member.last.phase = control::Phase::kLoading;
   }
 }
@@ -74,7 +74,7 @@ void Cluster::greet(milliseconds patience) {
   }
 }
 
-void Cluster::start(const std::string& job) {
+uint64_t Cluster::start(const std::string& job) {
   request_ = {};
   request_.job = job;
   request_.nodes = static_cast<uint32_t>(members_.size());
@@ -82,11 +82,21 @@ void Cluster::start(const std::string& job) {
   for (uint32_t i = 0; i < members_.size(); ++i) request_.peers.push_back({NodeId{i}, endpoint(i)});
   for (uint32_t i = 0; i < members_.size(); ++i) {
     give(i);
+    members_[i].given = true;
     members_[i].last = {};  // of the job before
     members_[i].last.phase = control::Phase::kLoading;
     members_[i].heard = {};
   }
-  for (size_t i = 0; i < members_.size(); ++i) await_loaded(i);
+  std::string refusal;  // the first; all are heard, so that no job of another is stopped
+  for (size_t i = 0; i < members_.size(); ++i) {
+    const std::optional<std::string> why = await_loaded(i);
+    members_[i].given = !why;
+    if (!why || !refusal.empty()) continue;
+    refusal = "node " + std::to_string(i) + " at " + endpoint(i) + " cannot take the job: " + *why;
+  }
+  if (!refusal.empty()) throw OperatorError(refusal);
+  compare_data();
+  return request_.run;
 }
 
 void Cluster::give(size_t node) {
@@ -94,12 +104,9 @@ void Cluster::give(size_t node) {
   members_[node].connection.send(request_);
 }
 
-// A daemon answers when it has loaded the job; one that was killed before it had, never. So it is
-// asked what it does where that takes long.
-void Cluster::await_loaded(size_t node) {
-  const auto refused = [node](const std::string& why) {
-    return OperatorError("node " + std::to_string(node) + " cannot take the job: " + why);
-  };
+// Why it refuses. A daemon answers when it has loaded the job; one that was killed before it had,
+// never. So it is asked what it does where that takes long.
+std::optional<std::string> Cluster::await_loaded(size_t node) {
   Deadline heard = steady_clock::now();
   for (;;) {
     std::optional<Answer> answer = await(node, steady_clock::now() + kLost);
@@ -110,17 +117,50 @@ void Cluster::await_loaded(size_t node) {
     if (!answer && steady_clock::now() - heard > kSilenceAllowed) tell_silence(node);
     if (!answer) continue;
     heard = steady_clock::now();
-    if (const auto* error = std::get_if<control::ErrorReply>(&answer->reply)) {
-      throw refused(error->message);
-    }
+    if (const auto* error = std::get_if<control::ErrorReply>(&answer->reply)) return error->message;
     const auto* progress = std::get_if<control::ProgressReply>(&answer->reply);
-    if (progress == nullptr) return;
-    if (progress->phase == control::Phase::kFailed) throw refused(progress->error);
+    if (progress == nullptr) return std::nullopt;
+    if (progress->phase == control::Phase::kFailed) return progress->error;
     if (progress->phase == control::Phase::kIdle) {
       give(node);
     } else if (progress->phase != control::Phase::kLoading) {
-      return;
+      return std::nullopt;
     }
+  }
+}
+
+// The daemons see it as well, and do not begin; but not all of them see all others.
+void Cluster::compare_data() {
+  rows_.clear();
+  std::string first;
+  for (size_t i = 0; i < members_.size(); ++i) {
+    const control::StatusReply status = status_of(i);
+    if (i == 0) first = status.data;
+    if (status.data != first) {
+      throw OperatorError("node 0 at " + endpoint(0) + " has data of " + first + " and node " +
+                          std::to_string(i) + " at " + endpoint(i) + " of " + status.data +
+                          ": one model cannot be trained on both");
+    }
+    rows_.push_back(status.shard_rows);
+  }
+}
+
+// Of a node that has the job.
+control::StatusReply Cluster::status_of(size_t node) {
+  Deadline heard = steady_clock::now();
+  for (;;) {
+    members_[node].connection.send(control::StatusRequest{});
+    std::optional<Answer> answer = await(node, steady_clock::now() + kLost);
+    if (!answer && steady_clock::now() - heard > kSilenceAllowed) tell_silence(node);
+    if (!answer) continue;
+    heard = steady_clock::now();
+    auto* status = std::get_if<control::StatusReply>(&answer->reply);
+    if (status == nullptr) {
+      throw RunFailed("node " + std::to_string(node) + " answered something else");
+    }
+    if (status->progress.phase != control::Phase::kIdle) return std::move(*status);
+    give(node);  // it was killed
+    await_loaded(node);
   }
 }
 
@@ -217,9 +257,14 @@ std::optional<std::vector<std::vector<float>>> Cluster::snapshots(
 
 void Cluster::stop_job() {
   constexpr milliseconds kFarewell{500};
-  for (Member& member : members_) member.connection.send(control::StopJobRequest{});
+  for (Member& member : members_) {
+    if (member.given) member.connection.send(control::StopJobRequest{});
+  }
   const auto deadline = steady_clock::now() + kFarewell;
-  for (Member& member : members_) member.connection.receive(deadline);
+  for (Member& member : members_) {
+    if (member.given) member.connection.receive(deadline);
+    member.given = false;
+  }
 }
 
 }  // namespace kith

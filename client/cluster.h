@@ -27,9 +27,13 @@ class Cluster {
   // already.
   void greet(std::chrono::milliseconds patience);
 
-  // `job` is the job file's text. Returns once all have loaded it, however long that takes, and
-  // whichever of them are killed and started again meanwhile.
-  void start(const std::string& job);
+  // `job` is the job file's text. Returns the token of the run once all have loaded it, however
+  // long that takes, and whichever of them are killed and started again meanwhile. Throws
+  // OperatorError where one refuses, or two have data of different kinds.
+  uint64_t start(const std::string& job);
+
+  // Rows that each trains on, by NodeId; 0 without data. After start().
+  const std::vector<size_t>& rows() const { return rows_; }
 
   // It did not answer for a while and is idle now: killed before it had kept the job. One that has
   // answered all the while was told to stop.
@@ -60,13 +64,14 @@ class Cluster {
       std::chrono::seconds patience = std::chrono::seconds(10),
       const std::vector<NodeId>& without = {});
 
-  // Makes all forget the job; does not wait long for those that are gone.
+  // Makes all who were given it forget the job; does not wait long for those that are gone.
   void stop_job();
 
  private:
   // A node as progress() knows it.
   struct Member {
     Connection connection;
+    bool given = false;  // the job of the last start(), and has not refused it
     bool asked = false;  // a ProgressRequest is unanswered
     Deadline asked_at;
     Deadline heard;         // when it last answered
@@ -82,13 +87,16 @@ class Cluster {
   std::vector<Answer> gather(std::optional<std::chrono::milliseconds> patience);
   void take_progress(size_t node, Answer answer);
   void give(size_t node);
-  void await_loaded(size_t node);
+  std::optional<std::string> await_loaded(size_t node);
   [[noreturn]] void tell_silence(size_t node) const;
+  void compare_data();
+  control::StatusReply status_of(size_t node);
 
   Network network_;
   std::vector<Member> members_;
   Watch watch_;
   control::StartRequest request_;  // of the job, but for the node
+  std::vector<size_t> rows_;
   bool crashes_ = false;
 };
 

@@ -46,6 +46,9 @@ int run(int argc, char** argv) {
   kith::Action chosen;
   kith::add_run_command(program, chosen);
   kith::add_simulate_command(program, chosen);
+  kith::add_submit_command(program, chosen);
+  kith::add_nodes_command(program, chosen);
+  kith::add_peers_command(program, chosen);
   kith::add_status_command(program, chosen);
   kith::add_stop_command(program, chosen);
   kith::add_topology_command(program, chosen);

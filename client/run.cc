@@ -130,8 +130,8 @@ void Run::begin() {
   evaluator_.emplace(job_, options_.nodes);  // loads while the daemons do
   view_.say(fmt::format("Each loads its own part of the data for job {}.", job_.name));
   if (job_.delays.inject) view_.say("Delays are injected: " + describe(job_.delays) + ".");
-  if (job_.privacy) tell_privacy(job_, evaluator_->training().rows_by_node, view_);
   cluster_->start(job_.text);
+  if (job_.privacy) tell_privacy(job_, cluster_->rows(), view_);
   if (survives_) cluster_->expect_crashes();
 }
 
@@ -348,8 +348,7 @@ int Run::conclude(const Outcome& outcome) {
     if (outcome.parameters[i].empty()) continue;  // lost
     vectors.push_back(outcome.parameters[i]);
     outcomes.push_back(outcome_of(replies[i], vectors.back()));
-    const std::vector<size_t>& rows = evaluator_->training().rows_by_node;
-    if (!rows.empty()) outcomes.back().rows = rows[i];
+    outcomes.back().rows = cluster_->rows()[i];
   }
   Measures measures = replies[0].measures;
   for (size_t i = 1; !algorithm_info(job_.algorithm.kind).central && i < replies.size(); ++i) {

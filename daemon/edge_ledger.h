@@ -18,6 +18,7 @@ struct EdgeCounters {
   uint64_t payload_bytes_sent = 0;       // as coded, each payload once
   uint64_t uncompressed_bytes_sent = 0;  // what the same payloads would have taken as floats
   Duration decoding{};                   // of what came from the peer
+  uint64_t repairs_requested = 0;        // of the peer
 };
 
 class EdgeLedger {

@@ -183,6 +183,7 @@ DataSpec read_data(const Options& data) {
   spec.test = data.text("test");
   spec.test_labels = data.text("test_labels");
   spec.label_column = data.text("label_column");
+  spec.classes = static_cast<size_t>(data.integer("classes"));
   spec.test_fraction = data.number("test_fraction");
   spec.scale = data.text("scale");
   spec.partition = data.text("partition");

@@ -29,6 +29,7 @@ struct DataSpec {
   std::string test;    // path of a test set; empty = split off test_fraction
   std::string test_labels;
   std::string label_column;  // CSV: header name or 0-based number; empty = last
+  size_t classes = 0;        // labels are below it; 0 = one above the highest of the training set
   double test_fraction = 0.2;
   std::string scale;      // "unit" (bytes / 255), "standard" (mean 0, variance 1), "none"
   std::string partition;  // "iid", "dirichlet:ALPHA", "shards:CLASSES_PER_NODE"

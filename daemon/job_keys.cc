@@ -46,6 +46,8 @@ void add_what(std::vector<JobKey>& keys) {
        text("test", "", "path of a test set; absent: test_fraction is split off"),
        text("test_labels", "", "path of its labels, for .npy and IDX"),
        text("label_column", "", "CSV: name or number (from 0) of the label column; absent: last"),
+       integer("classes", 0, 0, 1e6,
+               "labels are below it; 0 = one above the highest of the training set"),
        number("test_fraction", 0.2, 0, 0.9, "share of the rows kept for testing"),
        text("scale", "unit",
             "\"unit\" (bytes / 255), \"standard\" (mean 0, variance 1) or \"none\"",

@@ -264,6 +264,7 @@ Duration Node::ask(std::span<const NodeId> waiting) {
     const EdgeTable::Question question = edges_.question(peer, last_computed_, state_.now);
     if (question.ask) {
       ++counters_.repairs_requested;
+      if (ledger_) ++ledger_->at(peer).repairs_requested;
       tell(peer, kQuestion, edges_.last_sent(peer));
     }
     if (question.silence > Duration::zero()) body_.peer_silent(state_.self, peer, question.silence);

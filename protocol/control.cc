@@ -38,7 +38,52 @@ void fields(A&, Ref<A, StopJobRequest>) {}
 template <typename A>
 void fields(A&, Ref<A, ShutdownRequest>) {}
 template <typename A>
+void fields(A&, Ref<A, NodesRequest>) {}
+template <typename A>
 void fields(A&, Ref<A, OkReply>) {}
+
+template <typename A>
+void fields(A& a, Ref<A, swarm::Rumour> r) {
+  a("address", r.address);
+  a("state", r.state);
+  a("incarnation", r.incarnation);
+  a("name", r.name);
+  a("version", r.version);
+  a("key", r.key);
+}
+
+template <typename A>
+void fields(A& a, Ref<A, swarm::Packet> r) {
+  a("kind", r.kind);
+  a("swarm", r.swarm);
+  a("from", r.from);
+  a("to", r.to);
+  a("subject", r.subject);
+  a("sequence", r.sequence);
+  a("rumours", r.rumours);
+}
+
+template <typename A>
+void fields(A& a, Ref<A, GossipRequest> r) {
+  a("packet", r.packet);
+}
+
+template <typename A>
+void fields(A& a, Ref<A, NodeEntry> r) {
+  a("address", r.address);
+  a("state", r.state);
+  a("seconds", r.seconds);
+  a("incarnation", r.incarnation);
+  a("name", r.name);
+  a("version", r.version);
+  a("key", r.key);
+}
+
+template <typename A>
+void fields(A& a, Ref<A, NodesReply> r) {
+  a("swarm", r.swarm);
+  a("nodes", r.nodes);
+}
 
 template <typename A>
 void fields(A& a, Ref<A, PeerAddress> r) {
@@ -133,6 +178,7 @@ void fields(A& a, Ref<A, EdgeTraffic> r) {
   a("payload_bytes_sent", r.payload_bytes_sent);
   a("uncompressed_bytes_sent", r.uncompressed_bytes_sent);
   a("decode_seconds", r.decode_seconds);
+  a("repairs_requested", r.repairs_requested);
 }
 
 template <typename A>
@@ -174,6 +220,7 @@ void fields(A& a, Ref<A, PeerStatus> r) {
   a("silence", r.silence);
   a("queued_bytes", r.queued_bytes);
   a("left", r.left);
+  a("round", r.round);
 }
 
 template <typename A>
@@ -201,6 +248,8 @@ void fields(A& a, Ref<A, StatusReply> r) {
   a("nodes", r.nodes);
   a("parameters", r.parameters);
   a("shard_rows", r.shard_rows);
+  a("data", r.data);
+  a("own_data", r.own_data);
   a("peers", r.peers);
   a("progress", r.progress);
 }
@@ -243,7 +292,9 @@ class Writer {
 
  private:
   void write(NodeId value) { pack_.pack(index_of(value)); }
-  void write(Phase value) { pack_.pack(static_cast<uint8_t>(value)); }
+  template <typename T>
+  requires std::is_enum_v<T>
+  void write(const T& value) { pack_.pack(static_cast<uint8_t>(value)); }
   void write(const std::optional<Round>& value) {
     if (value) {
       pack_.pack(*value);
@@ -283,6 +334,14 @@ class Writer {
 
 // ---- reading: exceptions stay inside decode() ----
 
+// The last value of each enumeration that travels.
+template <typename T>
+constexpr T kLast = T::kFailed;
+template <>
+constexpr swarm::State kLast<swarm::State> = swarm::State::kLeft;
+template <>
+constexpr swarm::Packet::Kind kLast<swarm::Packet::Kind> = swarm::Packet::Kind::kSyncAnswer;
+
 class Reader {
  public:
   static constexpr bool kReads = true;
@@ -309,10 +368,12 @@ class Reader {
     value = NodeId{from.as<uint32_t>()};
     if (index_of(value) >= limits::kNodes) throw std::invalid_argument("node out of range");
   }
-  static void read(const msgpack::object& from, Phase& value) {
+  template <typename T>
+  requires std::is_enum_v<T>
+  static void read(const msgpack::object& from, T& value) {
     const auto number = from.as<uint8_t>();
-    if (number > static_cast<uint8_t>(Phase::kFailed)) throw std::invalid_argument("phase");
-    value = Phase{number};
+    if (number > static_cast<uint8_t>(kLast<T>)) throw std::invalid_argument("out of range");
+    value = T{number};
   }
   static void read(const msgpack::object& from, std::optional<Round>& value) {
     value.reset();
@@ -355,9 +416,10 @@ class Reader {
 
 // ---- names of the alternatives, in the order of the variants ----
 
-constexpr const char* kRequests[] = {"hello",  "start",    "progress", "snapshot",
-                                     "status", "stop_job", "shutdown"};
-constexpr const char* kReplies[] = {"ok", "error", "hello", "progress", "snapshot", "status"};
+constexpr const char* kRequests[] = {"hello",    "start",    "progress", "snapshot", "status",
+                                     "stop_job", "shutdown", "nodes",    "gossip"};
+constexpr const char* kReplies[] = {"ok",       "error",  "hello", "progress",
+                                    "snapshot", "status", "nodes"};
 static_assert(std::size(kRequests) == std::variant_size_v<Request>);
 static_assert(std::size(kReplies) == std::variant_size_v<Reply>);
 

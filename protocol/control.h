@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "protocol/measures.h"
+#include "protocol/membership.h"
 #include "protocol/status.h"
 #include "topology/types.h"
 
@@ -70,8 +71,17 @@ struct StatusRequest {};
 struct StopJobRequest {};   // forget the job, become idle
 struct ShutdownRequest {};  // end the process, exit code 0
 
-using Request = std::variant<HelloRequest, StartRequest, ProgressRequest, SnapshotRequest,
-                             StatusRequest, StopJobRequest, ShutdownRequest>;
+// Who is in the swarm of this daemon?
+struct NodesRequest {};
+
+// From daemon to daemon, and never answered by a reply.
+struct GossipRequest {
+  swarm::Packet packet;
+};
+
+using Request =
+    std::variant<HelloRequest, StartRequest, ProgressRequest, SnapshotRequest, StatusRequest,
+                 StopJobRequest, ShutdownRequest, NodesRequest, GossipRequest>;
 
 // ---- replies ----
 
@@ -129,6 +139,7 @@ struct EdgeTraffic {
   uint64_t payload_bytes_sent = 0;       // as coded, each payload once
   uint64_t uncompressed_bytes_sent = 0;  // what the same payloads would have taken as floats
   double decode_seconds = 0;             // of what came from the peer
+  uint64_t repairs_requested = 0;        // of the peer
 };
 
 struct SilentPeer {
@@ -163,10 +174,11 @@ struct SnapshotReply {
 struct PeerStatus {
   uint32_t node = 0;
   std::string endpoint;
-  std::string transport;      // "tcp", "ipc", "" = not connected yet
-  double silence = 0;         // s since the last message from it; negative = none yet
-  uint64_t queued_bytes = 0;  // held back because the peer does not keep up
-  bool left = false;          // the node goes on without it
+  std::string transport;            // "tcp", "ipc", "" = not connected yet
+  double silence = 0;               // s since the last message from it; negative = none yet
+  uint64_t queued_bytes = 0;        // held back because the peer does not keep up
+  bool left = false;                // the node goes on without it
+  std::optional<Round> round = {};  // of its latest message of the algorithm, where it sends any
 };
 
 struct StatusReply {
@@ -193,12 +205,29 @@ struct StatusReply {
   uint32_t nodes = 0;
   uint64_t parameters = 0;  // floats
   uint64_t shard_rows = 0;
+  std::string data;      // its kind, "784 features, 10 classes"; empty = none
+  std::string own_data;  // where the daemon has it, if not from the job; else empty
   std::vector<PeerStatus> peers;
   ProgressReply progress;  // without reports
 };
 
-using Reply =
-    std::variant<OkReply, ErrorReply, HelloReply, ProgressReply, SnapshotReply, StatusReply>;
+struct NodeEntry {
+  std::string address;  // "HOST:PORT", as the others reach it
+  swarm::State state = swarm::State::kAlive;
+  double seconds = 0;  // in that state, as far as this daemon knows; its own: since it began
+  uint64_t incarnation = 0;
+  std::string name;
+  std::string version;
+  std::string key;  // public; empty without keys
+};
+
+struct NodesReply {
+  std::string swarm;             // its name
+  std::vector<NodeEntry> nodes;  // the daemon that answers first, the others by address
+};
+
+using Reply = std::variant<OkReply, ErrorReply, HelloReply, ProgressReply, SnapshotReply,
+                           StatusReply, NodesReply>;
 
 // ---- frames ----
 

@@ -58,6 +58,13 @@ inline constexpr size_t kReports = 4096;
 inline constexpr size_t kMembers = 65536;
 inline constexpr size_t kMembersBytes = size_t{16} << 20;
 
+// Daemons that one knows of a swarm, and bytes of what each says of itself: address, name, version.
+inline constexpr size_t kSwarm = 1024;
+inline constexpr size_t kSwarmText = 300;
+
+// Connections that a daemon keeps to others of its swarm, beside those of its run.
+inline constexpr size_t kAcquaintances = 64;
+
 // Connections that a daemon holds, of all and of one address; the peers of a hub need one each.
 inline constexpr size_t kConnections = 4096;
 inline constexpr size_t kConnectionsOfOne = 1024;

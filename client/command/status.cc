@@ -7,7 +7,9 @@
 #include "client/command/command.h"
 #include "client/connection.h"
 #include "client/identity_options.h"
+#include "client/swarm.h"
 #include "client/view/units.h"
+#include "topology/error.h"
 
 namespace kith {
 
@@ -79,6 +81,7 @@ ordered_json json_of(const control::StatusReply& s) {
     return json;
   }
   json["job"] = s.job;
+  json["run"] = run_name(s.job, progress.run);
   json["model"] = s.model;
   json["algorithm"] = s.algorithm;
   json["graph"] = s.graph;
@@ -91,6 +94,8 @@ ordered_json json_of(const control::StatusReply& s) {
   json["nodes"] = s.nodes;
   json["parameters"] = s.parameters;
   json["shard_rows"] = s.shard_rows;
+  json["data"] = s.data;
+  json["own_data"] = s.own_data;
   json["round"] = progress.round;
   json["rounds"] = progress.rounds;
   json["loss"] = progress.loss;
@@ -141,8 +146,8 @@ void print_edges(const std::vector<control::EdgeTraffic>& edges) {
 
 void print_job(const control::StatusReply& s) {
   const control::ProgressReply& progress = s.progress;
-  line("job", fmt::format("{}: {} by {} on a {} graph, messages {}", s.job, s.model, s.algorithm,
-                          s.graph, s.codec));
+  line("job", fmt::format("{}: {} by {} on a {} graph, messages {}", run_name(s.job, progress.run),
+                          s.model, s.algorithm, s.graph, s.codec));
   if (s.checkpoint > 0) line("checkpoint", fmt::format("of round {}", s.checkpoint));
   if (!s.injected.empty()) {
     line("delays", "injected, not this machine's own speed: " + s.injected);
@@ -153,6 +158,9 @@ void print_job(const control::StatusReply& s) {
   }
   line("node",
        fmt::format("{} of {}, {} rows of its own", s.node, s.nodes, count_text(s.shard_rows)));
+  if (!s.data.empty()) {
+    line("data", s.data + (s.own_data.empty() ? "" : ", from " + s.own_data));
+  }
   line("round", fmt::format("{} of {}, loss {}, {}", progress.round, progress.rounds,
                             number_text(progress.loss), duration_text(progress.seconds)));
   const control::Counters& counters = progress.counters;
@@ -203,6 +211,7 @@ struct ToOptions {
   IdentityOptions identity;
   bool json = false;
   bool shutdown = false;
+  bool all = false;  // of the swarm that have the same run
 };
 
 int status(const ToOptions& options) {
@@ -219,7 +228,40 @@ int status(const ToOptions& options) {
   return kDone;
 }
 
+// Makes the nodes of a run drop it, wherever they are in the swarm of one of them; how many.
+size_t stop_run(Network& network, const std::string& endpoint, std::string& name) {
+  const control::NodesReply swarm = ask_nodes(network, endpoint);
+  const auto status = ask_status(network, endpoint, swarm, kPatience);
+  if (!status.front() || status.front()->job.empty()) {
+    throw OperatorError("the daemon at " + endpoint + " has no run; kith nodes shows who has");
+  }
+  const uint64_t run = status.front()->progress.run;
+  name = run_name(status.front()->job, run);
+  size_t stopped = 0;
+  for (size_t i = 0; i < status.size(); ++i) {
+    if (!status[i] || status[i]->job.empty() || status[i]->progress.run != run) continue;
+    Connection connection(network, i == 0 ? endpoint : swarm.nodes[i].address);
+    connection.ask(control::StopJobRequest{}, kPatience);
+    ++stopped;
+  }
+  return stopped;
+}
+
+int stop_all(const ToOptions& options) {
+  Network network(load_client_identity(options.identity));
+  std::string run;
+  const size_t stopped = stop_run(network, options.endpoint, run);
+  if (options.json) {
+    const ordered_json json = {{"run", run}, {"stopped", "run"}, {"nodes", stopped}};
+    std::puts(json.dump(2).c_str());
+  } else {
+    fmt::print("{} daemon{} dropped the run {}.\n", stopped, stopped == 1 ? " has" : "s have", run);
+  }
+  return kDone;
+}
+
 int stop(const ToOptions& options) {
+  if (options.all) return stop_all(options);
   Network network(load_client_identity(options.identity));
   Connection connection(network, options.endpoint);
   if (options.shutdown) {
@@ -258,8 +300,15 @@ void add_status_command(CLI::App& program, Action& chosen) {
 void add_stop_command(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<ToOptions>();
   CLI::App* command = add(program, "stop", "make a daemon drop its job, or end it", *options);
-  command->add_flag("--shutdown", options->shutdown, "end the daemon itself, too");
-  command->footer("Example: kith stop --to 127.0.0.1:7400");
+  CLI::Option* shutdown =
+      command->add_flag("--shutdown", options->shutdown, "end the daemon itself, too");
+  command
+      ->add_flag("--all", options->all,
+                 "the same run on all daemons of its swarm, not on one alone")
+      ->excludes(shutdown);
+  command->footer(
+      "Examples: kith stop --to 127.0.0.1:7400\n"
+      "          kith stop --to 10.0.0.5:7400 --all");
   command->callback([options, &chosen] { chosen = [options] { return stop(*options); }; });
 }
 

@@ -54,9 +54,10 @@ DataSets load_data(const DataSpec& spec, uint64_t seed);
 // the test set. Reads the file as a stream: never holds the rows of others.
 struct LocalData {
   std::shared_ptr<const Dataset> shard;
-  std::shared_ptr<const Dataset> test;  // null when not asked for
-  size_t total_rows = 0;                // of all nodes together
-  std::vector<size_t> rows_by_node;     // of each node's shard
+  std::shared_ptr<const Dataset> test;   // null when not asked for
+  size_t total_rows = 0;                 // of all nodes together
+  std::vector<size_t> rows_by_node;      // of each node's shard
+  std::vector<std::string> class_names;  // of labels that are text, sorted; else empty
 };
 LocalData load_local_data(const DataSpec& spec, uint64_t seed, NodeId node, uint32_t nodes,
                           bool with_test);

@@ -48,6 +48,14 @@ size_t count_classes(std::span<const int32_t> labels) {
   return static_cast<size_t>(*std::ranges::max_element(labels)) + 1;
 }
 
+// Of the file `path`, as the job says or the labels show.
+size_t classes_of(const DataSpec& spec, const std::string& path, std::span<const int32_t> labels) {
+  const size_t seen = count_classes(labels);
+  if (spec.classes == 0 || seen <= spec.classes) return std::max(seen, spec.classes);
+  throw OperatorError(path + " has label " + std::to_string(seen - 1) + ", but data.classes is " +
+                      std::to_string(spec.classes) + ": labels must be below it");
+}
+
 // Which rows of the file are the test set: a seeded sample of `fraction` of them.
 std::vector<bool> split(size_t rows, double fraction, uint64_t seed) {
   if (!(fraction >= 0 && fraction < 1)) {
@@ -212,7 +220,7 @@ LocalData Loader::load(const Pick& pick) {
   check_scale(spec.scale);
   const Files files = files_of(spec);
   train = open_table(files.train);
-  classes = count_classes(train->labels());
+  classes = classes_of(spec, files.train.features, train->labels());
   const bool own_test = !files.test.features.empty();
   const std::vector<bool> in_test = split(train->rows(), own_test ? 0.0 : spec.test_fraction, seed);
   std::vector<int32_t> labels;
@@ -231,6 +239,7 @@ LocalData Loader::load(const Pick& pick) {
   LocalData local;
   local.total_rows = labels.size();
   local.shard = std::move(shard).finish();
+  local.class_names = train->class_names();
   if (with_test && own_test) local.test = read_test(files.test);
   if (with_test && !own_test) {
     test.set_scale(scaling.scale, scaling.shift);

@@ -61,6 +61,28 @@ std::string resolve(const std::string& host) {
   return dotted_of(found->ai_addr);
 }
 
+bool is_dotted(const std::string& host) {
+  in_addr address{};
+  return inet_pton(AF_INET, host.c_str(), &address) == 1;
+}
+
+// Connecting a datagram socket sends nothing, but makes the kernel choose.
+std::string address_towards(const std::string& dotted) {
+  sockaddr_in there{};
+  there.sin_family = AF_INET;
+  there.sin_port = htons(9);  // any
+  if (inet_pton(AF_INET, dotted.c_str(), &there.sin_addr) != 1) return {};
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return {};
+  sockaddr_storage here{};
+  socklen_t size = sizeof here;
+  auto* own = reinterpret_cast<sockaddr*>(&here);
+  const bool known = connect(fd, reinterpret_cast<const sockaddr*>(&there), sizeof there) == 0 &&
+                     getsockname(fd, own, &size) == 0;
+  close(fd);
+  return known ? dotted_of(own) : std::string();
+}
+
 std::vector<std::string> local_addresses() {
   std::vector<std::string> addresses;
   ifaddrs* list = nullptr;

@@ -21,6 +21,12 @@ Address parse_address(const std::string& text);
 // OperatorError.
 std::string resolve(const std::string& host);
 
+// "10.0.0.5" and the like, which need no name server.
+bool is_dotted(const std::string& host);
+
+// This machine's own address, dotted, on the way to another; empty where no way leads there.
+std::string address_towards(const std::string& dotted);
+
 // Dotted IPv4 addresses of this machine's interfaces, loopback included.
 std::vector<std::string> local_addresses();
 

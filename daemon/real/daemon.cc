@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "daemon/malloc_tuning.h"
+#include "daemon/real/beacon.h"
 #include "daemon/real/job_run.h"
 #include "daemon/real/loader.h"
 #include "daemon/real/loop.h"
@@ -105,6 +106,7 @@ struct Daemon::Impl final : ZmqTransport::Handler {
   control::Reply answer(const control::StatusRequest&);
   control::Reply answer(const control::StopJobRequest&);
   control::Reply answer(const control::ShutdownRequest&);
+  control::Reply answer(const control::NodesRequest&);
   void go_on(RunStart start);
   void load_job(RunStart start);
   void answer_starter(const control::Reply& reply);
@@ -128,6 +130,8 @@ struct Daemon::Impl final : ZmqTransport::Handler {
   RefusalCounts refused_at_door{};                          // whether there was one or not
   std::unique_ptr<Checkpoints> checkpoints;                 // null without a folder for them
   Workers workers;
+  SwarmBody swarm;
+  std::optional<Beacon> beacon;
   std::unique_ptr<JobRun> run;
 };
 
@@ -136,9 +140,15 @@ Daemon::Impl::Impl(const DaemonOptions& daemon_options, Log& daemon_log)
       log(daemon_log),
       refusals(daemon_log),
       transport({options.listen, options.use_ipc, options.identity}, *this),
-      workers(options.threads) {
+      workers(options.threads),
+      swarm(loop, workers, transport, log, options.swarm, options.identity, [this] { drain(); }) {
   for (const int fd : transport.fds()) incoming.push_back(loop.watch(fd, [this] { drain(); }));
   loop.on_signal({SIGTERM, SIGINT}, [this] { shut_down(); });
+  if (options.swarm.beacon) {
+    beacon.emplace(
+        loop, log, options.swarm.swarm, transport.listen(), [this] { return swarm.address(); },
+        [this](const std::string& address) { swarm.hint(address); });
+  }
   if (options.state.empty()) return;
   checkpoints = std::make_unique<Checkpoints>(loop, log, options.state);
   if (auto left = checkpoints->unfinished()) {
@@ -153,6 +163,7 @@ void Daemon::Impl::drain() {
 
 void Daemon::Impl::shut_down() {
   log.info("stopping", {});
+  swarm.leave();
   run.reset();
   loop.stop();
 }
@@ -195,7 +206,9 @@ void Daemon::Impl::request(const std::string& caller, std::span<const std::byte>
       (origin.member == nullptr || !may_ask(origin.member->role, request))) {
     status = Reason::kForbidden;
   }
-  if (status.ok()) {
+  if (const auto* gossip = std::get_if<control::GossipRequest>(&request); status.ok() && gossip) {
+    if (status = swarm.heard(gossip->packet, origin); !status.ok()) refused(status, origin);
+  } else if (status.ok()) {
     carry_out(caller, id, std::move(request));
   } else {
     refuse_request(caller, id, status, origin);
@@ -281,6 +294,7 @@ control::Reply Daemon::Impl::answer(const control::StatusRequest&) {
   reply.cpu_seconds = cpu_seconds();
   reply.resident_bytes = resident_bytes();
   if (run) run->describe(reply);
+  if (options.data) reply.own_data = options.data->source;
   reply.progress = std::get<control::ProgressReply>(
       answer(control::ProgressRequest{run ? run->progress().next_report : 0}));
   add_to(reply.progress.counters, refused_at_door);
@@ -305,6 +319,8 @@ control::Reply Daemon::Impl::answer(const control::ShutdownRequest&) {
   loop.post([this] { shut_down(); });
   return control::OkReply{};
 }
+
+control::Reply Daemon::Impl::answer(const control::NodesRequest&) { return swarm.describe(); }
 
 void Daemon::Impl::start(const std::string& caller, uint64_t id, control::StartRequest&& request) {
   if (run || loading) {
@@ -340,7 +356,8 @@ void Daemon::Impl::load_job(RunStart start) {
     std::shared_ptr<LoadedJob> job;
     std::string problem;
     try {
-      job = load(start, checkpoints.get(), options.identity.get());
+      job = load(start, checkpoints.get(), options.identity.get(),
+                 options.data ? &*options.data : nullptr);
     } catch (const std::exception& exception) {
       problem = exception.what();
     }

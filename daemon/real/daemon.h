@@ -2,10 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "daemon/node_config.h"
 #include "daemon/real/address.h"
 #include "daemon/real/log.h"
+#include "daemon/real/swarm_body.h"
 #include "daemon/trust/identity.h"
 
 namespace kith {
@@ -18,7 +21,9 @@ struct DaemonOptions {
   bool use_ipc = true;   // Unix sockets to peers on this machine
   std::string state;     // folder of checkpoints, and of the run to go on with; empty = none
   std::shared_ptr<const Identity> identity = nullptr;  // null: nobody is asked for a key
-  bool insecure = false;  // whether that may be so beyond the loopback interface
+  bool insecure = false;             // whether that may be so beyond the loopback interface
+  std::optional<OwnData> data = {};  // of this machine, in place of each job's
+  SwarmOptions swarm = {};
 };
 
 class Daemon {

@@ -31,7 +31,8 @@ control::EdgeTraffic traffic_of(const EdgeCounters& edge) {
           .bytes_received = edge.bytes_received,
           .payload_bytes_sent = edge.payload_bytes_sent,
           .uncompressed_bytes_sent = edge.uncompressed_bytes_sent,
-          .decode_seconds = seconds(edge.decoding)};
+          .decode_seconds = seconds(edge.decoding),
+          .repairs_requested = edge.repairs_requested};
 }
 
 RepairPolicy repair_policy(const Plan& plan) {
@@ -67,7 +68,7 @@ std::unique_ptr<Meeting> meeting_of(LoadedJob& loaded) {
   if (loaded.start.generation == 0) {
     return std::make_unique<FirstMeeting>(
         self, loaded.neighbors, plan.goes_on,
-        block_of(introduction_of(loaded.start.request), loaded.pool));
+        block_of(introduction_of(loaded.start.request, loaded.data), loaded.pool));
   }
   ResumeMeeting::Run run{plan.nodes, plan.goes_on, loaded.kept};
   // Where the result depends on time each goes on from what it has; but a hub leads its workers.
@@ -229,6 +230,18 @@ void JobRun::give_up(const std::string& why) {
   log_.warning("cannot_go_on", {{"why", why}});
 }
 
+// The other refuses as well, and so must hear what data this node has.
+void JobRun::refuse_data(NodeId peer, const std::string& theirs) {
+  std::vector<Message> questions;
+  meeting_->question(peer, questions);
+  transmit(questions);
+  if (phase_ != control::Phase::kMeeting) return;
+  meeting_timer_->disarm();
+  give_up("node " + std::to_string(index_of(self())) + " has data of " + loaded_->data +
+          " and node " + std::to_string(index_of(peer)) + " at " + endpoint_of(peer) + " of " +
+          theirs + ": one model cannot be trained on both.");
+}
+
 std::optional<uint32_t> JobRun::generation_of(const WireHeader& header) const {
   const uint64_t ahead = header.job - loaded_->membership.job;
   const uint64_t generation = loaded_->start.generation + ahead;
@@ -249,6 +262,11 @@ Status JobRun::stranger(const WireHeader& header, std::span<const std::byte> bod
   Peer& peer = peers_[header.from];
   if (peer.mismatch) return {};
   peer.mismatch = true;
+  const std::string theirs = other_data(loaded_->start.request, loaded_->data, body);
+  if (!theirs.empty()) {
+    refuse_data(header.from, theirs);
+    return {};
+  }
   peer.difference = difference(loaded_->start.request, body);
   log_.warning("another_job", {{"peer", std::to_string(index_of(header.from))},
                                {"endpoint", endpoint_of(header.from)},
@@ -262,6 +280,7 @@ void JobRun::message(Message&& message) {
   Peer& peer = peers_[message.from];
   peer.last_heard = loop_.now();
   peer.ever_heard = true;
+  if (message.kind < kFirstNodeKind) peer.round = std::max(peer.round.value_or(0), message.round);
   if (peer.silent) {
     peer.silent = false;
     log_.info("peer_back", {{"peer", std::to_string(index_of(message.from))}});
@@ -438,6 +457,7 @@ void JobRun::describe(control::StatusReply& status) const {
   status.pool_bytes = loaded_->pool.live_bytes() + loaded_->pool.cached_bytes();
   status.shard_bytes = loaded_->shard ? loaded_->shard->resident_bytes() : 0;
   status.shard_rows = loaded_->shard ? loaded_->shard->rows() : 0;
+  status.data = loaded_->data;
   status.snapshot_bytes = reports_.bytes();
   status.job = job.name;
   status.model = job.model.kind;
@@ -460,6 +480,7 @@ void JobRun::describe(control::StatusReply& status) const {
     peer.left = node_.has_left(link.peer);
     const auto found = peers_.find(link.peer);
     const bool heard = found != peers_.end() && found->second.ever_heard;
+    if (heard) peer.round = found->second.round;
     peer.silence = heard ? seconds(loop_.now() - found->second.last_heard) : -1;
     if (heard || link.connected) status.peers.push_back(std::move(peer));
   }

@@ -70,6 +70,7 @@ class JobRun final : public Body {
   struct Peer {
     Duration last_heard{};  // loop time
     bool ever_heard = false;
+    std::optional<Round> round;            // of its latest message of the algorithm
     bool silent = false;                   // the node waits for it
     bool mismatch = false;                 // has been seen with another run
     std::string difference;                // between that and ours, where it is known
@@ -86,6 +87,7 @@ class JobRun final : public Body {
   bool restore(const CheckpointFolder::Entry& entry);
   void meet_again();
   void give_up(const std::string& why);
+  void refuse_data(NodeId peer, const std::string& theirs);
   void transmit(std::vector<Message>& messages);
   void hand_to_transport(const Message& message);
   void watch_blocked();

@@ -1,6 +1,9 @@
 #include "daemon/real/loader.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <map>
 
 #include "daemon/real/address.h"
@@ -10,6 +13,8 @@
 namespace kith {
 
 namespace {
+
+uint64_t hash_of(const std::string& text) { return XXH3_64bits(text.data(), text.size()); }
 
 // The key that the node at this address must show.
 PublicKey key_of(const control::PeerAddress& peer, const Identity* identity) {
@@ -55,6 +60,13 @@ void check_neighbors(const LoadedJob& loaded) {
   }
 }
 
+LocalData load_rows(const Job& job, const control::StartRequest& request, const OwnData* own) {
+  if (own == nullptr) {
+    return load_local_data(job.data, job.seed, request.node, request.nodes, false);
+  }
+  return load_local_data(own_spec(job, *own), job.seed, NodeId{0}, 1, false);
+}
+
 // The beginning is a place to go back to for all who must go back together; who can do without the
 // others has let go of it, as of any other, when it has newer ones.
 void add_beginning(LoadedJob& loaded) {
@@ -83,14 +95,25 @@ void prepare_checkpoints(LoadedJob& loaded, Checkpoints* checkpoints) {
 
 // What stands in every header.
 uint64_t wire_job(const LoadedJob& loaded) {
-  const uint64_t run = run_hash(loaded.start.request);
+  const uint64_t run = run_hash(loaded.start.request) ^ hash_of(loaded.data);
   return loaded.plan.goes_on ? run : run + loaded.start.generation;
 }
 
 }  // namespace
 
+std::string data_text(DataShape shape, const std::vector<std::string>& class_names) {
+  std::string text =
+      std::to_string(shape.features) + " features, " + std::to_string(shape.classes) + " classes";
+  if (class_names.empty()) return text;
+  std::string all;
+  for (const std::string& name : class_names) all += name + '\n';
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%08x", static_cast<unsigned>(hash_of(all)));
+  return text + " named " + digits;
+}
+
 std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
-                                const Identity* identity) {
+                                const Identity* identity, const OwnData* own) {
   const control::StartRequest& request = start.request;
   if (request.nodes == 0 || request.nodes > limits::kNodes ||
       index_of(request.node) >= request.nodes) {
@@ -105,9 +128,10 @@ std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
   DataShape shape;
   double rows_per_node = 0;
   if (info.needs_data) {
-    LocalData data = load_local_data(job.data, job.seed, request.node, request.nodes, false);
+    LocalData data = load_rows(job, request, own);
     shape = data.shard->shape();
-    rows_per_node = static_cast<double>(data.total_rows) / request.nodes;
+    rows_per_node = static_cast<double>(data.total_rows) / (own != nullptr ? 1 : request.nodes);
+    loaded->data = data_text(shape, data.class_names);
     loaded->shard = std::move(data.shard);
   }
   loaded->model = info.make(shape, request.nodes, job.model.options);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/job_timing.h"
+#include "daemon/node_config.h"
 #include "daemon/plan.h"
 #include "daemon/real/checkpoints.h"
 #include "daemon/real/zmq_transport.h"
@@ -21,6 +22,7 @@ struct LoadedJob {
   std::unique_ptr<Model> model;
   std::shared_ptr<const Dataset> shard;  // null for the laboratory
   Plan plan;
+  std::string data;               // its kind, equal on all nodes: see data_text
   SharedBuffer initial;           // x_0
   std::vector<NodeId> neighbors;  // in and out, over all rounds; sorted
   Membership membership;
@@ -30,8 +32,13 @@ struct LoadedJob {
 };
 
 // Throws OperatorError with a sentence for the operator. `checkpoints`: null where the daemon has
-// no folder for them. `identity`: null where there are no keys.
+// no folder for them. `identity`: null where there are no keys. `own`: the machine's own data, null
+// where it trains on the job's.
 std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
-                                const Identity* identity = nullptr);
+                                const Identity* identity = nullptr, const OwnData* own = nullptr);
+
+// What must be equal for one model to be trained on the data of two nodes: "784 features, 10
+// classes", with what tells the labels apart where they are text. Empty without data.
+std::string data_text(DataShape shape, const std::vector<std::string>& class_names);
 
 }  // namespace kith

@@ -4,14 +4,16 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
+#include <climits>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
 
-#include "daemon/real/daemon.h"
 #include "daemon/malloc_tuning.h"
+#include "daemon/real/daemon.h"
 #include "topology/error.h"
 
 namespace {
@@ -26,6 +28,8 @@ struct Arguments {
   std::string key;
   std::string members;
   bool insecure = false;
+  std::string config;
+  kith::SwarmOptions swarm;
   int parent = -1;  // -1: not bound to it; 0: whoever it is; else its pid
 };
 
@@ -40,6 +44,19 @@ void allow_many_descriptors() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::string host_name() {
+  char name[HOST_NAME_MAX + 1] = "";
+  return gethostname(name, sizeof name) == 0 ? name : "";
+}
+
+// It stands in packets, tables and on terminals.
+std::string check_name(const std::string& text) {
+  constexpr size_t kLongest = 64;
+  const bool good = !text.empty() && text.size() <= kLongest &&
+                    std::ranges::all_of(text, [](unsigned char c) { return c > ' ' && c < 127; });
+  return good ? "" : "a name has 1 to 64 printable characters and no blanks";
 }
 
 void die_with(int parent) {
@@ -58,6 +75,9 @@ int serve(const Arguments& arguments) {
   options.state = arguments.state;
   options.identity = kith::load_identity(arguments.key, arguments.members, kith::Speaker::kDaemon);
   options.insecure = arguments.insecure;
+  if (!arguments.config.empty()) options.data = kith::read_node_config(arguments.config).data;
+  options.swarm = arguments.swarm;
+  if (options.swarm.name.empty()) options.swarm.name = host_name();
   if (arguments.parent >= 0) die_with(arguments.parent);
   kith::Daemon daemon(options, log);
   std::printf("kithd listening on %s pid %d\n", daemon.listen().text().c_str(), getpid());
@@ -68,6 +88,25 @@ int serve(const Arguments& arguments) {
     std::_Exit(0);
   }).detach();
   return 0;
+}
+
+void define_swarm(CLI::App& app, kith::SwarmOptions& swarm) {
+  app.add_option(
+         "--join", swarm.first,
+         "HOST:PORT of daemons of the swarm, of which one must live; it tells of the others")
+      ->type_name("")
+      ->delimiter(',');
+  app.add_flag("--beacon", swarm.beacon,
+               "Find others of the swarm on this network by multicast, and be found");
+  app.add_option("--swarm", swarm.swarm, "Name of the swarm; others are not spoken to (kith)")
+      ->type_name("")
+      ->check(CLI::Validator(check_name, "", "name"));
+  app.add_option("--name", swarm.name, "Name of this machine, for people (its host name)")
+      ->type_name("")
+      ->check(CLI::Validator(check_name, "", "name"));
+  app.add_option("--advertise", swarm.advertise,
+                 "HOST:PORT at which the others reach this daemon, where that is not --listen")
+      ->type_name("");
 }
 
 void define(CLI::App& app, Arguments& arguments) {
@@ -86,6 +125,9 @@ void define(CLI::App& app, Arguments& arguments) {
   app.add_option("--state", arguments.state,
                  "Folder for checkpoints; a run that it holds goes on when kithd starts again")
       ->type_name("");
+  app.add_option("--config", arguments.config,
+                 "TOML file of this machine: its own [data] in place of each job's")
+      ->type_name("");
   app.add_option("--key", arguments.key,
                  "Secret key of this machine (kith keygen); with it all traffic is encrypted")
       ->type_name("");
@@ -94,6 +136,7 @@ void define(CLI::App& app, Arguments& arguments) {
       ->type_name("");
   app.add_flag("--insecure", arguments.insecure,
                "Listen beyond this machine without keys: whoever reaches the port is obeyed");
+  define_swarm(app, arguments.swarm);
   app.add_option("--log-level", arguments.log_level, "quiet, info or debug (quiet)")->type_name("");
   app.add_option("--log", arguments.log_file, "Write the log to this file, not to stderr")
       ->type_name("");
@@ -105,7 +148,7 @@ void define(CLI::App& app, Arguments& arguments) {
       ->check(CLI::NonNegativeNumber);
   app.footer(
       "Prints one line, 'kithd listening on HOST:PORT pid N', and serves until SIGTERM.\n"
-      "Example: kithd --listen 0.0.0.0:7400 --key node.key --members members --log kithd.log");
+      "Example: kithd --listen 0.0.0.0:7400 --key node.key --members members --join 10.0.0.5:7400");
 }
 
 }  // namespace

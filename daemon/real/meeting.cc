@@ -47,7 +47,11 @@ FirstMeeting::FirstMeeting(NodeId self, std::vector<NodeId> neighbors, bool goes
 }
 
 void FirstMeeting::ask(Duration, std::vector<Message>& out) {
-  for (const NodeId peer : absent_) out.push_back(ready(peer, kQuestion, 0, introduction_));
+  for (const NodeId peer : absent_) question(peer, out);
+}
+
+void FirstMeeting::question(NodeId peer, std::vector<Message>& out) const {
+  out.push_back(ready(peer, kQuestion, 0, introduction_));
 }
 
 bool FirstMeeting::heard(const Message& message, Round under_way, std::vector<Message>& out) {

@@ -42,6 +42,8 @@ class Meeting {
   virtual void ask(Duration now, std::vector<Message>& out) = 0;
   // Until the next ask().
   virtual Duration pause();
+  // To this neighbour, for what a question carries along; nothing where it carries nothing.
+  virtual void question(NodeId, std::vector<Message>&) const {}
 
   // A kReady message of this run, when the node is in round `under_way`; appends what is to be sent
   // at once. True where pause() is worth asking for again.
@@ -77,6 +79,7 @@ class FirstMeeting final : public Meeting {
   std::vector<NodeId> absent() const override { return absent_; }
   bool late() const override { return late_; }
   void ask(Duration now, std::vector<Message>& out) override;
+  void question(NodeId peer, std::vector<Message>& out) const override;
   bool heard(const Message& message, Round under_way, std::vector<Message>& out) override;
 
  private:

@@ -106,6 +106,13 @@ struct Link {
   size_t waiting_bytes = 0;
 };
 
+// One daemon that is told something outside runs.
+struct Acquaintance {
+  Link link;
+  std::string dotted;  // where the link leads
+  uint64_t told = 0;   // number of the last frame for it
+};
+
 }  // namespace
 
 struct ZmqTransport::Impl {
@@ -125,6 +132,7 @@ struct ZmqTransport::Impl {
   Status accept(const WireHeader& header) const;
   Status link_to(NodeId node, Link*& link);
   void connect(Link& link, const PeerEndpoint& endpoint);
+  Link* acquaintance(const PeerEndpoint& endpoint);
   bool send_chunk(Link& link, const Message& message, uint32_t chunk);
   uint32_t send_chunks(Link& link, const Message& message, uint32_t first);
 
@@ -140,6 +148,8 @@ struct ZmqTransport::Impl {
   std::optional<Reassembler> reassembler;
   std::map<NodeId, Link> links;
   std::deque<Blocked> newly_blocked;
+  std::map<std::string, Acquaintance> acquaintances;  // by PeerEndpoint::text
+  uint64_t told = 0;
 };
 
 void ZmqTransport::Impl::bind() {
@@ -328,6 +338,27 @@ void ZmqTransport::Impl::connect(Link& link, const PeerEndpoint& endpoint) {
   }
 }
 
+// Null when the process has no more sockets.
+Link* ZmqTransport::Impl::acquaintance(const PeerEndpoint& endpoint) {
+  const auto found = acquaintances.try_emplace(endpoint.text).first;
+  Acquaintance& known = found->second;
+  known.told = ++told;
+  if (known.dotted == endpoint.dotted) return &known.link;
+  known.link = {};
+  known.dotted = endpoint.dotted;
+  if (acquaintances.size() > limits::kAcquaintances) {
+    acquaintances.erase(std::ranges::min_element(
+        acquaintances, {}, [](const auto& item) { return item.second.told; }));
+  }
+  try {
+    connect(known.link, endpoint);
+    return &known.link;
+  } catch (const zmq::error_t&) {
+    acquaintances.erase(found);
+    return nullptr;
+  }
+}
+
 // False = the high-water mark is reached and nothing was sent.
 bool ZmqTransport::Impl::send_chunk(Link& link, const Message& message, uint32_t chunk) {
   WireHeader header = header_of(message, membership->job);
@@ -446,6 +477,16 @@ bool ZmqTransport::flush(NodeId peer) {
   }
   link.blocked = false;
   return false;
+}
+
+void ZmqTransport::tell(const PeerEndpoint& to, std::string frame) {
+  Link* link = impl_->acquaintance(to);
+  if (link == nullptr) return;
+  zmq::message_t message = owning(std::move(frame));
+  if (link->dealer.send(message, zmq::send_flags::dontwait)) return;
+  // As in send_chunks: only an empty ZMQ_EVENTS is final.
+  if ((link->dealer.get(zmq::sockopt::events) & ZMQ_POLLOUT) == 0) return;
+  (void)link->dealer.send(message, zmq::send_flags::dontwait);
 }
 
 void ZmqTransport::reply(const std::string& caller, std::string frame, SharedBuffer second) {

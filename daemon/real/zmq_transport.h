@@ -105,6 +105,10 @@ class ZmqTransport {
   // Sends on what waits for the peer; true = still blocked.
   bool flush(NodeId peer);
 
+  // A frame to a daemon that need not be of the run; lost where it does not keep up. Connections to
+  // those that were told something last are kept, limits::kAcquaintances of them.
+  void tell(const PeerEndpoint& to, std::string frame);
+
   // Answers a request. A caller that is gone is no error.
   void reply(const std::string& caller, std::string frame, SharedBuffer second = {});
 

@@ -6,7 +6,8 @@
 
 namespace kith {
 
-// A viewer may read, an operator may do everything; a peer speaks to peers alone.
+// A viewer may read, an operator may do everything that a client can; a peer speaks to peers alone:
+// it sends messages of its run, and tells who is in the swarm, which nobody else may.
 bool may_ask(Role role, const control::Request& request);
 
 }  // namespace kith

@@ -1,8 +1,4 @@
-"""Daemons in network namespaces, joined by veth and a bridge, with shaped links: no Docker needed.
-
-The script calls itself once more in namespaces of its own (network, mounts, processes), so that
-the machine's network is not touched and nothing outlives it, however it ends.
-"""
+"""Daemons in network namespaces, on a bridge, with shaped links: no Docker needed."""
 
 import json
 import os
@@ -13,37 +9,15 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from _kithd import BIN_DIR, KITH, KITHD, PHASES, check
-from _swarm import DOCKER, JOB, Client, check_rate, check_trained, simulated, skip
+import _namespaces
+from _kithd import KITH, KITHD, check
+from _namespaces import call
+from _swarm import DOCKER, JOB, Client, check_rate, check_trained, simulated
 
 NODES = 6
 MBIT = 8
 PORT = 7400
 SHAPE = os.path.join(DOCKER, "shape")
-INSIDE = "KITH_TEST_NAMESPACE"
-# Only the superuser may make a network namespace without one of users around it.
-UNSHARE = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
-           *([] if os.getuid() == 0 else ["--user", "--map-root-user"])]
-
-
-def call(*words, code=0):
-    done = subprocess.run(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, timeout=60)
-    if code is not None and done.returncode != code:
-        check(f"{' '.join(map(str, words))} ends with {code}", False,
-              f"{done.returncode}: {done.stdout[-500:]}")
-    return done.stdout
-
-
-def enter():
-    """Does not come back: this script, in namespaces of its own."""
-    probe = subprocess.run([*UNSHARE, "sh", "-c", "mount -t tmpfs none /run && ip netns add probe"],
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if probe.returncode != 0:
-        skip("netns.py", "no network namespaces can be made here: "
-             + probe.stdout.strip().splitlines()[-1])
-    os.environ[INSIDE] = "yes"
-    os.execvp(UNSHARE[0], [*UNSHARE, sys.executable, os.path.abspath(__file__)])
 
 
 def address(node):
@@ -51,31 +25,17 @@ def address(node):
 
 
 def in_node(node, *words):
-    return ["ip", "netns", "exec", f"node{node}", *map(str, words)]
+    return _namespaces.in_node(f"node{node}", *words)
 
 
 class Swarm:
     """A bridge, and for each node a namespace whose eth0 is plugged into it."""
 
     def __init__(self):
-        call("mount", "-t", "tmpfs", "none", "/run")
-        call("ip", "link", "set", "lo", "up")
-        call("ip", "link", "add", "switch", "type", "bridge")
-        call("ip", "addr", "add", "10.73.0.1/24", "dev", "switch")
-        call("ip", "link", "set", "switch", "up")
+        _namespaces.make_switch("10.73.0.1/24")
         for node in range(NODES):
-            self.plug_in(node)
+            _namespaces.plug_in(f"node{node}", address(node))
         self.daemons = [self.daemon(node) for node in range(NODES)]
-
-    @staticmethod
-    def plug_in(node):
-        call("ip", "netns", "add", f"node{node}")
-        call("ip", "link", "add", f"port{node}", "type", "veth",
-             "peer", "name", "eth0", "netns", f"node{node}")
-        call("ip", "link", "set", f"port{node}", "master", "switch", "up")
-        for words in (f"addr add {address(node)}/24 dev eth0", "link set eth0 up",
-                      "link set lo up"):
-            call(*in_node(node, "ip", *words.split()))
 
     @staticmethod
     def daemon(node):
@@ -159,9 +119,7 @@ def trains(swarm, graph, rounds, *more, meanwhile=lambda swarm, client: None):
 
 
 def main():
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
-    if INSIDE not in os.environ:
-        enter()
+    _namespaces.enter(os.path.abspath(__file__))
     swarm = Swarm()
     netem = kernel_has_netem()
     links_are_shaped(swarm, netem)

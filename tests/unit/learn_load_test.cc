@@ -172,6 +172,18 @@ TEST(Load, SeparateTestSetIsCheckedAgainstTheTrainingSet) {
   expect_operator_error([&] { load_data(spec, 1); }, {spec.test, "label 9", "end at 3"});
 }
 
+TEST(Load, ClassesAreThoseOfTheJobWhereItSaysSo) {
+  TestFolder folder;
+  DataSpec spec = csv_spec(folder, 12);  // labels 0, 1, 2
+  spec.classes = 7;
+  EXPECT_EQ(load_data(spec, 1).train->classes(), 7u);
+  spec.classes = 3;
+  EXPECT_EQ(load_data(spec, 1).train->classes(), 3u);
+  spec.classes = 2;
+  expect_operator_error([&] { load_data(spec, 1); },
+                        {spec.source, "label 2", "data.classes is 2"});
+}
+
 TEST(Load, RefusesValuesThatAreNotFinite) {
   TestFolder folder;
   DataSpec spec;

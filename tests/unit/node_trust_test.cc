@@ -226,12 +226,16 @@ TEST_F(Trust, AnIdentityNeedsBothFilesAndAKeyOfTheRightKind) {
   EXPECT_EQ(identity->self, &identity->members[0]);
 }
 
-TEST(Permission, AViewerLooksAnOperatorDoesAllAPeerNothing) {
+TEST(Permission, AViewerLooksAnOperatorDoesAllAPeerGossipsAlone) {
   const control::Request reads[] = {control::HelloRequest{}, control::ProgressRequest{},
-                                    control::SnapshotRequest{}, control::StatusRequest{}};
+                                    control::SnapshotRequest{}, control::StatusRequest{},
+                                    control::NodesRequest{}};
   const control::Request orders[] = {control::StartRequest{}, control::StopJobRequest{},
                                      control::ShutdownRequest{}};
-  EXPECT_EQ(std::size(reads) + std::size(orders), std::variant_size_v<control::Request>);
+  EXPECT_EQ(std::size(reads) + std::size(orders) + 1, std::variant_size_v<control::Request>);
+  EXPECT_TRUE(may_ask(Role::kPeer, control::GossipRequest{}));
+  EXPECT_FALSE(may_ask(Role::kOperator, control::GossipRequest{}));
+  EXPECT_FALSE(may_ask(Role::kViewer, control::GossipRequest{}));
   for (const control::Request& request : reads) {
     EXPECT_TRUE(may_ask(Role::kViewer, request));
     EXPECT_TRUE(may_ask(Role::kOperator, request));

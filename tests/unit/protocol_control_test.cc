@@ -46,6 +46,19 @@ ProgressReply example_progress() {
   return progress;
 }
 
+swarm::Packet example_packet() {
+  swarm::Packet packet;
+  packet.kind = swarm::Packet::Kind::kRelay;
+  packet.swarm = "kith";
+  packet.from = "10.0.0.5:7400";
+  packet.to = "10.0.0.6:7400";
+  packet.subject = "10.0.0.7:7400";
+  packet.sequence = 12;
+  packet.rumours = {{"10.0.0.5:7400", swarm::State::kAlive, 3, "cellar", "0.1.0", "ab"},
+                    {"10.0.0.7:7400", swarm::State::kSuspect, 1, "", "", ""}};
+  return packet;
+}
+
 std::vector<std::string> all_frames() {
   StatusReply status;
   status.version = "1";
@@ -61,12 +74,17 @@ std::vector<std::string> all_frames() {
           encode_request(5, StatusRequest{}),
           encode_request(6, StopJobRequest{}),
           encode_request(7, ShutdownRequest{}),
+          encode_request(7, NodesRequest{}),
+          encode_request(0, GossipRequest{example_packet()}),
           encode_reply(8, OkReply{}),
           encode_reply(9, ErrorReply{"[job] rounds: must be above 0."}),
           encode_reply(10, HelloReply{"0.1.0", 4242, Phase::kMeeting, "a", 1, 2}),
           encode_reply(11, example_progress()),
           encode_reply(12, SnapshotReply{3, 400}),
-          encode_reply(13, status)};
+          encode_reply(13, status),
+          encode_reply(14, NodesReply{"kith",
+                                      {{"10.0.0.5:7400", swarm::State::kLeft, 2.5, 7, "cellar",
+                                        "0.1.0", "ab"}}})};
 }
 
 // Decodes as either; both must come back whatever the bytes are. What is accepted must encode.
@@ -94,6 +112,21 @@ TEST(Control, StartRoundTrips) {
   ASSERT_EQ(got.peers.size(), 2u);
   EXPECT_EQ(got.peers[1].node, NodeId{1});
   EXPECT_EQ(got.peers[1].endpoint, "lab-7:7400");
+}
+
+TEST(Control, APacketRoundTrips) {
+  const swarm::Packet sent = example_packet();
+  uint64_t id = 0;
+  Request request;
+  const std::string frame = encode_request(0, GossipRequest{sent});
+  ASSERT_TRUE(decode_request(bytes_of(frame), id, request).ok());
+  const swarm::Packet& got = std::get<GossipRequest>(request).packet;
+  EXPECT_EQ(got.kind, sent.kind);
+  EXPECT_EQ(got.subject, sent.subject);
+  EXPECT_EQ(got.sequence, sent.sequence);
+  ASSERT_EQ(got.rumours.size(), 2u);
+  EXPECT_EQ(got.rumours[1].state, swarm::State::kSuspect);
+  EXPECT_EQ(got.rumours[0].incarnation, 3u);
 }
 
 TEST(Control, ProgressRoundTrips) {
