@@ -249,11 +249,16 @@ void Node::tell(NodeId peer, uint16_t kind, uint64_t number) {
 void Node::watch() {
   if (finished_) return;
   waiting_.clear();
-  if (!away_) algorithm_->waiting_for(state_, waiting_);
+  if (!away_) waiting_for(waiting_);
   Duration again = ask(waiting_);
   if (contracts_ && !away_) again = std::min(again, probe(waiting_));
   if (contracts_) again = std::min(again, offer_again());
   body_.set_timer(state_.self, kWatchTimer, std::max(again, edges_.policy().floor));
+}
+
+void Node::waiting_for(std::vector<NodeId>& out) const {
+  if (!away_) return algorithm_->waiting_for(state_, out);
+  out.insert(out.end(), contracts_->peers().begin(), contracts_->peers().end());
 }
 
 // Asks those who owe a message for longer than their edge's history suggests; how long until the
