@@ -265,8 +265,11 @@ void Node::waiting_for(std::vector<NodeId>& out) const {
 // next question is due.
 Duration Node::ask(std::span<const NodeId> waiting) {
   Duration again = edges_.patience();
+  // Who computes while it waits, again and again, would never have waited long since it computed.
+  const bool computing = last_asked_to_compute_ >= last_computed_;
+  const Time since = computing ? Time{} : last_computed_;
   for (const NodeId peer : waiting) {
-    const EdgeTable::Question question = edges_.question(peer, last_computed_, state_.now);
+    const EdgeTable::Question question = edges_.question(peer, since, state_.now);
     if (question.ask) {
       ++counters_.repairs_requested;
       tell(peer, kQuestion, edges_.last_sent(peer));

@@ -126,5 +126,39 @@ TEST(VirtualTimers, MovingOneVoidsItsFirstTime) {
   EXPECT_EQ(timers.pending(NodeId{0}), 0u);
 }
 
+// Found by the hunter: who computes again and again without a pause (k-batch-sync) never waited
+// long enough since it had computed last to ask for the news that it had lost. With enough nodes
+// all of them ended up at old models, their gradients good for nothing, for ever.
+TEST(Repair, WhoComputesWhileItWaitsAsksAllTheSame) {
+  bool stalled = false;
+  uint64_t asked = 0;
+  SimulationSettings settings;
+  settings.threads = 1;
+  settings.cancelled = [&] { return stalled = ++asked > 1000; };  // a million events: of 80,000
+  const SimulationResult result = simulate_text(R"(
+    [job]
+    seed = 3
+    [model]
+    kind = "quadratic"
+    [algorithm]
+    kind = "k-batch-sync"
+    k = 3
+    [topology]
+    graph = "star"
+    [delays]
+    compute = "uniform:0.0025:0.0075"
+    latency_ms = 49
+    jitter = "uniform:0:0.05"
+    loss = 0.04
+    [train]
+    learning_rate = 0.02
+    [stop]
+    rounds = 500
+  )",
+                                                14, {}, settings);
+  EXPECT_FALSE(stalled);
+  EXPECT_EQ(result.rounds, 500u);
+}
+
 }  // namespace
 }  // namespace kith
