@@ -221,7 +221,13 @@ void Node::heard(const Message& message) {
       if (edges_.lost(peer, message.sequence)) tell(peer, kResend, edges_.contiguous(peer));
       return;
     case kResend: edges_.asked_well(peer); return send_again(peer, message.sequence);
-    case kGone: return edges_.skip(peer, message.sequence);
+    case kGone:
+      // A round that nobody can tell any more: the neighbour is too far ahead to be followed.
+      if (contracts_ && lockstep_ && edges_.behind(peer, message.sequence)) {
+        leave(peer);
+        return offer(peer);
+      }
+      return edges_.skip(peer, message.sequence);
     default: return;
   }
 }
