@@ -221,7 +221,13 @@ void Node::heard(const Message& message) {
       if (edges_.lost(peer, message.sequence)) tell(peer, kResend, edges_.contiguous(peer));
       return;
     case kResend: edges_.asked_well(peer); return send_again(peer, message.sequence);
-    case kGone: return edges_.skip(peer, message.sequence);
+    case kGone:
+      // A round that nobody can tell any more: the neighbour is too far ahead to be followed.
+      if (contracts_ && lockstep_ && edges_.behind(peer, message.sequence)) {
+        leave(peer);
+        return offer(peer);
+      }
+      return edges_.skip(peer, message.sequence);
     default: return;
   }
 }
@@ -249,19 +255,27 @@ void Node::tell(NodeId peer, uint16_t kind, uint64_t number) {
 void Node::watch() {
   if (finished_) return;
   waiting_.clear();
-  if (!away_) algorithm_->waiting_for(state_, waiting_);
+  if (!away_) waiting_for(waiting_);
   Duration again = ask(waiting_);
   if (contracts_ && !away_) again = std::min(again, probe(waiting_));
   if (contracts_) again = std::min(again, offer_again());
   body_.set_timer(state_.self, kWatchTimer, std::max(again, edges_.policy().floor));
 }
 
+void Node::waiting_for(std::vector<NodeId>& out) const {
+  if (!away_) return algorithm_->waiting_for(state_, out);
+  out.insert(out.end(), contracts_->peers().begin(), contracts_->peers().end());
+}
+
 // Asks those who owe a message for longer than their edge's history suggests; how long until the
 // next question is due.
 Duration Node::ask(std::span<const NodeId> waiting) {
   Duration again = edges_.patience();
+  // Who computes while it waits, again and again, would never have waited long since it computed.
+  const bool computing = last_asked_to_compute_ >= last_computed_;
+  const Time since = computing ? Time{} : last_computed_;
   for (const NodeId peer : waiting) {
-    const EdgeTable::Question question = edges_.question(peer, last_computed_, state_.now);
+    const EdgeTable::Question question = edges_.question(peer, since, state_.now);
     if (question.ask) {
       ++counters_.repairs_requested;
       if (ledger_) ++ledger_->at(peer).repairs_requested;

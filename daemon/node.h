@@ -89,6 +89,9 @@ class Node {
   bool has_left(NodeId peer) const {
     return contracts_ && contracts_->knows(peer) && !contracts_->in_force(peer);
   }
+  // Appends the peers without whose messages it does not go on: of those that an away node asks
+  // one is enough.
+  void waiting_for(std::vector<NodeId>& out) const;
   void describe(std::string& out) const { algorithm_->describe(state_, out); }
 
  private:

@@ -100,10 +100,11 @@ void Node::proposed(const Message& message) {
   if (away_) return go_on_from(message);
   // Nothing is done together any more: who has work left does it with those who have as well.
   if (terms.from >= state_.rounds) return;
-  const bool was_in_force = contracts_->in_force(peer);
+  // First: a round that waited for this peer alone ends with the old contract, and what is proposed
+  // may be too late for the next.
+  if (contracts_->in_force(peer) && terms.number > contracts_->terms(peer).number) leave(peer);
   switch (contracts_->accept(peer, terms, own_round())) {
     case Contracts::Outcome::kInForce:
-      if (was_in_force) (void)step(PeerLeft{peer});
       begin_contract(peer, static_cast<Round>(message.scalar));
       [[fallthrough]];
     case Contracts::Outcome::kKnown: return say(peer, kAccept, {terms.number, own_round()}, 0);

@@ -29,6 +29,10 @@ void add_keygen_command(CLI::App& program, Action& chosen);
 inline constexpr int kDone = 0;
 inline constexpr int kRunFailed = 1;
 inline constexpr int kRequestWrong = 2;
+// Of the fault hunter (client/chaos_hunt.h), beside kDone.
+inline constexpr int kCrashed = 127;
+inline constexpr int kNoProgress = 128;
+inline constexpr int kWrongResult = 129;
 inline constexpr int kInterrupted = 130;  // as shells have it: 128 + SIGINT
 
 // The request was right but the run failed: one sentence, exit code 1.

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "client/chaos_hunt.h"
 #include "client/codec_trials.h"
 #include "client/command/command.h"
 #include "client/forecast.h"
@@ -14,6 +15,7 @@
 #include "daemon/sim/simulator.h"
 #include "daemon/store/result.h"
 #include "daemon/store/run_folder.h"
+#include "topology/error.h"
 
 namespace kith {
 
@@ -27,6 +29,8 @@ struct SimulateOptions {
   unsigned threads = 0;
   std::string out;
   std::vector<std::string> set;
+  std::string chaos;   // seeds; empty = no hunt
+  std::string faults;  // a list of them, to be run again
   bool json = false;
   bool save_nodes = false;
 };
@@ -162,24 +166,52 @@ class Simulation {
   double judging_seconds_ = 0;  // no part of the simulation
 };
 
+int simulate_or_hunt(const SimulateOptions& options) {
+  const bool hunts = !options.chaos.empty() || !options.faults.empty();
+  if (options.path.empty() && (!options.faults.empty() || !hunts)) {
+    throw OperatorError(std::string(hunts ? "--faults needs" : "it needs") +
+                        " the job file: kith simulate JOB -n N");
+  }
+  if (options.path.empty() != (options.nodes == 0)) {
+    throw OperatorError("JOB and -n go together: kith simulate JOB -n N; kith simulate --chaos " +
+                        std::string("SEED draws both"));
+  }
+  if (!hunts) return Simulation(options).run();
+  const SeedRange seeds = parse_seeds(options.chaos.empty() ? "0" : options.chaos);
+  if (!options.out.empty() && seeds.first != seeds.last) {
+    throw OperatorError("--out keeps the job and the faults of one seed: give --chaos one");
+  }
+  return hunt({options.path, options.nodes, options.set, options.faults, options.out}, seeds,
+              options.threads, options.json);
+}
+
 }  // namespace
 
 void add_simulate_command(CLI::App& program, Action& chosen) {
   const auto options = std::make_shared<SimulateOptions>();
   CLI::App* command = program.add_subcommand(
       "simulate", "run a job on any number of nodes in this process, in virtual time");
-  command->add_option("JOB", options->path, "the job file")->required();
-  command->add_option("-n,--nodes", options->nodes, "number of nodes")->required();
-  command->add_option("--threads", options->threads, "that compute; 0 = one per core");
+  command->add_option("JOB", options->path, "the job file");
+  command->add_option("-n,--nodes", options->nodes, "number of nodes");
+  command->add_option("--chaos", options->chaos,
+                      "hunt for faults: draw what goes wrong from a seed, such as 7, or from each "
+                      "of 1-500; without JOB the job is drawn as well");
+  command->add_option("--faults", options->faults, "run a list of faults that a hunt has printed");
+  command->add_option("--threads", options->threads,
+                      "that compute, or processes that hunt; 0 = one per core");
   command->add_option("--set", options->set, kSetHelp)
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   command->add_option("--out", options->out, "folder for the results (runs/<job>-<n>nodes-<k>)");
   command->add_flag("--save-nodes", options->save_nodes, "keep every node's model, too");
   command->add_flag("--json", options->json, "print the result as one JSON object");
-  command->footer("Example: kith simulate examples/ring.toml -n 64 --set delays.latency_ms=20");
+  command->footer(
+      "With --chaos or --faults the exit code is 127 after a crash, 128 without progress and 129 "
+      "with a wrong result.\n"
+      "Example: kith simulate examples/ring.toml -n 64 --set delays.latency_ms=20\n"
+      "         kith simulate --chaos 1-500");
   command->callback(
-      [options, &chosen] { chosen = [options] { return Simulation(*options).run(); }; });
+      [options, &chosen] { chosen = [options] { return simulate_or_hunt(*options); }; });
 }
 
 }  // namespace kith

@@ -42,6 +42,9 @@ class EventQueue {
     return {key.node, &slots_[key.slot]};
   }
 
+  // Of the next pop(). Needs !empty().
+  Time next_at() const { return next_[first_].at; }
+
   bool empty() const { return first_ == next_.size(); }
   size_t size() const { return next_.size() - first_ + heap_.size(); }
 

@@ -1,7 +1,5 @@
 #include "daemon/sim/faults.h"
 
-#include <algorithm>
-
 namespace kith {
 
 void cut_between(const std::vector<NodeId>& one, const std::vector<NodeId>& other, Time at,
@@ -17,16 +15,25 @@ void cut_between(const std::vector<NodeId>& one, const std::vector<NodeId>& othe
 }
 
 void FaultState::apply(const Fault& fault) {
+  Machine& machine = machines_[index_of(fault.node)];
   switch (fault.kind) {
-    case Fault::Kind::kCrash: down_[index_of(fault.node)] = true; break;
-    case Fault::Kind::kRestart:
-      down_[index_of(fault.node)] = false;
-      asleep_[index_of(fault.node)] = false;
+    case Fault::Kind::kCrash: machine.down = true; break;
+    case Fault::Kind::kRestart: machine.down = machine.asleep = false; break;
+    case Fault::Kind::kGoBack:
+      for (Machine& each : machines_) each.down = each.asleep = false;
       break;
-    case Fault::Kind::kSleep: asleep_[index_of(fault.node)] = true; break;
-    case Fault::Kind::kWake: asleep_[index_of(fault.node)] = false; break;
+    case Fault::Kind::kSleep: machine.asleep = true; break;
+    case Fault::Kind::kWake: machine.asleep = false; break;
+    case Fault::Kind::kSlow: machine.slow = fault.amount; break;
+    case Fault::Kind::kSkew: machine.skew = fault.amount; break;
     case Fault::Kind::kCut: cuts_.emplace_back(fault.node, fault.peer); break;
     case Fault::Kind::kJoin: std::erase(cuts_, std::pair{fault.node, fault.peer}); break;
+    case Fault::Kind::kLose: machine.loses = fault.amount; break;
+    case Fault::Kind::kDouble: machine.doubles = fault.amount; break;
+    case Fault::Kind::kDelay: machine.delays = fault.amount; break;
+    case Fault::Kind::kDamage: machine.damages = fault.amount; break;
+    case Fault::Kind::kFullDisk: machine.full_disk = true; break;
+    case Fault::Kind::kFreeDisk: machine.full_disk = false; break;
   }
 }
 

@@ -7,9 +7,13 @@
 #include "daemon/job_timing.h"
 #include "daemon/plan.h"
 #include "daemon/sim/collector.h"
+#include "daemon/sim/disks.h"
 #include "daemon/sim/event_queue.h"
+#include "daemon/sim/faulty_lines.h"
+#include "daemon/sim/observer.h"
 #include "daemon/sim/simulated_learner.h"
 #include "daemon/sim/virtual_coding.h"
+#include "daemon/sim/virtual_timers.h"
 #include "protocol/wire.h"
 #include "topology/assert.h"
 #include "topology/prefetch.h"
@@ -56,6 +60,8 @@ class Simulator final : public Body {
         timing_(make_timing(plan.job.delays)),
         coding_(plan.job.delays.encode, plan.job.delays.decode),
         faults_(plan.nodes),
+        lines_(faults_, settings.faults.empty() ? 0 : plan.nodes, plan.job.seed, pool_),
+        disks_(plan.nodes, settings.faults.empty() ? 0 : plan.rounds_apart()),
         sleepers_(settings.faults.empty() ? 0 : plan.nodes),
         free_at_(plan.nodes),
         learner_(make_trainers(plan, model, train, shards), thread_count(settings, plan.job, model),
@@ -87,10 +93,13 @@ class Simulator final : public Body {
 
   SimulationResult run() {
     begin();
-    while (!queue_.empty() && working_ > 0 && !diverged_ && !cancelled_) {
+    while (!over()) {
+      if (goes_wrong_next()) {
+        go_wrong(settings_.faults[next_fault_++]);
+        continue;
+      }
       EventQueue::Item item = queue_.pop();
       now_ = item.at;
-      go_wrong();
       look_ahead();
       deliver(item.node, std::move(item.event));
       if (++events_ % kEventsBetweenCancelChecks == 0 && settings_.cancelled) {
@@ -103,12 +112,15 @@ class Simulator final : public Body {
   void send(Message&& message) override {
     OutgoingLink& link = links_[index_of(message.from)];
     const std::optional<Time> at = link.arrival(wire_size(message), acts_at());
+    if (!at) return;
+    if (!settings_.faults.empty()) return pass(std::move(message), *at);
     const NodeId to = message.to;
-    if (at && !faults_.cut(message.from, to)) queue_.push(*at, to, Received{std::move(message)});
+    queue_.push(*at, to, Received{std::move(message)});
   }
 
   void compute(NodeId node, Compute&& work) override {
-    const Duration takes = delays_[index_of(node)].next(work.steps);
+    Duration takes = delays_[index_of(node)].next(work.steps);
+    if (!settings_.faults.empty()) takes = times(takes, faults_.of(node).slow);
     KITH_ASSERT(tickets_[index_of(node)] == kNoTicket);
     const uint64_t ticket = ticket_of(node, work.ticket);
     tickets_[index_of(node)] = ticket;
@@ -123,14 +135,9 @@ class Simulator final : public Body {
   }
 
   void set_timer(NodeId node, TimerId id, Duration after) override {
-    std::vector<Timer>& timers = timers_[index_of(node)];
-    const auto pending = std::ranges::find(timers, id, &Timer::id);
+    if (!settings_.faults.empty()) after = times(after, faults_.of(node).skew);
     const Time due = acts_at() + after;
-    if (pending == timers.end()) {
-      timers.push_back({id, due});
-    } else {
-      pending->due = due;
-    }
+    timers_.set(node, id, due);
     queue_.push(due, node, TimerFired{id});
   }
 
@@ -154,35 +161,54 @@ class Simulator final : public Body {
   }
 
   void checkpoint(NodeId node, Checkpoint&& checkpoint) override {
-    if (!settings_.on_checkpoint) return;
+    if (settings_.observer != nullptr) settings_.observer->checkpoint(node, checkpoint);
+    if ((!settings_.on_checkpoint && settings_.faults.empty()) || faults_.of(node).full_disk) {
+      return;
+    }
     learner_.persist(node, *checkpoint.state);
-    settings_.on_checkpoint(node, std::move(checkpoint));
+    if (!settings_.faults.empty()) disks_.keep(node, checkpoint);
+    if (settings_.on_checkpoint) settings_.on_checkpoint(node, std::move(checkpoint));
   }
 
-  void edge_changed(NodeId, NodeId, bool, Round) override {}
+  void edge_changed(NodeId node, NodeId peer, bool in_force, Round round) override {
+    if (settings_.observer != nullptr) {
+      settings_.observer->edge_changed(node, peer, in_force, round);
+    }
+  }
   void peer_silent(NodeId, NodeId, Duration) override {}
 
  private:
   static constexpr uint64_t kNoTicket = 0;
 
-  struct Timer {
-    TimerId id;
-    Time due;
-  };
-
   void begin() {
     for (uint32_t i = 0; i < settings_.resume.size(); ++i) {
-      Archive& archive = *settings_.resume[i];
-      const Status status = nodes_[i].restore(archive);
-      KITH_ASSERT(status.ok());
-      learner_.persist(NodeId{i}, archive);
-      KITH_ASSERT(archive.ok());
+      restore(NodeId{i}, *settings_.resume[i]);
       now_ = std::max(now_, nodes_[i].state().now);
     }
     const bool resumes = !settings_.resume.empty();
     for (uint32_t i = 0; i < plan_.nodes; ++i) {
       queue_.push(now_, NodeId{i}, resumes ? Event(Resume{}) : Event(Start{}));
     }
+  }
+
+  void restore(NodeId id, Archive& archive) {
+    const Status status = nodes_[index_of(id)].restore(archive);
+    KITH_ASSERT(status.ok());
+    learner_.persist(id, archive);
+    KITH_ASSERT(archive.ok());
+  }
+
+  // Nobody works, and nobody will again.
+  bool over() const {
+    if (diverged_ || cancelled_) return true;
+    const auto comes_back = [&](const Fault& fault) {
+      return fault.kind == Fault::Kind::kGoBack
+                 ? faults_.any_down()
+                 : fault.kind == Fault::Kind::kRestart && faults_.down(fault.node);
+    };
+    const std::span<const Fault> faults(settings_.faults);
+    if (working_ == 0) return std::ranges::none_of(faults.subspan(next_fault_), comes_back);
+    return queue_.empty() && next_fault_ == faults.size();
   }
 
   NodeState state_of(NodeId id) {
@@ -197,46 +223,82 @@ class Simulator final : public Body {
 
   // ---- faults ----
 
-  void go_wrong() {
-    for (; next_fault_ < settings_.faults.size(); ++next_fault_) {
-      const Fault& fault = settings_.faults[next_fault_];
-      if (fault.at > now_) return;
-      const bool was_down = faults_.down(fault.node);
-      faults_.apply(fault);
-      if (fault.kind == Fault::Kind::kCrash && !was_down) die(fault.node);
-      if (fault.kind == Fault::Kind::kRestart && was_down) start_again(fault.node);
-      if (fault.kind == Fault::Kind::kWake) wake(fault.node);
+  static Duration times(Duration duration, double factor) {
+    return factor == 1 ? duration : bounded_seconds(seconds(duration) * factor);
+  }
+
+  bool goes_wrong_next() const {
+    if (next_fault_ == settings_.faults.size()) return false;
+    return queue_.empty() || settings_.faults[next_fault_].at <= queue_.next_at();
+  }
+
+  void go_wrong(const Fault& fault) {
+    now_ = std::max(now_, fault.at);
+    const bool was_down = faults_.down(fault.node);
+    if (fault.kind == Fault::Kind::kGoBack) go_back();
+    faults_.apply(fault);
+    if (fault.kind == Fault::Kind::kCrash && !was_down) die(fault.node);
+    if (fault.kind == Fault::Kind::kRestart && was_down) {
+      start_again(fault.node, repair_.leaves ? Event(Return{}) : Event(Start{}));
     }
+    if (fault.kind == Fault::Kind::kWake) wake(fault.node);
+  }
+
+  void pass(Message&& message, Time at) {
+    const NodeId to = message.to;
+    const FaultyLines::Passage passage = lines_.pass(message, at);
+    if (!passage.refused.ok() && !faults_.down(to)) nodes_[index_of(to)].refuse(passage.refused);
+    if (passage.again) queue_.push(*passage.again, to, Received{message});
+    if (passage.arrives) queue_.push(*passage.arrives, to, Received{std::move(message)});
   }
 
   void die(NodeId id) {
     const uint32_t i = index_of(id);
     ++lives_[i];
     tickets_[i] = kNoTicket;
-    timers_[i].clear();
+    timers_.clear(id);
     sleepers_[i].clear();
     learner_.replace(id, Trainer(plan_.trainer(id, model_, train_, shards_[i])));
     if (!finished_[i]) --working_;
+    if (settings_.observer != nullptr) settings_.observer->crashed(id);
   }
 
-  void start_again(NodeId id) {
+  // With `kept`, from that.
+  void start_again(NodeId id, Event&& first, Archive* kept = nullptr) {
     Node& node = nodes_[index_of(id)];
     std::destroy_at(&node);
     std::construct_at(&node, state_of(id), *plan_.algorithm, plan_.job.algorithm.options, repair_,
                       *this);
     if (plan_.nodes <= kLedgers) node.keep_ledger();
+    if (kept != nullptr) restore(id, *kept);
     finished_[index_of(id)] = false;
+    free_at_[index_of(id)] = {};
     ++working_;
-    queue_.push(now_, id, repair_.leaves ? Event(Return{}) : Event(Start{}));
+    queue_.push(now_, id, std::move(first));
+    if (settings_.observer != nullptr) settings_.observer->began_again(glimpse_of(id));
+  }
+
+  // What is on its way belongs to the run that is over, and would be refused.
+  void go_back() {
+    queue_ = EventQueue();
+    const std::vector<std::shared_ptr<Archive>> kept = disks_.fitting(plan_.dimension, pool_);
+    for (uint32_t i = 0; i < plan_.nodes; ++i) {
+      const NodeId id{i};
+      if (!faults_.down(id)) die(id);
+      if (kept.empty()) {
+        start_again(id, Start{});
+      } else {
+        start_again(id, Resume{}, kept[i].get());
+      }
+    }
+    if (settings_.observer != nullptr) settings_.observer->all_went_back();
   }
 
   void wake(NodeId id) {
     std::vector<Event> events = std::move(sleepers_[index_of(id)]);
     sleepers_[index_of(id)].clear();
     for (Event& event : events) {
-      if (const auto* timer = std::get_if<TimerFired>(&event)) {
-        timers_[index_of(id)].push_back({timer->id, now_});
-      }
+      if (const auto* timer = std::get_if<TimerFired>(&event)) timers_.set(id, timer->id, now_);
       queue_.push(now_, id, std::move(event));
     }
   }
@@ -246,7 +308,8 @@ class Simulator final : public Body {
     if (faults_.down(id)) return true;
     if (!faults_.asleep(id)) return false;
     const auto* timer = std::get_if<TimerFired>(&event);
-    if (timer == nullptr || due(id, timer->id)) sleepers_[index_of(id)].push_back(std::move(event));
+    if (timer == nullptr || timers_.take(id, timer->id, now_))
+      sleepers_[index_of(id)].push_back(std::move(event));
     return true;
   }
 
@@ -275,9 +338,8 @@ class Simulator final : public Body {
     const Time free_at = free_at_[index_of(id)];
     if (now_ >= free_at) return false;
     if (const auto* timer = std::get_if<TimerFired>(&event)) {
-      const auto pending = std::ranges::find(timers_[index_of(id)], timer->id, &Timer::id);
-      if (pending == timers_[index_of(id)].end() || pending->due != now_) return true;  // moved
-      pending->due = free_at;
+      if (!timers_.due(id, timer->id, now_)) return true;  // moved
+      timers_.set(id, timer->id, free_at);
     }
     queue_.push(free_at, id, std::move(event));
     return true;
@@ -291,20 +353,33 @@ class Simulator final : public Body {
       tickets_[index_of(id)] = kNoTicket;
       *computed = learner_.take(id);
     }
-    if (const auto* timer = std::get_if<TimerFired>(&event); timer && !due(id, timer->id)) return;
+    if (const auto* timer = std::get_if<TimerFired>(&event)) {
+      if (!timers_.take(id, timer->id, now_)) return;  // moved
+    }
     Node& node = nodes_[index_of(id)];
     coding_.begin_step(node);
     node.handle(std::move(event), now_);
     if (coding_.costs()) free_at_[index_of(id)] = acts_at();
+    if (settings_.observer != nullptr) settings_.observer->stepped(glimpse_of(id));
   }
 
-  // False when the timer was moved after this event had been queued.
-  bool due(NodeId node, TimerId id) {
-    std::vector<Timer>& timers = timers_[index_of(node)];
-    const auto pending = std::ranges::find(timers, id, &Timer::id);
-    if (pending == timers.end() || pending->due != now_) return false;
-    timers.erase(pending);
-    return true;
+  // Until the next one.
+  Glimpse glimpse_of(NodeId id) {
+    const Node& node = nodes_[index_of(id)];
+    waits_for_.clear();
+    node.waiting_for(waits_for_);
+    return {.node = id,
+            .now = now_,
+            .round = node.state().round,
+            .finished = node.finished(),
+            .computing = tickets_[index_of(id)] != kNoTicket,
+            .timers = timers_.pending(id),
+            .waits_for = waits_for_,
+            .parameters = node.state().parameters.floats(),
+            .messages_sent = node.counters().messages_sent,
+            .messages_received = node.counters().messages_received,
+            .messages_doubled = lines_.doubled(),
+            .live_bytes = pool_.live_bytes()};
   }
 
   SimulationResult result() {
@@ -343,6 +418,8 @@ class Simulator final : public Body {
   VirtualCoding coding_;
   RepairPolicy repair_;
   FaultState faults_;
+  FaultyLines lines_;
+  Disks disks_;
   size_t next_fault_ = 0;
   std::vector<std::vector<Event>> sleepers_;  // by node: what came while it slept
   std::vector<Time> free_at_;                 // by node: has coded what there was
@@ -354,13 +431,14 @@ class Simulator final : public Body {
   const Model& model_;
   const std::shared_ptr<const Dataset> train_;
   const std::vector<Shard>& shards_;
-  std::deque<Node> nodes_;                  // stable addresses
-  std::vector<uint64_t> tickets_;           // of the work under way, by node
-  std::vector<uint32_t> lives_;             // ended, by node
-  std::vector<std::vector<Timer>> timers_;  // pending, by node
+  std::deque<Node> nodes_;         // stable addresses
+  std::vector<uint64_t> tickets_;  // of the work under way, by node
+  std::vector<uint32_t> lives_;    // ended, by node
+  VirtualTimers timers_;
   std::vector<double> loss_;
-  std::vector<bool> finished_;  // by node
-  uint32_t working_;            // nodes that are neither finished nor down
+  std::vector<NodeId> waits_for_;  // scratch, kept for its capacity
+  std::vector<bool> finished_;     // by node
+  uint32_t working_;               // nodes that are neither finished nor down
   uint64_t events_ = 0;
   bool diverged_ = false;
   bool cancelled_ = false;

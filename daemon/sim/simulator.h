@@ -13,6 +13,8 @@
 
 namespace kith {
 
+class Observer;
+
 // Of one report round, when the last node has completed it.
 struct SimulationReport {
   Round round = 0;                // completed
@@ -34,7 +36,8 @@ struct SimulationSettings {
   std::function<bool()> cancelled;                         // asked now and then; true ends the run
   // What nodes keep as the job wants it ([checkpoint]); null = nobody keeps anything.
   std::function<void(NodeId, Checkpoint&&)> on_checkpoint;
-  std::vector<Fault> faults;  // in order of time
+  std::vector<Fault> faults;     // in order of time
+  Observer* observer = nullptr;  // outlives the run; null = nobody looks
   // By NodeId: go on from these. Empty = from the start. Asserts that they are of this job.
   std::vector<std::shared_ptr<Archive>> resume;
 };

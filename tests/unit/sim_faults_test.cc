@@ -283,6 +283,22 @@ std::vector<Fault> draw_faults(Rng& rng) {
   return faults;
 }
 
+// Found by the fault hunter: over edges that go one way a node that hears nobody any more runs
+// ahead of one that hears it without bound, and what that one has missed is kept no more. On this
+// graph i hears i - 1 and i - 2.
+TEST(Faults, WhoIsTooFarBehindToBeToldCatchesUp) {
+  const Job job =
+      job_of("[algorithm]\nkind = \"sgp\"\n[topology]\ngraph = \"static-exponential\"\n");
+  const Outcome outcome = run(job,
+                              {{at(10), Fault::Kind::kCrash, NodeId{2}},
+                               {at(10), Fault::Kind::kCrash, NodeId{3}},
+                               {at(15), Fault::Kind::kSlow, NodeId{1}, {}, 20},
+                               {at(60), Fault::Kind::kSlow, NodeId{1}, {}, 1}},
+                              4);
+  ASSERT_FALSE(outcome.stalled);
+  EXPECT_TRUE(outcome.result.finished[0] && outcome.result.finished[1]);
+}
+
 // Any machines at any moments, over lines that lose messages and let them overtake each other; the
 // faults end after 60 s, and all that are alive then end together.
 TEST(Faults, NoMomentIsABadOne) {
