@@ -32,6 +32,7 @@ enum class Purpose : uint32_t {
   kMatching = 15,
   kAdversary = 16,
   kPrivacy = 17,
+  kView = 18,
 };
 
 class Rng {

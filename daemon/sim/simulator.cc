@@ -75,6 +75,7 @@ class Simulator final : public Body {
     const bool repairs = plan.job.delays.loss > 0 || !settings.faults.empty();
     repair_.depth = repairs ? plan.repair_depth() : 0;
     repair_.leaves = repairs && plan.goes_on;
+    if (repair_.leaves && plan.algorithm->needs.star) repair_.silence = std::chrono::seconds(1);
     for (uint32_t i = 0; i < plan.nodes; ++i) {
       const NodeId id{i};
       delays_.push_back(timing_.delays_of(id, plan.job.seed));
@@ -87,7 +88,7 @@ class Simulator final : public Body {
 
   SimulationResult run() {
     begin();
-    while (!queue_.empty() && working_ > 0 && !diverged_ && !cancelled_) {
+    while (something_comes() && working_ > 0 && !diverged_ && !cancelled_) {
       EventQueue::Item item = queue_.pop();
       now_ = item.at;
       go_wrong();
@@ -196,6 +197,15 @@ class Simulator final : public Body {
   }
 
   // ---- faults ----
+
+  // Where nothing is under way a machine may still wake or start again.
+  bool something_comes() {
+    while (queue_.empty() && next_fault_ < settings_.faults.size()) {
+      now_ = std::max(now_, settings_.faults[next_fault_].at);
+      go_wrong();
+    }
+    return !queue_.empty();
+  }
 
   void go_wrong() {
     for (; next_fault_ < settings_.faults.size(); ++next_fault_) {
@@ -307,13 +317,20 @@ class Simulator final : public Body {
     return true;
   }
 
+  // Of a star the one that ended the run; node 0 where there is none.
+  const Node& hub() const {
+    const auto ended = [](const Node& node) { return node.leads() && node.finished(); };
+    const auto found = std::ranges::find_if(nodes_, ended);
+    return found != nodes_.end() ? *found : nodes_.front();
+  }
+
   SimulationResult result() {
     SimulationResult result{.parameters = {},
                             .loss = std::move(loss_),
                             .counters = {},
                             .edges = {},
                             .finished = finished_,
-                            .measures = nodes_.front().measures(),
+                            .measures = hub().measures(),
                             .end = std::max(now_, end_),
                             .events = events_,
                             .rounds = plan_.rounds,
@@ -327,7 +344,7 @@ class Simulator final : public Body {
       result.counters.push_back(node.counters());
       if (plan_.nodes <= kLedgers)
         result.edges.emplace_back(node.edges().begin(), node.edges().end());
-      result.rounds = std::min(result.rounds, node.state().round);
+      result.rounds = std::min(result.rounds, node.round());
     }
     KITH_ASSERT(diverged_ || cancelled_ || working_ == 0);  // no deadlock
     return result;
