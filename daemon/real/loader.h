@@ -21,8 +21,9 @@ struct LoadedJob {
   std::unique_ptr<Model> model;
   std::shared_ptr<const Dataset> shard;  // null for the laboratory
   Plan plan;
-  SharedBuffer initial;           // x_0
-  std::vector<NodeId> neighbors;  // in and out, over all rounds; sorted
+  SharedBuffer initial;  // x_0
+  // In and out, over all rounds; of a star whose hub may change all nodes. Sorted.
+  std::vector<NodeId> neighbors;
   Membership membership;
   RunStart start;
   std::vector<CheckpointFolder::Entry> kept;  // what it can go on from; newest first
