@@ -228,25 +228,16 @@ std::vector<control::ProgressReply> Cluster::progress() {
 
 bool Cluster::attentive() const { return std::ranges::none_of(members_, &Member::asked); }
 
-std::optional<std::vector<std::vector<float>>> Cluster::snapshots(
-    std::optional<uint64_t> round, size_t nodes, std::chrono::seconds patience,
-    const std::vector<NodeId>& without) {
-  const auto left_out = [&without](size_t i) {
-    return std::ranges::find(without, NodeId{static_cast<uint32_t>(i)}) != without.end();
-  };
-  for (size_t i = 0; i < nodes; ++i) {
-    if (!left_out(i)) members_[i].connection.send(control::SnapshotRequest{round});
-  }
+std::optional<std::vector<std::vector<float>>> Cluster::snapshots(std::optional<uint64_t> round,
+                                                                  const std::vector<size_t>& nodes,
+                                                                  std::chrono::seconds patience) {
+  for (const size_t node : nodes) members_[node].connection.send(control::SnapshotRequest{round});
   // A question that goes down with a daemon is answered by nobody.
   const Deadline deadline = crashes_ ? steady_clock::now() + patience : Deadline::max();
   std::vector<std::vector<float>> vectors;
   bool complete = true;
-  for (size_t i = 0; i < nodes; ++i) {
-    if (left_out(i)) {
-      vectors.emplace_back();
-      continue;
-    }
-    std::optional<Answer> answer = await(i, deadline);
+  for (const size_t node : nodes) {
+    std::optional<Answer> answer = await(node, deadline);
     if (!answer) return std::nullopt;
     complete = complete && std::holds_alternative<control::SnapshotReply>(answer->reply);
     vectors.push_back(std::move(answer->parameters));

@@ -56,13 +56,11 @@ class Cluster {
   // True when every node answered the last progress(): others are best left alone.
   bool attentive() const;
 
-  // By NodeId; nothing where a node keeps no such snapshot, or where one that may have crashed does
-  // not answer within `patience`. Empty round = the final parameters. Of the first `nodes` nodes;
-  // those of `without` are not asked, and have none.
+  // Of these nodes, in this order; nothing where one keeps no such snapshot, or where one that may
+  // have crashed does not answer within `patience`. Empty round = the final parameters.
   std::optional<std::vector<std::vector<float>>> snapshots(
-      std::optional<uint64_t> round, size_t nodes,
-      std::chrono::seconds patience = std::chrono::seconds(10),
-      const std::vector<NodeId>& without = {});
+      std::optional<uint64_t> round, const std::vector<size_t>& nodes,
+      std::chrono::seconds patience = std::chrono::seconds(10));
 
   // Makes all who were given it forget the job; does not wait long for those that are gone.
   void stop_job();

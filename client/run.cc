@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <numeric>
 #include <thread>
 
 #include "client/codec_trials.h"
@@ -74,8 +75,7 @@ Run::Run(const RunOptions& options)
     : options_(options),
       job_(load_job(options.path, options.set)),
       view_(options.json),
-      tracker_(algorithm_info(job_.algorithm.kind).central ? 1 : nodes_of(options),
-               nodes_of(options)) {
+      tracker_(algorithm_info(job_.algorithm.kind).central, nodes_of(options)) {
   options_.nodes = nodes_of(options);
   if (options_.nodes == 0) throw OperatorError("kith run needs -n, the number of nodes");
   validate(job_, options_.nodes);
@@ -149,7 +149,7 @@ void Run::record(const Replies& replies) {
     if (tracked.point.consensus_distance) {
       shown_.consensus_distance = tracked.point.consensus_distance;
     }
-    if (tracked.snapshots) judgeable_ = tracked.round;
+    if (tracked.snapshots) judgeable_ = tracked;
     points_.push_back(std::move(tracked));
   }
   take_judgement();
@@ -178,18 +178,28 @@ void Run::take_judgement() {
   }
 }
 
+// Of all who have reported it.
+std::optional<Run::Parameters> Run::parameters_of(const TrackedRound& tracked) {
+  std::vector<size_t> nodes = {tracked.reporter};
+  if (tracker_.reporters() > 1) {
+    nodes.resize(tracker_.reporters());
+    std::iota(nodes.begin(), nodes.end(), size_t{0});
+  }
+  return cluster_->snapshots(tracked.round, nodes);
+}
+
 // Fetching the models costs the daemons time: a tenth of it at the most goes to that.
 void Run::judge_latest() {
   if (!judgeable_ || judging_ || !cluster_->attentive() || !evaluator_->idle()) return;
   const auto now = steady_clock::now();
   if (now < next_judgement_) return;
-  const Round round = *std::exchange(judgeable_, std::nullopt);
-  std::optional<Parameters> parameters = cluster_->snapshots(round, tracker_.reporters());
+  const TrackedRound latest = *std::exchange(judgeable_, std::nullopt);
+  std::optional<Parameters> parameters = parameters_of(latest);
   const auto spent = steady_clock::now() - now;
   next_judgement_ = steady_clock::now() + 10 * spent;
   if (!parameters) return;
-  evaluator_->judge(round, std::move(*parameters), job_.report.evaluate);
-  judging_ = round;
+  evaluator_->judge(latest.round, std::move(*parameters), job_.report.evaluate);
+  judging_ = latest.round;
 }
 
 // The reports that there was no time for, before the daemons forget them.
@@ -198,7 +208,7 @@ void Run::judge_rest() {
   for (size_t i = 0; i < points_.size(); ++i) {
     if (points_[i].judged || !points_[i].snapshots) continue;
     const Round round = points_[i].round;
-    std::optional<Parameters> parameters = cluster_->snapshots(round, tracker_.reporters());
+    std::optional<Parameters> parameters = parameters_of(points_[i]);
     if (!parameters) continue;
     evaluator_->training();  // waits until it can judge
     evaluator_->judge(round, std::move(*parameters), job_.report.evaluate);
@@ -253,9 +263,10 @@ void Run::warn_of_silence(const Replies& replies) {
 
 void Run::show(const Replies& replies) {
   double loss = 0;
-  shown_.round = replies[0].round;
+  const size_t first = tracker_.reporters() > 1 ? 0 : tracker_.hub();
+  shown_.round = replies[first].round;
   shown_.seconds = 0;
-  for (size_t i = 0; i < tracker_.reporters(); ++i) {
+  for (size_t i = first; i < first + tracker_.reporters(); ++i) {
     const control::ProgressReply& reply = replies[i];
     shown_.round = std::min(shown_.round, reply.round);
     shown_.rounds = std::max(shown_.rounds, reply.rounds);
@@ -286,7 +297,7 @@ Run::Outcome Run::follow() {
     bool diverged = false;
     for (size_t i = 0; i < replies.size(); ++i) {
       const control::ProgressReply& reply = replies[i];
-      if (survives_ && !keeps_checkpoints(job_) && cluster_->lost_job(i)) {
+      if (goes_on_ && cluster_->lost_job(i)) {
         cluster_->start_again(i);
         continue;
       }
@@ -316,11 +327,18 @@ Run::Outcome Run::await_end() {
   training_ = true;
   for (std::chrono::seconds patience{10};; patience *= 2) {
     Outcome outcome = follow();
-    auto parameters =
-        cluster_->snapshots(std::nullopt, outcome.replies.size(), patience, outcome.lost);
+    std::vector<size_t> there;
+    for (size_t i = 0; i < outcome.replies.size(); ++i) {
+      const NodeId node{static_cast<uint32_t>(i)};
+      if (std::ranges::find(outcome.lost, node) == outcome.lost.end()) there.push_back(i);
+    }
+    auto parameters = cluster_->snapshots(std::nullopt, there, patience);
     if (parameters) {
       training_ = false;
-      outcome.parameters = std::move(*parameters);
+      outcome.parameters.resize(outcome.replies.size());
+      for (size_t k = 0; k < there.size(); ++k) {
+        outcome.parameters[there[k]] = std::move((*parameters)[k]);
+      }
       return outcome;
     }
     if (outcome.diverged) {
@@ -342,23 +360,24 @@ int Run::conclude(const Outcome& outcome) {
   folder_->drop_state();
   interrupt_.reset();  // from here on Ctrl-C may end us as it is
 
+  const bool central = algorithm_info(job_.algorithm.kind).central;
   std::vector<NodeOutcome> outcomes;
+  size_t hub = 0;
   std::vector<std::span<const float>> vectors;
   for (size_t i = 0; i < replies.size(); ++i) {
     if (outcome.parameters[i].empty()) continue;  // lost
+    if (i == tracker_.hub()) hub = outcomes.size();
     vectors.push_back(outcome.parameters[i]);
     outcomes.push_back(outcome_of(replies[i], vectors.back()));
     outcomes.back().rows = cluster_->rows()[i];
   }
-  Measures measures = replies[0].measures;
-  for (size_t i = 1; !algorithm_info(job_.algorithm.kind).central && i < replies.size(); ++i) {
-    measures.add(replies[i].measures);
-  }
+  Measures measures = replies[central ? tracker_.hub() : 0].measures;
+  for (size_t i = 1; !central && i < replies.size(); ++i) measures.add(replies[i].measures);
   const Training& training = evaluator_->training();
-  RunResult result =
-      summarise(job_, *training.model, training.test.get(), outcomes,
-                {training_seconds(replies), std::nullopt, outcome.diverged, measures, outcome.lost},
-                std::thread::hardware_concurrency());
+  RunResult result = summarise(
+      job_, *training.model, training.test.get(), outcomes,
+      {training_seconds(replies), std::nullopt, outcome.diverged, measures, outcome.lost, hub},
+      std::thread::hardware_concurrency());
   if (choice_) result.codec_choice = *choice_;
   save(result, vectors);
   const std::string text =

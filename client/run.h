@@ -64,6 +64,7 @@ class Run {
   void take_judgement();
   void flush_points();
   void write_points();
+  std::optional<Parameters> parameters_of(const TrackedRound& tracked);
   void judge_latest();
   void judge_rest();
   void await_judgement();
@@ -87,10 +88,10 @@ class Run {
   std::optional<Cluster> cluster_;
 
   ReportTracker tracker_;
-  std::deque<TrackedRound> points_;  // not yet in metrics.jsonl
-  std::optional<Round> judging_;     // as TrackedRound::round
-  Judgement judged_;                 // the latest
-  std::optional<Round> judgeable_;   // the latest round of which all keep their parameters
+  std::deque<TrackedRound> points_;        // not yet in metrics.jsonl
+  std::optional<Round> judging_;           // as TrackedRound::round
+  Judgement judged_;                       // the latest
+  std::optional<TrackedRound> judgeable_;  // the latest whose parameters are kept
   std::chrono::steady_clock::time_point next_judgement_;
   Progress shown_;
   std::set<uint32_t> silent_told_;

@@ -332,10 +332,11 @@ std::unique_ptr<Mixing> make_mixing(const Job& job, std::shared_ptr<const Graph>
 }
 
 bool goes_on(const Job& job, const Graph& graph) {
-  const GoesOn over = algorithm_info(job.algorithm.kind).goes_on;
-  const bool goes_on =
-      over == GoesOn::kAnyGraph || (over == GoesOn::kUndirected && graph.undirected());
-  return goes_on && job.when_silent != "wait";
+  if (job.when_silent == "wait") return false;
+  const AlgorithmInfo& algorithm = algorithm_info(job.algorithm.kind);
+  if (algorithm.needs.star) return !job.keeps_checkpoints();
+  return algorithm.goes_on == GoesOn::kAnyGraph ||
+         (algorithm.goes_on == GoesOn::kUndirected && graph.undirected());
 }
 
 double batches_per_round(const Job& job, uint32_t nodes, double rows_per_node) {

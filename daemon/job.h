@@ -145,8 +145,9 @@ std::shared_ptr<const Graph> make_graph(const Job& job, uint32_t nodes);
 // topology.weights. `graph` is the job's.
 std::unique_ptr<Mixing> make_mixing(const Job& job, std::shared_ptr<const Graph> graph);
 
-// Whether nodes go on without a neighbour that answers nothing, and take it up again when it does,
-// or wait for it. "auto" goes on where the algorithm can.
+// Whether nodes go on without one that answers nothing, a hub included, and take it up again when
+// it does, or wait for it. "auto" goes on where the algorithm can. A star that keeps checkpoints
+// goes back to them instead.
 bool goes_on(const Job& job, const Graph& graph);
 
 // Batches of a node in a round, for shards of `rows_per_node` rows on average (0: laboratory).

@@ -136,6 +136,12 @@ void check_checkpoint(const Job& job) {
 
 void check_silence(const Job& job, const Graph& graph) {
   if (job.when_silent != "go-on" || goes_on(job, graph)) return;
+  if (algorithm_info(job.algorithm.kind).needs.star) {
+    throw OperatorError(
+        "topology.when_silent = \"go-on\" and checkpoint.every are two ways for a star to get over "
+        "a dead node: it goes on without it, or back to a checkpoint of all when it has started "
+        "again. Leave one of the two out");
+  }
   std::string able;
   for (const AlgorithmInfo* info : all_algorithms()) {
     const bool over = info->goes_on == GoesOn::kAnyGraph ||

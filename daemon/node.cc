@@ -12,7 +12,10 @@ namespace kith {
 
 namespace {
 
-constexpr TimerId kWatchTimer = 0xffffffff;
+NodeState without_parameters(NodeState state) {
+  state.parameters = {};
+  return state;
+}
 
 // As opposed to what comes at the wrong time.
 bool breaks_rules(Reason reason) {
@@ -25,6 +28,7 @@ bool breaks_rules(Reason reason) {
 Node::Node(NodeState state, const AlgorithmInfo& algorithm, const Options& options,
            RepairPolicy repair, Body& body)
     : state_(std::move(state)),
+      self_(state_.self),
       algorithm_(make_algorithm(algorithm, state_, options)),
       body_(body),
       edges_(repair),
@@ -33,6 +37,16 @@ Node::Node(NodeState state, const AlgorithmInfo& algorithm, const Options& optio
   KITH_ASSERT(state_.parameters.size() == state_.dimension * sizeof(float));
   if (state_.adversary != nullptr) reported_ = state_.parameters;
   if (!repair.leaves) return;
+  if (algorithm.needs.star) {
+    star_ = std::make_unique<StarSide>(StarSide{.algorithm = algorithm,
+                                                .options = options,
+                                                .whole = without_parameters(state_),
+                                                .view = first_view(state_.nodes)});
+    for (uint32_t i = 1; self_ == NodeId{0} && i < state_.nodes; ++i) {
+      star_->members.push_back({.node = NodeId{i}});
+    }
+    return;
+  }
   KITH_ASSERT(algorithm.goes_on != GoesOn::kNever);
   state_.peers_leave = true;
   contracts_.emplace(state_.self, contract_peers());
@@ -41,12 +55,23 @@ Node::Node(NodeState state, const AlgorithmInfo& algorithm, const Options& optio
 void Node::handle(Event&& event, Time now) {
   KITH_ASSERT(now >= state_.now);
   state_.now = now;
+  take(std::move(event));
+  if (star_) end_event();
+}
+
+void Node::take(Event&& event) {
+  const Time now = state_.now;
   if (auto* received = std::get_if<Received>(&event)) {
     if (const Status status = receive(received->message); !status.ok()) refuse(status);
     return;
   }
   if (const auto* timer = std::get_if<TimerFired>(&event); timer && timer->id == kWatchTimer) {
-    watch();
+    return star_ ? watch_star() : watch();
+  }
+  if (const auto* timer = std::get_if<TimerFired>(&event); timer && timer->id == kPaceTimer) {
+    if (!star_->result) return;  // of an earlier view
+    event = *std::exchange(star_->result, {});
+    if (const Status status = step(std::move(event)); !status.ok()) refuse(status);
     return;
   }
   if (const auto* left = std::get_if<PeerLeft>(&event)) {
@@ -57,13 +82,14 @@ void Node::handle(Event&& event, Time now) {
   const bool returns = std::holds_alternative<Return>(event);
   const bool begins = std::holds_alternative<Start>(event) || std::holds_alternative<Resume>(event);
   if ((begins || returns) && edges_.policy().depth > 0) {
-    body_.set_timer(state_.self, kWatchTimer, edges_.policy().initial);
+    body_.set_timer(self_, kWatchTimer, edges_.policy().initial);
   }
-  if (returns) return come_back();
-  if (const auto* computed = std::get_if<Computed>(&event)) {
+  if (returns) return star_ ? return_to_star() : come_back();
+  if (auto* computed = std::get_if<Computed>(&event)) {
     counters_.batches += computed->steps;
     edges_.computed_in(now - last_asked_to_compute_);
     last_computed_ = now;
+    if (star_ && !to_view(*computed)) return;
   }
   if (const Status status = step(std::move(event)); !status.ok()) refuse(status);
 }
@@ -93,14 +119,15 @@ Status Node::restore(Archive& archive) {
 
 void Node::decoded(NodeId from, Duration took) {
   counters_.decoding += took;
-  if (ledger_ && from != state_.self) ledger_->at(from).decoding += took;
+  if (!ledger_ || from == state_.self) return;
+  ledger_->at(star_ ? star_->view.member_at(from) : from).decoding += took;
 }
 
 void Node::refuse(Status status) { ++counters_.refused[static_cast<size_t>(status.reason())]; }
 
 Status Node::receive(Message& message) {
-  if (message.to != state_.self || message.from == state_.self ||
-      index_of(message.from) >= state_.nodes) {
+  const uint32_t nodes = star_ ? star_->whole.nodes : state_.nodes;
+  if (message.to != self_ || message.from == self_ || index_of(message.from) >= nodes) {
     return Reason::kUnknownPeer;
   }
   ++counters_.messages_received;
@@ -116,6 +143,8 @@ Status Node::receive(Message& message) {
     return {};
   }
   if (contracts_ && !fits_contract(message)) return Reason::kNoContract;
+  if (star_ && finished_) return {};  // of no use any more
+  if (star_ && !fits_view(message)) return Reason::kNoContract;
   // Links that lose nothing double nothing either, and the edges of 10,000 nodes are far away.
   if (edges_.policy().depth == 0) return step(Received{std::move(message)});
   if (const Status status = edges_.check(message); !status.ok()) return status;
@@ -126,13 +155,16 @@ Status Node::receive(Message& message) {
                          .scalar = 0,
                          .sequence = message.sequence,
                          .payload = {}};
+  if (star_) to_view(message);
   const Status status = step(Received{std::move(message)});
   // Only what has served its purpose uses its number up: after a forged or early one the honest
   // message can still come, or be asked for again.
   const bool over = status.reason() == Reason::kStale || status.reason() == Reason::kDuplicate ||
                     status.reason() == Reason::kLeftOut;
   if (status.ok() || over) edges_.accept(envelope, state_.now);
-  if (contracts_ && breaks_rules(status.reason())) mistrust(envelope.from);
+  // A hub calls malformed what a node that lags behind has sent in good faith, too.
+  const bool lags = star_ && status.reason() == Reason::kMalformed;
+  if ((contracts_ || star_) && breaks_rules(status.reason()) && !lags) mistrust(envelope.from);
   return status;
 }
 
@@ -145,36 +177,37 @@ Status Node::step(Event&& event) {
 
 void Node::carry_out() {
   for (Effect& effect : effects_) {
+    if (star_ && !to_run(effect)) continue;
     if (auto* send_effect = std::get_if<Send>(&effect)) {
       send(std::move(*send_effect));
     } else if (auto* compute = std::get_if<Compute>(&effect)) {
       KITH_ASSERT(compute->steps > 0 && compute->steps <= limits::kLocalSteps);
       last_asked_to_compute_ = state_.now;
-      body_.compute(state_.self, std::move(*compute));
+      body_.compute(self_, std::move(*compute));
     } else if (const auto* cancel = std::get_if<Cancel>(&effect)) {
       KITH_ASSERT(cancels_);
-      body_.cancel(state_.self, cancel->ticket);
+      body_.cancel(self_, cancel->ticket);
     } else if (const auto* timer = std::get_if<SetTimer>(&effect)) {
-      KITH_ASSERT(timer->id != kWatchTimer);
-      body_.set_timer(state_.self, timer->id, timer->after);
+      KITH_ASSERT(timer->id != kWatchTimer && timer->id != kPaceTimer);
+      body_.set_timer(self_, timer->id, timer->after);
     } else if (auto* report = std::get_if<Report>(&effect)) {
       if (state_.adversary != nullptr) reported_ = report->parameters;
-      body_.report(state_.self, std::move(*report));
+      body_.report(self_, std::move(*report));
     } else if (auto* checkpoint = std::get_if<Checkpoint>(&effect)) {
       checkpoint->state->part("counters", counters_);
       if (contracts_) checkpoint->state->part("contracts", *contracts_);
-      body_.checkpoint(state_.self, std::move(*checkpoint));
+      body_.checkpoint(self_, std::move(*checkpoint));
     } else if (const auto* finish = std::get_if<Finish>(&effect)) {
       KITH_ASSERT(!finished_);
       finished_ = true;
-      body_.finish(state_.self, *finish);
+      body_.finish(self_, *finish);
     }
   }
 }
 
 void Node::send(Send&& effect) {
-  KITH_ASSERT(effect.to != state_.self && effect.kind < kFirstNodeKind);
-  Message message{.from = state_.self,
+  KITH_ASSERT(effect.to != self_ && effect.kind < kFirstNodeKind);
+  Message message{.from = self_,
                   .to = effect.to,
                   .kind = effect.kind,
                   .round = effect.round,
@@ -210,6 +243,7 @@ void Node::transmit(Message&& message) {
 
 void Node::heard(const Message& message) {
   const NodeId peer = message.from;
+  if (star_ && heard_of_view(message)) return;
   edges_.heard(peer, state_.now);
   if (contracts_ && heard_of_contract(message)) return;
   switch (message.kind) {
@@ -243,7 +277,7 @@ void Node::send_again(NodeId peer, uint64_t after) {
 }
 
 void Node::tell(NodeId peer, uint16_t kind, uint64_t number) {
-  transmit({.from = state_.self,
+  transmit({.from = self_,
             .to = peer,
             .kind = kind,
             .round = state_.round,
@@ -259,7 +293,7 @@ void Node::watch() {
   Duration again = ask(waiting_);
   if (contracts_ && !away_) again = std::min(again, probe(waiting_));
   if (contracts_) again = std::min(again, offer_again());
-  body_.set_timer(state_.self, kWatchTimer, std::max(again, edges_.policy().floor));
+  body_.set_timer(self_, kWatchTimer, std::max(again, edges_.policy().floor));
 }
 
 void Node::waiting_for(std::vector<NodeId>& out) const {
@@ -281,7 +315,7 @@ Duration Node::ask(std::span<const NodeId> waiting) {
       if (ledger_) ++ledger_->at(peer).repairs_requested;
       tell(peer, kQuestion, edges_.last_sent(peer));
     }
-    if (question.silence > Duration::zero()) body_.peer_silent(state_.self, peer, question.silence);
+    if (question.silence > Duration::zero()) body_.peer_silent(self_, peer, question.silence);
     if (question.gone && contracts_ && contracts_->knows(peer)) leave(peer);
     again = std::min(again, question.again);
   }

@@ -4,8 +4,9 @@
 // numbered per edge, the sender keeps its last few (shared blocks, free), and a receiver whose
 // algorithm waits for longer than that edge's own history suggests asks for what it has not seen.
 //
-// Where the repair policy says so, each undirected edge is a contract (protocol/contract.h): a peer
-// that answers nothing is left, and taken up again once it does (node_contracts.cc).
+// Where the repair policy says so, a peer that answers nothing is left, and taken up again once it
+// does. Each undirected edge is a contract then (protocol/contract.h; node_contracts.cc); over a
+// star with a hub all nodes belong to a view (protocol/view.h; node_views.cc).
 #pragma once
 
 #include <array>
@@ -16,6 +17,7 @@
 
 #include "daemon/body.h"
 #include "daemon/edge_ledger.h"
+#include "daemon/star_side.h"
 #include "protocol/algorithm.h"
 #include "protocol/contract.h"
 #include "protocol/edge.h"
@@ -43,7 +45,8 @@ struct NodeCounters {
 class Node {
  public:
   // `state` as described in protocol/algorithm.h, with parameters set. `body` outlives the node.
-  // A policy that leaves needs an algorithm that goes on.
+  // A policy that leaves needs an algorithm that goes on; or one with a hub, which begins anew
+  // without a silent node. What is passed then outlives the node.
   Node(NodeState state, const AlgorithmInfo& algorithm, const Options& options, RepairPolicy repair,
        Body& body);
 
@@ -73,7 +76,11 @@ class Node {
   void prefetch_algorithm() const { prefetch_bytes(algorithm_.get(), kAlgorithmBytes); }
   void prefetch_below() const { algorithm_->prefetch(); }
 
-  const NodeState& state() const { return state_; }
+  const NodeState& state() const { return state_; }  // as the algorithm has it
+  // Rounds of the run that x has seen.
+  Round round() const { return star_ ? star_->view.from + state_.round : state_.round; }
+  // Is the hub, of an algorithm that has one.
+  bool leads() const;
   const NodeCounters& counters() const { return counters_; }
   std::span<const EdgeCounters> edges() const {
     return ledger_ ? ledger_->edges() : std::span<const EdgeCounters>();
@@ -87,6 +94,7 @@ class Node {
   bool away() const { return away_; }
   // Goes on without `peer`.
   bool has_left(NodeId peer) const {
+    if (star_) return star_->away || !star_->view.has(peer);
     return contracts_ && contracts_->knows(peer) && !contracts_->in_force(peer);
   }
   // Appends the peers without whose messages it does not go on: of those that an away node asks
@@ -97,6 +105,7 @@ class Node {
  private:
   static constexpr size_t kAlgorithmBytes = 512;  // about; of its own object
 
+  void take(Event&& event);
   Status receive(Message& message);
   Status step(Event&& event);
   void carry_out();
@@ -136,7 +145,56 @@ class Node {
     return state_.round < state_.rounds ? 0 : state_.rounds;
   }
 
+  // ---- views of a star, where there are any ----
+
+  // Between the numbers of the run and those of the view. False where an effect is not carried out
+  // now, and a result not taken now.
+  bool to_run(Effect& effect);
+  void to_view(Message& message) const;
+  bool to_view(Computed& computed);
+  bool begins_now(Compute& work);
+  void keep_pace();
+  bool alone() const;
+  void end_event();
+
+  Standing standing() const;
+  void say_standing(NodeId to, uint16_t kind);
+  bool in_view(const Message& message) const;
+  bool fits_view(const Message& message);
+  void seen_in_view(NodeId peer);
+  bool heard_of_view(const Message& message);
+  void consider(const Standing& other, bool answers);
+  void meet(Standing other);
+  void heard_of_hub(const Standing& hub, bool answers);
+  void asked_in(const Message& message);
+  void announced(const Message& message);
+  void ended(const Message& message);
+  SharedBuffer model_in(const Message& message);
+
+  void watch_star();
+  Duration ask_members();
+  EdgeTable::Question ask_member(NodeId peer, bool owes);
+  bool is_gone(NodeId member) const;
+  Duration call_others();
+  Duration search_on();
+  void return_to_star();
+  void seek();
+  void ask_everybody();
+  void join(const Standing& hub);
+  void lead();
+  void ban(NodeId member);
+  void change_view(std::span<const NodeId> gone);
+  void enter(View&& view, SharedBuffer x, uint64_t first_batch);
+  void begin_view(SharedBuffer x);
+  std::optional<uint64_t> batches_by(Round round) const;
+  void give_up_work();
+  void name_changes(const View& before);
+  void announce();
+  void tell_view(StarSide::Member& member);
+  StarSide::Member* member(NodeId node) const;
+
   NodeState state_;
+  const NodeId self_;  // state_.self may be called otherwise within a view
   std::unique_ptr<Algorithm> algorithm_;
   Body& body_;
   NodeCounters counters_;
@@ -149,8 +207,9 @@ class Node {
   std::optional<Contracts> contracts_;
   bool lockstep_;  // neighbours are in the same round, give or take a few
   Round skips_to_ = 0;
-  bool away_ = false;  // since the start, until a neighbour tells x
-  Time offered_{};     // last
+  bool away_ = false;               // since the start, until a neighbour tells x
+  Time offered_{};                  // last
+  std::unique_ptr<StarSide> star_;  // null without views
   // Of an adversary: x of the last round reported, which is where the next one begins. Effects are
   // carried out when state_ may be rounds further on already.
   SharedBuffer reported_;

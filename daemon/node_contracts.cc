@@ -158,7 +158,9 @@ void Node::begin_contract(NodeId peer, Round theirs) {
 
 // Whatever is asked for again would be as broken, and the round would never end.
 void Node::mistrust(NodeId peer) {
-  if (!contracts_->knows(peer) || edges_.broken(peer) < kMostBroken) return;
+  const bool known = star_ ? leads() : contracts_->knows(peer);
+  if (!known || edges_.broken(peer) < kMostBroken) return;
+  if (star_) return ban(peer);
   leave(peer);
   contracts_->ban(peer);
 }
@@ -199,7 +201,7 @@ void Node::come_back() {
 
 void Node::say(NodeId peer, uint16_t kind, const Contracts::Terms& terms, double scalar,
                Payload payload) {
-  transmit({.from = state_.self,
+  transmit({.from = self_,
             .to = peer,
             .kind = kind,
             .round = terms.from,

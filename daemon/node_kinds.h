@@ -20,4 +20,17 @@ inline constexpr uint16_t kOffer = kFirstNodeKind + 4;     // round: own; scalar
 inline constexpr uint16_t kProposal = kFirstNodeKind + 5;  // round: the first; scalar: own; x
 inline constexpr uint16_t kAccept = kFirstNodeKind + 6;    // round: own
 
+// On views of a star (protocol/view.h). The first two hold the sender's Standing.
+inline constexpr uint16_t kSeek = kFirstNodeKind + 32;  // answered by the second
+inline constexpr uint16_t kTold = kFirstNodeKind + 33;
+// To a hub: take me in, or to one that has finished: give me the end. Number: of its view.
+inline constexpr uint16_t kJoin = kFirstNodeKind + 34;
+// Of the hub: number and round of the view; scalar: its batches; payload: x, then who is in it.
+inline constexpr uint16_t kView = kFirstNodeKind + 35;
+inline constexpr uint16_t kOver = kFirstNodeKind + 36;  // round: the last; payload: x
+
+// Of Node's own.
+inline constexpr TimerId kWatchTimer = 0xffffffff;
+inline constexpr TimerId kPaceTimer = 0xfffffffe;
+
 }  // namespace kith

@@ -21,12 +21,15 @@ constexpr uint32_t kEdgeDoublings = 6;
 constexpr uint32_t kQuestionDoublings = 4;
 
 // A peer is gone when so many questions in a row were not answered, for so many times as long as an
-// answer has ever taken. Questions, because a node that has slept has heard nothing all the while,
-// and so many, because on a line that loses a fifth of all messages 36 % of them fail.
-// Longer where no message has come at all, as the first may be on a slow line.
+// answer takes on average. Questions, because a node that has slept has heard nothing all the
+// while, and so many, because on a line that loses a fifth of all messages 36 % of them fail.
+// Longer before so many messages of one that owes some: on a slow line what is asked, and what is
+// answered, waits behind messages, for longer than anybody can know at first.
 constexpr uint32_t kUnanswered = 16;
-constexpr int64_t kSlowest = 4;
-constexpr int64_t kFirstMessage = 10;
+constexpr int64_t kTimesUsual = 8;
+constexpr int64_t kAnswersAveraged = 4;
+constexpr uint32_t kFirstMessages = 3;
+constexpr int64_t kTimesLonger = 10;
 // A question costs so little that neither long computing nor questions asked in vain put the next
 // one off for longer: in lockstep one loss holds all up, who all ask in vain.
 constexpr int64_t kPartOfSilence = 4;
@@ -100,8 +103,9 @@ void EdgeTable::In::close_gap() {
 }
 
 bool EdgeTable::In::is_gone(Duration quiet, Duration silence) const {
-  if (last_message == Time{}) silence *= kFirstMessage;
-  return asked >= kUnanswered && quiet >= std::max(silence, kSlowest * slowest);
+  const bool first = messages < kFirstMessages && asked > 0;
+  if (first || last_heard == Time{}) silence *= kTimesLonger;
+  return unanswered >= kUnanswered && quiet >= std::max(silence, kTimesUsual * answers);
 }
 
 Status EdgeTable::check(const Message& message) const {
@@ -126,19 +130,29 @@ void EdgeTable::accept(const Message& message, Time now) {
     edge.close_gap();
   }
   if (edge.lost && edge.doubled > 0) --edge.doubled;
-  edge.alive(now);
+  edge.alive(now, policy_.silence);
   edge.last_message = now;
+  edge.messages = std::min(edge.messages + 1, kFirstMessages);
   edge.asked = 0;
   edge.broken = 0;
   edge.lost = false;
 }
 
-void EdgeTable::heard(NodeId peer, Time now) { in_.at(peer).alive(now); }
+void EdgeTable::heard(NodeId peer, Time now) { in_.at(peer).alive(now, policy_.silence); }
 
-void EdgeTable::In::alive(Time now) {
-  if (unanswered > 0) slowest = std::max(slowest, now - last_asked);
+// Answers that stand in a line behind messages are as late as the first question is old. Of a peer
+// that was away, and not slow, there is nothing to learn.
+void EdgeTable::In::alive(Time now, Duration silence) {
+  const bool answered = unanswered > 0 && !is_gone(now - first_asked, silence);
+  if (answered) answers += (now - first_asked - answers) / kAnswersAveraged;
   unanswered = 0;
   last_heard = now;
+}
+
+void EdgeTable::In::ask(Time now) {
+  if (unanswered == 0) first_asked = now;
+  ++unanswered;
+  last_asked = now;
 }
 
 void EdgeTable::renew(NodeId peer, uint64_t base, Time now) {
@@ -146,8 +160,15 @@ void EdgeTable::renew(NodeId peer, uint64_t base, Time now) {
   out.last = base;
   out.kept.clear();
   In& in = in_.at(peer);
-  const Duration slowest = in.slowest;
-  in = In{.contiguous = base, .last_heard = now, .last_message = now, .slowest = slowest};
+  Duration answers = in.answers;
+  for (size_t i = 0; in.messages == 0 && i < in_.edges.size(); ++i) {
+    answers = std::max(answers, in_.edges[i].answers);
+  }
+  in = In{.contiguous = base,
+          .last_heard = now,
+          .last_message = now,
+          .answers = answers,
+          .messages = kFirstMessages};
 }
 
 bool EdgeTable::lost(NodeId peer, uint64_t last_sent) {
@@ -182,18 +203,20 @@ EdgeTable::Question EdgeTable::probe(NodeId peer, bool held_up, Time now) {
   question.peer = peer;
   if (edge.unanswered > 0) {
     due = edge.last_asked + pause;
-    const Duration silence = policy_.silence * (edge.last_heard == Time{} ? kFirstMessage : 1);
-    question.gone = edge.unanswered >= kUnanswered &&
-                    now - edge.last_heard >= std::max(silence, kSlowest * edge.slowest);
+    question.gone = edge.is_gone(now - edge.last_heard, policy_.silence);
   }
   question.ask = now >= due;
   if (question.ask) {
-    ++edge.unanswered;
-    edge.last_asked = now;
+    edge.ask(now);
     due = now + pause;
   }
   question.again = due - now;
   return question;
+}
+
+bool EdgeTable::suspected(NodeId peer) const {
+  const In* edge = in_.find(peer);
+  return edge != nullptr && edge->unanswered >= kUnanswered / 2;
 }
 
 Duration EdgeTable::patience() const {
@@ -228,8 +251,7 @@ EdgeTable::Question EdgeTable::question(NodeId peer, Time since, Time now) {
   question.ask = now >= due;
   if (question.ask) {
     ++edge.asked;
-    ++edge.unanswered;
-    edge.last_asked = now;
+    edge.ask(now);
     due = now + wait;
   }
   question.again = due - now;

@@ -15,8 +15,8 @@
 // gaps between messages: in a lockstep algorithm one loss lengthens everybody's gaps, and patience
 // would grow without bound (tried).
 //
-// A peer is gone once it has left several questions in a row unanswered for longer than this edge
-// has ever taken to answer one, and never in less than RepairPolicy::silence.
+// A peer is gone once it has left several questions in a row unanswered for much longer than this
+// edge takes to answer one, and never in less than RepairPolicy::silence.
 #pragma once
 
 #include <cstdint>
@@ -71,7 +71,8 @@ class EdgeTable {
   // A sign of life of `peer`.
   void heard(NodeId peer, Time now);
 
-  // Both directions begin anew: the numbers are those above `base`, nothing is kept or missed.
+  // Both directions begin anew: the numbers are those above `base`, nothing is kept or missed. Of a
+  // peer that is new to this node the slowest of its edges tells how long answers take.
   void renew(NodeId peer, uint64_t base, Time now);
 
   // The answer of `peer` to a question: the highest number that it has sent. True where some of
@@ -95,7 +96,7 @@ class EdgeTable {
     bool ask = false;    // send it a repair request now
     Duration again{};    // until the next question is due
     Duration silence{};  // > 0: nothing at all was heard for so long while asked
-    bool gone = false;   // that is longer than this edge has ever taken to answer
+    bool gone = false;   // that is much longer than this edge takes to answer
   };
 
   // For a peer that the algorithm waits for since `since` or earlier.
@@ -105,6 +106,9 @@ class EdgeTable {
   // this node is `held_up` by others, so that all who have to do with one that is gone find out at
   // about the same time.
   Question probe(NodeId peer, bool held_up, Time now);
+
+  // It may be gone: it has left half as many questions unanswered as it takes.
+  bool suspected(NodeId peer) const;
 
   // How long `peer` may keep this node waiting before it is asked.
   Duration patience(NodeId peer) const;
@@ -119,7 +123,8 @@ class EdgeTable {
   struct In {
     void skip_to(uint64_t number);  // as if all up to it had come
     void close_gap();               // takes what has come right after `contiguous` into it
-    void alive(Time now);
+    void alive(Time now, Duration silence);
+    void ask(Time now);
     bool is_gone(Duration quiet, Duration silence) const;
 
     uint64_t contiguous = 0;
@@ -127,9 +132,11 @@ class EdgeTable {
     Time last_heard{};
     Time last_message{};
     Time last_asked{};
+    Time first_asked{};       // of those that are unanswered
     uint32_t asked = 0;       // questions since the last message
     uint32_t unanswered = 0;  // questions since the last sign of life
-    Duration slowest{};       // longest time from a question to a sign of life
+    Duration answers{};       // from a question to a sign of life, on average
+    uint32_t messages = 0;    // that have come, as far as it matters
     uint32_t broken = 0;      // see broken()
     bool lost = false;        // what has not come is known to be lost
     uint32_t doubled = 0;     // how often patience has been doubled for this edge

@@ -22,6 +22,9 @@ double power(double base, uint64_t exponent) {
   return result;
 }
 
+// Of Schedule::done: so that what is left of a run is some part of it.
+constexpr double kMostDone = 1 - 1e-12;
+
 kernels::SecondMoment second_moment_of(OptimizerSpec::Kind kind) {
   using Kind = OptimizerSpec::Kind;
   if (kind == Kind::kYogi) return kernels::SecondMoment::kYogi;
@@ -30,7 +33,20 @@ kernels::SecondMoment second_moment_of(OptimizerSpec::Kind kind) {
 
 }  // namespace
 
+double Schedule::fraction(uint64_t step, uint64_t total_steps) const {
+  const double of_rest =
+      static_cast<double>(step) / static_cast<double>(std::max<uint64_t>(1, total_steps));
+  return done + (1 - done) * of_rest;
+}
+
 double Schedule::at(uint64_t step, uint64_t total_steps) const {
+  if (done > 0) {
+    Schedule whole = *this;
+    whole.done = 0;
+    const auto all = static_cast<uint64_t>(
+        std::llround(static_cast<double>(total_steps) / (1 - std::min(done, kMostDone))));
+    return whole.at(step + all - total_steps, all);
+  }
   if (step < warm_up_steps) {
     return static_cast<double>(step + 1) / static_cast<double>(warm_up_steps);
   }

@@ -20,7 +20,12 @@ struct Schedule {
   double factor = 0.1;
   // kCosine: falls from lr to lr * floor_fraction at the last step.
   double floor_fraction = 0;
+  // Of a run that is counted anew on its way: the fraction that was over by then. Steps and
+  // total_steps are of the rest.
+  double done = 0;
 
+  // Of the whole run that is over before `step`.
+  double fraction(uint64_t step, uint64_t total_steps) const;
   // Multiplier of the base learning rate at `step` of `total_steps`.
   double at(uint64_t step, uint64_t total_steps) const;
 };

@@ -33,6 +33,7 @@ enum class Purpose : uint32_t {
   kAdversary = 16,
   kPrivacy = 17,
   kMembership = 18,
+  kView = 19,
 };
 
 class Rng {

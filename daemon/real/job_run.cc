@@ -397,8 +397,7 @@ double JobRun::training_seconds() const {
 
 std::optional<ReportStore::Snapshot> JobRun::snapshot(std::optional<Round> round) const {
   if (round) return reports_.snapshot(round);
-  const NodeState& state = node_.state();
-  return ReportStore::Snapshot{state.round, state.parameters};
+  return ReportStore::Snapshot{node_.round(), node_.state().parameters};
 }
 
 control::ProgressReply JobRun::progress() const {
@@ -406,7 +405,7 @@ control::ProgressReply JobRun::progress() const {
   reply.phase = phase_;
   reply.error = error_;
   reply.run = loaded_->start.request.run;
-  reply.round = node_.state().round;
+  reply.round = node_.round();
   reply.rounds = plan().rounds;
   reply.loss = last_loss_;
   reply.seconds = training_seconds();

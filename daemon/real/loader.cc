@@ -16,6 +16,14 @@ namespace {
 
 uint64_t hash_of(const std::string& text) { return XXH3_64bits(text.data(), text.size()); }
 
+std::vector<NodeId> all_but(NodeId self, uint32_t nodes) {
+  std::vector<NodeId> all;
+  for (uint32_t i = 0; i < nodes; ++i) {
+    if (NodeId{i} != self) all.push_back(NodeId{i});
+  }
+  return all;
+}
+
 // The key that the node at this address must show.
 PublicKey key_of(const control::PeerAddress& peer, const Identity* identity) {
   if (identity == nullptr) return {};
@@ -138,6 +146,10 @@ std::shared_ptr<LoadedJob> load(const RunStart& start, Checkpoints* checkpoints,
   loaded->plan = make_plan(job, request.nodes, *loaded->model, rows_per_node);
   loaded->initial = initial_parameters(job, *loaded->model, loaded->pool);
   all_neighbors(*loaded->plan.graph, request.node, loaded->neighbors);
+  // Any node may be the hub one day, and whoever is there can tell that the run goes on.
+  if (loaded->plan.goes_on && loaded->plan.algorithm->needs.star) {
+    loaded->neighbors = all_but(request.node, request.nodes);
+  }
   loaded->start = start;
   if (job.delays.inject) loaded->injected = make_timing(job.delays);
   loaded->membership.job = wire_job(*loaded);

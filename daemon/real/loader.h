@@ -22,9 +22,10 @@ struct LoadedJob {
   std::unique_ptr<Model> model;
   std::shared_ptr<const Dataset> shard;  // null for the laboratory
   Plan plan;
-  std::string data;               // its kind, equal on all nodes: see data_text
-  SharedBuffer initial;           // x_0
-  std::vector<NodeId> neighbors;  // in and out, over all rounds; sorted
+  std::string data;      // its kind, equal on all nodes: see data_text
+  SharedBuffer initial;  // x_0
+  // In and out, over all rounds; of a star whose hub may change all nodes. Sorted.
+  std::vector<NodeId> neighbors;
   Membership membership;
   RunStart start;
   std::vector<CheckpointFolder::Entry> kept;  // what it can go on from, the beginning included

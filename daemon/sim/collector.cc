@@ -7,6 +7,8 @@
 namespace kith {
 
 bool Collector::add(const Report& report, Time now, uint64_t bytes_sent, SimulationReport& out) {
+  // One hub that takes over from another may do the last rounds of that again.
+  if (reporters_ == 1 && report.round < next_) return false;
   Gathering& gathering = rounds_[report.round];
   if (gathering.sum.empty()) gathering.sum.resize(dimension_);
   const std::span<const float> x = report.parameters.floats();
@@ -16,6 +18,7 @@ bool Collector::add(const Report& report, Time now, uint64_t bytes_sent, Simulat
   gathering.disagreement = std::max(gathering.disagreement, report.disagreement);
   gathering.bytes_sent_most = std::max(gathering.bytes_sent_most, bytes_sent);
   if (++gathering.count < reporters_) return false;
+  next_ = report.round + 1;
 
   const double share = 1.0 / reporters_;
   double norm_of_mean = 0;

@@ -34,6 +34,7 @@ class Collector {
   size_t dimension_;
   bool with_average_;
   std::map<Round, Gathering> rounds_;
+  Round next_ = 0;  // after those that are complete
 };
 
 }  // namespace kith

@@ -81,6 +81,7 @@ class Simulator final : public Body {
     const bool repairs = plan.job.delays.loss > 0 || !settings.faults.empty();
     repair_.depth = repairs ? plan.repair_depth() : 0;
     repair_.leaves = repairs && plan.goes_on;
+    if (repair_.leaves && plan.algorithm->needs.star) repair_.silence = std::chrono::seconds(1);
     for (uint32_t i = 0; i < plan.nodes; ++i) {
       const NodeId id{i};
       delays_.push_back(timing_.delays_of(id, plan.job.seed));
@@ -382,13 +383,20 @@ class Simulator final : public Body {
             .live_bytes = pool_.live_bytes()};
   }
 
+  // Of a star the one that ended the run; node 0 where there is none.
+  const Node& hub() const {
+    const auto ended = [](const Node& node) { return node.leads() && node.finished(); };
+    const auto found = std::ranges::find_if(nodes_, ended);
+    return found != nodes_.end() ? *found : nodes_.front();
+  }
+
   SimulationResult result() {
     SimulationResult result{.parameters = {},
                             .loss = std::move(loss_),
                             .counters = {},
                             .edges = {},
                             .finished = finished_,
-                            .measures = nodes_.front().measures(),
+                            .measures = hub().measures(),
                             .end = std::max(now_, end_),
                             .events = events_,
                             .rounds = plan_.rounds,
@@ -402,7 +410,7 @@ class Simulator final : public Body {
       result.counters.push_back(node.counters());
       if (plan_.nodes <= kLedgers)
         result.edges.emplace_back(node.edges().begin(), node.edges().end());
-      result.rounds = std::min(result.rounds, node.state().round);
+      result.rounds = std::min(result.rounds, node.round());
     }
     KITH_ASSERT(diverged_ || cancelled_ || working_ == 0);  // no deadlock
     return result;

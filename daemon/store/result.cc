@@ -109,12 +109,13 @@ std::optional<PrivacySpent> privacy_of(const Job& job, std::span<const NodeOutco
   return most;
 }
 
-void add_traffic(RunResult& result, const Job& job, std::span<const NodeOutcome> nodes) {
+void add_traffic(RunResult& result, const Job& job, std::span<const NodeOutcome> nodes,
+                 size_t hub) {
   const auto n = static_cast<double>(nodes.size());
   double batches = 0;
   const AlgorithmInfo& algorithm = algorithm_info(job.algorithm.kind);
   const bool central = algorithm.central;
-  if (central) result.loss = nodes[0].loss;
+  if (central) result.loss = nodes[hub].loss;
   for (const NodeOutcome& node : nodes) {
     result.bytes_sent_per_node += static_cast<double>(node.bytes_sent) / n;
     result.messages_sent_per_node += static_cast<double>(node.messages_sent) / n;
@@ -177,7 +178,7 @@ RunResult summarise(const Job& job, const Model& model, const Dataset* test,
   result.adversaries = adversaries_of(job, result.nodes);
   result.adversary = adversary_note(job, result.nodes);
   if (job.delays.inject && !simulated) result.injected = describe(job.delays);
-  add_traffic(result, job, nodes);
+  add_traffic(result, job, nodes, timing.hub);
   result.privacy = privacy_of(job, nodes, result.rounds);
   if (result.privacy) result.privacy_text = privacy_text(job, *result.privacy);
 

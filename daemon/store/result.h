@@ -95,6 +95,7 @@ struct RunTiming {
   bool diverged = false;
   Measures measures = {};         // of the hub; of all nodes together where there is none
   std::vector<NodeId> lost = {};  // nodes that are not among those handed over; sorted
+  size_t hub = 0;                 // of a job that has one, at the end: which of those handed over
 };
 
 // More nodes than this are not all evaluated: as many, spread evenly over the ids, stand for them.

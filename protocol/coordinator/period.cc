@@ -50,8 +50,7 @@ void Period::persist(Archive& archive) {
 uint32_t Period::steps(const NodeState& state, NodeId node, size_t rows, uint64_t batches) const {
   if (adapted_ > 0) return adapted_;
   if (rule_.passes > 0 && rows > 0) return steps_of_passes(rule_.passes, rows, state.batch);
-  const double done = static_cast<double>(batches) /
-                      static_cast<double>(std::max<uint64_t>(1, state.total_batches));
+  const double done = state.optimizer->schedule.fraction(batches, state.total_batches);
   if (done < rule_.single_until) return 1;
   if (!rule_.stages.empty()) {
     const double stage = done * static_cast<double>(rule_.stages.size());

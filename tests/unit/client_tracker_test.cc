@@ -25,7 +25,7 @@ control::ReportEntry entry(Round round, double loss, double unix_time, uint64_t 
 }
 
 TEST(ReportTracker, ARoundCountsWithItsLastNode) {
-  ReportTracker tracker(2, 2);
+  ReportTracker tracker(false, 2);
   EXPECT_TRUE(tracker.add({node(100, {entry(4, 1, 101, 10)}), node(100.5, {})}).empty());
   const auto done = tracker.add({node(100, {}), node(100.5, {entry(4, 3, 102, 30)})});
   ASSERT_EQ(done.size(), 1u);
@@ -39,7 +39,7 @@ TEST(ReportTracker, ARoundCountsWithItsLastNode) {
 
 // Node 1 reports nothing: what it has sent is what the hub has received.
 TEST(ReportTracker, OverAHubAllBytesAreCounted) {
-  ReportTracker tracker(1, 4);
+  ReportTracker tracker(true, 4);
   control::ReportEntry hub = entry(0, 1, 2, 60);
   hub.bytes_received = 20;
   const auto done = tracker.add({node(1, {hub}), node(1, {}), node(1, {}), node(1, {})});
@@ -47,8 +47,28 @@ TEST(ReportTracker, OverAHubAllBytesAreCounted) {
   EXPECT_DOUBLE_EQ(done[0].point.bytes_sent_per_node, 20);
 }
 
+// Node 2 takes over from node 0, does a round again, and counts bytes of its own.
+TEST(ReportTracker, WhoeverIsTheHubReports) {
+  ReportTracker tracker(true, 3);
+  EXPECT_EQ(tracker.hub(), 0u);
+  ASSERT_EQ(
+      tracker.add({node(1, {entry(0, 3, 2, 30), entry(1, 2, 3, 60)}), node(1, {}), node(1, {})})
+          .size(),
+      2u);
+  EXPECT_TRUE(tracker.add({node(1, {}), node(1, {}), node(1, {entry(1, 9, 5, 12)})}).empty());
+  const auto done = tracker.add({node(1, {}), node(1, {}), node(1, {entry(2, 1, 6, 24)})});
+  ASSERT_EQ(done.size(), 1u);
+  EXPECT_EQ(done[0].round, 2u);
+  EXPECT_EQ(done[0].reporter, 2u);
+  EXPECT_EQ(tracker.hub(), 2u);
+  EXPECT_DOUBLE_EQ(done[0].point.loss, 1);
+  EXPECT_DOUBLE_EQ(done[0].point.bytes_sent_per_node, 20);
+  const auto next = tracker.add({node(1, {}), node(1, {}), node(1, {entry(3, 1, 7, 39)})});
+  EXPECT_DOUBLE_EQ(next[0].point.bytes_sent_per_node, 25);
+}
+
 TEST(ReportTracker, OneMissingSnapshotMakesTheRoundUnfit) {
-  ReportTracker tracker(2, 2);
+  ReportTracker tracker(false, 2);
   const auto done =
       tracker.add({node(1, {entry(0, 1, 2, 0)}), node(1, {entry(0, 1, 2, 0, false)})});
   ASSERT_EQ(done.size(), 1u);
@@ -57,7 +77,7 @@ TEST(ReportTracker, OneMissingSnapshotMakesTheRoundUnfit) {
 
 // Node 1 was away in round 1, and takes up round 2.
 TEST(ReportTracker, WhoLeavesRoundsOutHoldsNoneUp) {
-  ReportTracker tracker(2, 2);
+  ReportTracker tracker(false, 2);
   EXPECT_EQ(tracker.add({node(1, {entry(0, 1, 2, 8)}), node(1, {entry(0, 3, 2, 8)})}).size(), 1u);
   EXPECT_TRUE(tracker.add({node(1, {entry(1, 5, 3, 16)}), node(1, {})}).empty());
   const auto done = tracker.add({node(1, {entry(2, 1, 4, 24)}), node(1, {entry(2, 3, 4, 8)})});
@@ -71,7 +91,7 @@ TEST(ReportTracker, WhoLeavesRoundsOutHoldsNoneUp) {
 }
 
 TEST(ReportTracker, RoundsComeInOrder) {
-  ReportTracker tracker(2, 2);
+  ReportTracker tracker(false, 2);
   const auto done = tracker.add({node(1, {entry(0, 1, 2, 0), entry(1, 1, 3, 0)}),
                                  node(1, {entry(0, 1, 2, 0), entry(1, 1, 3, 0)})});
   ASSERT_EQ(done.size(), 2u);

@@ -341,6 +341,27 @@ TEST(Job, MomentumOfTheOptimiserIsRefusedWhereTheAlgorithmHasItsOwn) {
             "");
 }
 
+// A star goes on without a dead node, or back to a checkpoint: not both.
+TEST(Job, WhoGoesOnWithoutASilentNode) {
+  const auto goes = [](const std::vector<std::string>& overrides) {
+    const Job job = parse_job(kSmallest, overrides);
+    return goes_on(job, *make_graph(job, 4));
+  };
+  const std::string star = "topology.graph=\"star\"";
+  for (const AlgorithmInfo* info : all_algorithms()) {
+    if (!info->needs.star) continue;
+    EXPECT_TRUE(goes({star, std::string("algorithm.kind=") + info->name})) << info->name;
+  }
+  const std::string sync = "algorithm.kind=\"sync\"";
+  EXPECT_FALSE(goes({star, sync, "topology.when_silent=\"wait\""}));
+  EXPECT_FALSE(goes({star, sync, "checkpoint.every=5"}));
+  EXPECT_TRUE(goes({"algorithm.kind=\"dpsgd\""}));
+  EXPECT_FALSE(goes({"algorithm.kind=\"d2\"", "topology.weights=\"lazy-metropolis\""}));
+  const std::vector<std::string> both = {star, sync, "checkpoint.every=5",
+                                         "topology.when_silent=\"go-on\""};
+  expect_all(refusal_for(kSmallest, 4, both), {"topology.when_silent", "checkpoint.every"});
+}
+
 TEST(Job, NoNodesAreRefused) { expect_all(refusal_for(kSmallest, 0, {}), {"-n is 0", "1"}); }
 
 TEST(Job, EpochsBecomeRounds) {

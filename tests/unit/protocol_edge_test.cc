@@ -205,5 +205,60 @@ TEST(EdgeTable, WhatIsGoneIsWaitedForNoLonger) {
   EXPECT_TRUE(receiver.check(numbered(9)).ok());
 }
 
+// Of several that fall silent together all are suspected by the time that the first is gone.
+TEST(EdgeTable, WhoLeavesHalfAsManyQuestionsUnansweredIsSuspected) {
+  EdgeTable edges({.depth = 2, .silence = milliseconds(1000), .leaves = true});
+  edges.renew(kPeer, 0, at(1));
+  for (int asked = 0; asked < 8; ++asked) {
+    EXPECT_FALSE(edges.suspected(kPeer));
+    EXPECT_TRUE(edges.probe(kPeer, false, at(1001 + 63 * asked)).ask);
+  }
+  EXPECT_TRUE(edges.suspected(kPeer));
+  edges.heard(kPeer, at(1600));
+  EXPECT_FALSE(edges.suspected(kPeer));
+}
+
+// An answer that stands in a line behind messages is as late as the first question is old.
+TEST(EdgeTable, ASlowLineIsNoDeadPeer) {
+  EdgeTable edges({.depth = 2, .silence = milliseconds(2000), .leaves = true});
+  int64_t now = 1;
+  edges.renew(kPeer, 0, at(now));
+  const auto silence = [&](int64_t lasts) {  // and gone by its end?
+    bool gone = false;
+    for (int64_t ms = now; ms < now + lasts; ms += 63) {
+      gone = gone || edges.probe(kPeer, false, at(ms)).gone;
+    }
+    now += lasts;
+    return gone;
+  };
+  EXPECT_FALSE(silence(1900));  // 0.9 s since it was asked
+  edges.heard(kPeer, at(now));
+  EXPECT_TRUE(silence(3000)) << "once is not much";
+  edges.renew(kPeer, 0, at(now));
+  EXPECT_FALSE(silence(1900));
+  edges.heard(kPeer, at(now));
+  EXPECT_FALSE(silence(2800));
+  edges.heard(kPeer, at(now));
+  EXPECT_FALSE(silence(5000)) << "it is always like that";
+  edges.heard(kPeer, at(now));
+  EXPECT_TRUE(silence(30000)) << "and now dead";
+  edges.heard(kPeer, at(now));  // after a sleep, of which there is nothing to learn
+  EXPECT_TRUE(silence(30000));
+}
+
+// A peer that is new to a node is as slow as its slowest, until more is known.
+TEST(EdgeTable, OfANewPeerTheOthersTellHowLongAnswersTake) {
+  EdgeTable edges({.depth = 2, .silence = milliseconds(1000), .leaves = true});
+  edges.renew(kPeer, 0, at(1));
+  EXPECT_TRUE(edges.probe(kPeer, false, at(1001)).ask);
+  edges.heard(kPeer, at(1901));  // 0.9 s later, so 0.2 s on average
+  const NodeId fresh{5};
+  edges.renew(fresh, 0, at(2000));
+  int64_t ms = 3000;
+  while (!edges.probe(fresh, false, at(ms)).gone) ms += 20;
+  EXPECT_GE(ms, 2000 + 8 * 225);
+  EXPECT_LE(ms, 2000 + 8 * 225 + 1000);
+}
+
 }  // namespace
 }  // namespace kith

@@ -300,6 +300,26 @@ TEST(Schedule, CosineStartsBehindTheWarmUp) {
   EXPECT_NEAR(schedule.at(110, 111), 0, 1e-15);
 }
 
+// A run that is counted anew after `over` of its steps goes on where it was.
+TEST(Schedule, TheRestOfARunHasTheRatesThatItWouldHaveHad) {
+  constexpr uint64_t kTotal = 200;
+  for (const auto kind :
+       {Schedule::Kind::kConstant, Schedule::Kind::kStep, Schedule::Kind::kCosine}) {
+    const Schedule whole{
+        .kind = kind, .warm_up_steps = 20, .milestones = {0.5, 0.75}, .floor_fraction = 0.1};
+    for (const uint64_t over : {1, 7, 100, 199}) {
+      Schedule rest = whole;
+      rest.done = static_cast<double>(over) / kTotal;
+      for (uint64_t step = 0; step < kTotal - over; ++step) {
+        EXPECT_EQ(rest.at(step, kTotal - over), whole.at(over + step, kTotal)) << over;
+      }
+      EXPECT_EQ(rest.fraction(0, kTotal - over), rest.done);
+      EXPECT_DOUBLE_EQ(rest.fraction(kTotal - over, kTotal - over), 1);
+    }
+    EXPECT_EQ(whole.fraction(50, kTotal), 0.25);
+  }
+}
+
 TEST(Schedule, RateIsTheBaseRateTimesTheMultiplier) {
   OptimizerSpec spec;
   spec.learning_rate = 0.5f;
