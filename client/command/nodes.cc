@@ -16,9 +16,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// For those that a member that is alive does not answer within.
-constexpr std::chrono::milliseconds kLook{1500};
-
 // A public key is told from others by its first digits.
 constexpr size_t kFingerprint = 16;
 
@@ -77,7 +74,7 @@ void print(const control::NodesReply& swarm, const std::vector<Status>& status) 
 int nodes(const NodesOptions& options) {
   Network network(load_client_identity(options.identity));
   const control::NodesReply swarm = ask_nodes(network, options.endpoint);
-  const std::vector<Status> status = ask_status(network, options.endpoint, swarm, kLook);
+  const std::vector<Status> status = ask_status(network, options.endpoint, swarm, kPatience);
   if (!options.json) {
     print(swarm, status);
     return kDone;

@@ -1,6 +1,6 @@
 """A new user with two machines and the README in hand: every line that its section "Machines on a
-LAN" has in a block of shell is typed as it stands, on machines that are network namespaces. Then a
-third and a fourth find each other by multicast.
+LAN" has in a block of shell is typed as it stands, on machines that are network namespaces, with the
+programs of the Debian package. Then a third and a fourth find each other by multicast.
 
 The script calls itself once more in namespaces of its own, as netns.py does.
 """
@@ -18,6 +18,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from _kithd import BIN_DIR, KITH, KITHD, check
 from _namespaces import call, enter, in_node, make_switch, plug_in
+from _swarm import has_sanitizers
+from package import made_in
 
 README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "README.md")
 MACHINES = ("192.168.1.5", "192.168.1.6")
@@ -35,12 +37,12 @@ def blocks():
 class Machine:
     """A namespace, a home folder, and a shell in which lines are typed."""
 
-    def __init__(self, root, address):
+    def __init__(self, root, address, programs):
         self.address = address
         self.home = os.path.join(root, address)
         os.mkdir(self.home)
         environment = dict(os.environ, HOME=self.home,
-                           PATH=f"{os.path.join(root, 'bin')}:{BIN_DIR}:{os.environ['PATH']}")
+                           PATH=f"{os.path.join(root, 'bin')}:{programs}:{os.environ['PATH']}")
         self.shell = subprocess.Popen(in_node(address, "sh"), cwd=self.home, env=environment,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       stderr=subprocess.STDOUT, text=True)
@@ -83,6 +85,15 @@ def fake_ssh(root):
         with open(path, "w", encoding="ascii") as file:
             file.write("#!/bin/sh\n" + text % root + "\n")
         os.chmod(path, 0o755)
+
+
+def installed(root):
+    """The folder of the programs as the Debian package brings them."""
+    if has_sanitizers():
+        return BIN_DIR
+    system = os.path.join(root, "system")
+    call("dpkg-deb", "--extract", made_in(root), system)
+    return os.path.join(system, "usr", "bin")
 
 
 def nodes(machine):
@@ -167,9 +178,10 @@ def main():
     make_switch("192.168.1.1/24")
     with tempfile.TemporaryDirectory() as root:
         fake_ssh(root)
+        programs = installed(root)
         for address in MACHINES:
             plug_in(address, address)
-        machines = {address: Machine(root, address) for address in MACHINES}
+        machines = {address: Machine(root, address, programs) for address in MACHINES}
         machines[MACHINES[0]].write_rows([0, 1], 1)
         machines[MACHINES[1]].write_rows([1, 2], 2)
         from_nothing_to_training(machines)
