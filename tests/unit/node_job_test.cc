@@ -356,7 +356,7 @@ TEST(Job, WhoGoesOnWithoutASilentNode) {
   EXPECT_FALSE(goes({star, sync, "topology.when_silent=\"wait\""}));
   EXPECT_FALSE(goes({star, sync, "checkpoint.every=5"}));
   EXPECT_TRUE(goes({"algorithm.kind=\"dpsgd\""}));
-  EXPECT_FALSE(goes({"algorithm.kind=\"d2\"", "topology.weights=\"lazy-metropolis\""}));
+  EXPECT_FALSE(goes({"algorithm.kind=\"relay-sgd\"", "topology.graph=\"binary-tree\""}));
   const std::vector<std::string> both = {star, sync, "checkpoint.every=5",
                                          "topology.when_silent=\"go-on\""};
   expect_all(refusal_for(kSmallest, 4, both), {"topology.when_silent", "checkpoint.every"});
