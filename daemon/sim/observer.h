@@ -17,6 +17,7 @@ struct Glimpse {
   bool computing = false;             // it has asked for work that is not back yet
   size_t timers = 0;                  // pending; Node's own watch is one of them
   std::span<const NodeId> waits_for;  // peers without whose messages it does not go on
+  std::span<const NodeId> left = {};  // of began_again(): whom it knows to go on without
   std::span<const float> parameters;
   uint64_t messages_sent = 0;  // by its counters
   uint64_t messages_received = 0;

@@ -276,7 +276,17 @@ class Simulator final : public Body {
     free_at_[index_of(id)] = {};
     ++working_;
     queue_.push(now_, id, std::move(first));
-    if (settings_.observer != nullptr) settings_.observer->began_again(glimpse_of(id));
+    if (settings_.observer != nullptr) tell_of_new_life(id);
+  }
+
+  void tell_of_new_life(NodeId id) {
+    std::vector<NodeId> left;
+    for (uint32_t i = 0; i < plan_.nodes; ++i) {
+      if (nodes_[index_of(id)].has_left(NodeId{i})) left.push_back(NodeId{i});
+    }
+    Glimpse glimpse = glimpse_of(id);
+    glimpse.left = left;
+    settings_.observer->began_again(glimpse);
   }
 
   // What is on its way belongs to the run that is over, and would be refused.
@@ -376,6 +386,7 @@ class Simulator final : public Body {
             .computing = tickets_[index_of(id)] != kNoTicket,
             .timers = timers_.pending(id),
             .waits_for = waits_for_,
+            .left = {},
             .parameters = node.state().parameters.floats(),
             .messages_sent = node.counters().messages_sent,
             .messages_received = node.counters().messages_received,

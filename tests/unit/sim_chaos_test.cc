@@ -105,7 +105,8 @@ class PathCheckers : public ::testing::Test {
                      .lead = 1,
                      .hears = {{NodeId{1}}, {NodeId{0}, NodeId{2}}, {NodeId{1}}},
                      .watched = true,
-                     .most_bytes = 1000},
+                     .most_bytes = 1000,
+                     .views = false},
                     {},
                     {}};
 
@@ -116,6 +117,7 @@ class PathCheckers : public ::testing::Test {
             .computing = true,
             .timers = 1,
             .waits_for = {},
+            .left = {},
             .parameters = x};
   }
   void all_reach(Round round) {
@@ -166,6 +168,60 @@ TEST_F(PathCheckers, AnEdgeThatWasLeftHoldsNobody) {
   EXPECT_EQ(checkers.finding(), "");
   checkers.stepped(glimpse(0, 33));
   expect_found("node 0 is in round 33");
+}
+
+// A state that was kept while the edge was left still says so.
+TEST_F(PathCheckers, WhoGoesBackKnowsWhomItHadLeft) {
+  all_reach(5);
+  const std::vector<NodeId> left = {NodeId{1}};
+  for (uint32_t i = 0; i < 3; ++i) {
+    Glimpse again = glimpse(i, 3);
+    if (i == 0) again.left = left;
+    checkers.crashed(NodeId{i});
+    checkers.began_again(again);
+  }
+  checkers.all_went_back();
+  for (uint32_t i = 0; i < 3; ++i) checkers.stepped(glimpse(i, 3));
+  checkers.stepped(glimpse(0, 5));
+  EXPECT_EQ(checkers.finding(), "");
+  checkers.stepped(glimpse(2, 5));
+  expect_found("node 2 is in round 5, more than 1 ahead of node 1");
+}
+
+// Who starts again by itself has lost what it knew, and the others' bits are not those of a sound
+// run.
+TEST_F(PathCheckers, WhatGoesBackTogetherIsUntouched) {
+  all_reach(3);
+  EXPECT_TRUE(checkers.untouched());
+  checkers.crashed(NodeId{2});
+  EXPECT_FALSE(checkers.untouched());
+  checkers.began_again(glimpse(2, 1));
+  checkers.all_went_back();
+  checkers.stepped(glimpse(2, 1));
+  EXPECT_TRUE(checkers.untouched());
+  checkers.crashed(NodeId{2});
+  checkers.began_again(glimpse(2, 0));
+  checkers.stepped(glimpse(2, 0));
+  checkers.all_went_back();
+  EXPECT_FALSE(checkers.untouched());
+}
+
+TEST_F(PathCheckers, AStarWithAnotherHubMayLoseRounds) {
+  Checkers of_star({.nodes = 2,
+                    .lead = 1,
+                    .hears = {{}, {}},
+                    .watched = true,
+                    .most_bytes = 1000,
+                    .views = true},
+                   {}, {});
+  of_star.stepped(glimpse(1, 5));
+  Glimpse seeks = glimpse(1, 3);
+  seeks.computing = false;
+  of_star.stepped(seeks);
+  EXPECT_EQ(of_star.finding(), "");
+  seeks.timers = 0;
+  of_star.stepped(seeks);
+  EXPECT_NE(of_star.finding(), "");
 }
 
 TEST_F(PathCheckers, ANodeThatNothingWillWake) {

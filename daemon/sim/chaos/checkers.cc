@@ -27,6 +27,7 @@ Promises promises_of(const Plan& plan, bool watched) {
   Promises promises{.nodes = plan.nodes, .hears = {}, .watched = watched};
   promises.hears.resize(plan.nodes);
   const AlgorithmInfo& info = *plan.algorithm;
+  promises.views = plan.goes_on && info.needs.star;
   const bool lockstep =
       info.synchronous && !info.central && info.weights == nullptr && plan.graph->period() == 1;
   if (info.rounds_late != nullptr) {
@@ -55,10 +56,11 @@ Checkers::Checkers(Promises promises, SumRules sums, Time faults_end)
 
 void Checkers::all_went_back() {
   round_at_end_ = 0;
-  for (Machine& machine : machines_) {
-    machine.edges.clear();
-    machine.alone = false;
-  }
+  for (Machine& machine : machines_) machine.alone = false;
+}
+
+bool Checkers::untouched() const {
+  return untouched_ && std::ranges::none_of(machines_, &Machine::alone);
 }
 
 void Checkers::stepped(const Glimpse& glimpse) {
@@ -69,6 +71,7 @@ void Checkers::stepped(const Glimpse& glimpse) {
   idle_ = glimpse.round > machine.round ? 0 : idle_ + 1;
   machine.round = glimpse.round;
   machine.anew = false;
+  if (machine.alone) untouched_ = false;  // it has started again, and not all with it
   if (now_ <= faults_end_) round_at_end_ = std::max(round_at_end_, glimpse.round);
   check_lead(glimpse);
   check_progress(glimpse);
@@ -83,7 +86,7 @@ void Checkers::stepped(const Glimpse& glimpse) {
 }
 
 void Checkers::check_rounds(const Glimpse& glimpse, const Machine& machine) {
-  if (glimpse.round < machine.round && !machine.anew) {
+  if (glimpse.round < machine.round && !machine.anew && !promises_.views) {
     find(glimpse, "fell back from round " + std::to_string(machine.round) + " to " +
                       std::to_string(glimpse.round));
   }
@@ -113,7 +116,7 @@ void Checkers::check_progress(const Glimpse& glimpse) {
                       std::to_string(kMostIdle) + " events");
   }
   if (glimpse.finished || !promises_.watched) return;
-  const bool own_timer = glimpse.timers > 1;
+  const bool own_timer = glimpse.timers > 1 || promises_.views;
   if (glimpse.timers > 0 && (glimpse.computing || own_timer || !glimpse.waits_for.empty())) return;
   stuck_ = finding_.empty();
   find(glimpse, glimpse.timers == 0 ? "has no timer pending, and is not done"
@@ -144,6 +147,8 @@ void Checkers::began_again(const Glimpse& glimpse) {
   machine.parameters = nullptr;
   machine.sent = glimpse.messages_sent;
   machine.received = glimpse.messages_received;
+  machine.edges.clear();
+  for (const NodeId peer : glimpse.left) machine.edges[peer] = {.in_force = false};
 }
 
 void Checkers::crashed(NodeId node) {

@@ -30,6 +30,9 @@ struct Promises {
   std::vector<std::vector<NodeId>> hears;  // by node, sorted; empty = nobody is waited for
   bool watched = true;                     // losses are repaired, so that a timer is pending
   size_t most_bytes = 0;                   // that live
+  // A star that goes on without its hub: rounds that a hub has made alone are lost where it joins
+  // another, and who seeks a hub waits for no peer (protocol/view.h).
+  bool views = false;
 };
 
 // Of a job whose nodes keep so many messages for each edge.
@@ -49,7 +52,7 @@ class Checkers final : public Observer {
   // It was about progress.
   bool stuck() const { return stuck_; }
   // No machine has died and no edge was left so far. To go back undoes nothing.
-  bool untouched() const { return untouched_; }
+  bool untouched() const;
   // Cuts through all nodes whose sums were looked at.
   uint64_t cuts() const { return sums_.cuts(); }
 
