@@ -297,6 +297,7 @@ void Node::watch() {
 }
 
 void Node::waiting_for(std::vector<NodeId>& out) const {
+  if (star_) return waiting_in_view(out);
   if (!away_) return algorithm_->waiting_for(state_, out);
   out.insert(out.end(), contracts_->peers().begin(), contracts_->peers().end());
 }

@@ -274,9 +274,7 @@ void Node::watch_star() {
 Duration Node::ask_members() {
   StarSide& s = *star_;
   waiting_.clear();
-  algorithm_->waiting_for(state_, waiting_);
-  for (NodeId& rank : waiting_) rank = s.view.member_at(rank);
-  std::ranges::sort(waiting_);
+  waiting_in_view(waiting_);
   Duration again = edges_.policy().silence;
   std::vector<NodeId> gone;
   const auto ask = [&](NodeId peer) {
@@ -292,6 +290,12 @@ Duration Node::ask_members() {
   if (gone.empty()) return again;
   leads() ? change_view(gone) : seek();
   return again;
+}
+
+void Node::waiting_in_view(std::vector<NodeId>& out) const {
+  algorithm_->waiting_for(state_, out);
+  for (NodeId& rank : out) rank = star_->view.member_at(rank);
+  std::ranges::sort(out);
 }
 
 // Who computes all the while waits in vain for no longer than others.

@@ -145,7 +145,7 @@ void JobRun::on_meeting_timer() {
 
 void JobRun::meet(const Message& message) {
   std::vector<Message> answers;
-  if (meeting_->heard(message, node_.state().round, answers)) {
+  if (meeting_->heard(message, node_.round(), answers)) {
     meeting_timer_->arm(meeting_->pause());
   }
   transmit(answers);
@@ -174,7 +174,7 @@ void JobRun::begin() {
                    " cannot be read any more.");
   }
   log_.info("started", {{"job", plan().job.name},
-                        {"round", std::to_string(node_.state().round)},
+                        {"round", std::to_string(node_.round())},
                         {"rounds", std::to_string(plan().rounds)},
                         {"neighbors", std::to_string(loaded_->neighbors.size())}});
   if (loaded_->injected) {

@@ -381,7 +381,7 @@ class Simulator final : public Body {
     node.waiting_for(waits_for_);
     return {.node = id,
             .now = now_,
-            .round = node.state().round,
+            .round = node.round(),
             .finished = node.finished(),
             .computing = tickets_[index_of(id)] != kNoTicket,
             .timers = timers_.pending(id),
