@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <thread>
 
 #include "client/command/command.h"
 #include "topology/error.h"
@@ -158,9 +159,15 @@ control::StatusReply Cluster::status_of(size_t node) {
     if (status == nullptr) {
       throw RunFailed("node " + std::to_string(node) + " answered something else");
     }
-    if (status->progress.phase != control::Phase::kIdle) return std::move(*status);
-    give(node);  // it was killed
-    await_loaded(node);
+    const control::Phase phase = status->progress.phase;
+    if (phase == control::Phase::kIdle) {  // it was killed
+      give(node);
+      await_loaded(node);
+    } else if (phase == control::Phase::kLoading) {  // and has found the run by itself
+      std::this_thread::sleep_for(kSlice);
+    } else {
+      return std::move(*status);
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 """A new user with two machines and the README in hand: every line that its section "Machines on a
-LAN" has in a block of shell is typed as it stands, on machines that are network namespaces, with the
-programs of the Debian package. Then a third and a fourth find each other by multicast.
+LAN" has in a block of shell is typed as it stands, on machines that are network namespaces, with
+the programs of the Debian package. Then a third and a fourth find each other by multicast.
 
 The script calls itself once more in namespaces of its own, as netns.py does.
 """
