@@ -65,17 +65,18 @@ SharedBuffer block_of(const std::string& text, Pool& pool) {
 std::unique_ptr<Meeting> meeting_of(LoadedJob& loaded) {
   const NodeId self = loaded.membership.self;
   const Plan& plan = loaded.plan;
+  const auto unix_ns = std::chrono::system_clock::now().time_since_epoch().count();
+  const uint64_t life = life_of(loaded.start.generation, static_cast<uint64_t>(unix_ns));
   if (loaded.start.generation == 0) {
     return std::make_unique<FirstMeeting>(
-        self, loaded.neighbors, plan.goes_on,
+        self, loaded.neighbors, life, plan.goes_on,
         block_of(introduction_of(loaded.start.request, loaded.data), loaded.pool));
   }
   ResumeMeeting::Run run{plan.nodes, plan.goes_on, loaded.kept};
   // Where the result depends on time each goes on from what it has; but a hub leads its workers.
   const bool leads = plan.algorithm->central && self == kHub;
   for (CheckpointFolder::Entry& entry : run.entries) entry.exact = entry.exact || leads;
-  return std::make_unique<ResumeMeeting>(self, loaded.neighbors, loaded.start.generation, run,
-                                         loaded.pool);
+  return std::make_unique<ResumeMeeting>(self, loaded.neighbors, life, run, loaded.pool);
 }
 
 std::string listed(const std::vector<NodeId>& nodes) {
@@ -149,6 +150,7 @@ void JobRun::meet(const Message& message) {
     meeting_timer_->arm(meeting_->pause());
   }
   transmit(answers);
+  if (meeting_->in_vain()) return start_again();
   begin_if_complete();
 }
 
@@ -203,7 +205,10 @@ void JobRun::leave_absent() {
 
 // Those who were in the run when this node came back have all left it before they told x.
 void JobRun::meet_again() {
-  if (phase_ != control::Phase::kRunning || !node_.away()) return;
+  if (phase_ == control::Phase::kRunning && node_.away()) start_again();
+}
+
+void JobRun::start_again() {
   RunStart again = loaded_->start;
   ++again.generation;
   loop_.post([go_on = go_on_, again = std::move(again)]() mutable { go_on(std::move(again)); });

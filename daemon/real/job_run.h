@@ -86,6 +86,7 @@ class JobRun final : public Body {
   void leave_absent();
   bool restore(const CheckpointFolder::Entry& entry);
   void meet_again();
+  void start_again();
   void give_up(const std::string& why);
   void refuse_data(NodeId peer, const std::string& theirs);
   void transmit(std::vector<Message>& messages);

@@ -25,7 +25,7 @@ Message Meeting::ready(NodeId to, double scalar, Round round, SharedBuffer paylo
           .kind = kReady,
           .round = round,
           .scalar = scalar,
-          .sequence = generation_,
+          .sequence = life_,
           .payload = std::move(payload)};
 }
 
@@ -37,9 +37,9 @@ Duration Meeting::pause() {
 
 // ---- the first ----
 
-FirstMeeting::FirstMeeting(NodeId self, std::vector<NodeId> neighbors, bool goes_on,
+FirstMeeting::FirstMeeting(NodeId self, std::vector<NodeId> neighbors, uint64_t life, bool goes_on,
                            SharedBuffer introduction)
-    : Meeting(self, std::move(neighbors), 0),
+    : Meeting(self, std::move(neighbors), life),
       goes_on_(goes_on),
       introduction_(std::move(introduction)),
       absent_(neighbors_) {
@@ -57,15 +57,17 @@ void FirstMeeting::question(NodeId peer, std::vector<Message>& out) const {
 bool FirstMeeting::heard(const Message& message, Round under_way, std::vector<Message>& out) {
   const bool asks = message.scalar == kQuestion;
   if (complete()) {
-    const bool stays_away = goes_on_ && met_[message.from] != message.sequence;
+    const auto met = met_.find(message.from);
+    const bool stays_away = goes_on_ && (met == met_.end() || met->second != message.sequence);
     if (asks) out.push_back(ready(message.from, stays_away ? kRunning : kAnswer, under_way));
     return false;
   }
-  if (message.scalar == kRunning) {
+  if (message.scalar == kRunning || (message.scalar == kDecided && message.round > 0)) {
     late_ = true;
     absent_.clear();
   } else {
-    std::erase(absent_, message.from);
+    // One that goes on has not said yet whether it begins with this node.
+    if (!asks || is_first(message.sequence)) std::erase(absent_, message.from);
     met_[message.from] = message.sequence;
     if (asks) out.push_back(ready(message.from, kAnswer, 0));
   }
@@ -75,11 +77,11 @@ bool FirstMeeting::heard(const Message& message, Round under_way, std::vector<Me
 
 // ---- after a crash ----
 
-ResumeMeeting::ResumeMeeting(NodeId self, std::vector<NodeId> neighbors, uint32_t generation,
+ResumeMeeting::ResumeMeeting(NodeId self, std::vector<NodeId> neighbors, uint64_t life,
                              const Run& run, Pool& pool)
-    : Meeting(self, std::move(neighbors), generation), run_(run), pool_(pool), roll_(run.nodes) {
-  KITH_ASSERT(generation > 0 && !run.entries.empty());
-  roll_.enter(self, {generation, run.entries});
+    : Meeting(self, std::move(neighbors), life), run_(run), pool_(pool), roll_(run.nodes) {
+  KITH_ASSERT(!is_first(life) && !run.entries.empty());
+  roll_.enter(self, {life, run.entries});
 }
 
 void ResumeMeeting::ask(Duration now, std::vector<Message>& out) {
@@ -123,15 +125,18 @@ bool ResumeMeeting::heard(const Message& message, Round under_way, std::vector<M
 // Who is not on the roll, in this life, has no part in what was decided.
 void ResumeMeeting::answer(const Message& message, Round under_way, std::vector<Message>& out) {
   const bool takes_part = decided_ && roll_.holds(message.from, message.sequence);
-  out.push_back(takes_part ? ready(message.from, kDecided, under_way, roll_.encode(pool_))
+  out.push_back(takes_part ? ready(message.from, kDecided, round_, roll_.encode(pool_))
                            : ready(message.from, kRunning, under_way));
 }
 
 void ResumeMeeting::heard_of_roll(const Message& message, std::vector<Message>& out) {
-  if (message.sequence == 0) {
-    // In its first life, and has not begun: neither has the run.
-    roll_.enter(message.from, {0, {{0, true}}});
-    return decide(out);
+  if (is_first(message.sequence)) {
+    // It has not begun: neither has the run, unless it has lost its disk.
+    const bool begins = run_.entries.front().round == 0;
+    Roll::Row row{message.sequence, {}};
+    if (begins) row.entries = {{0, true}};
+    const bool news = roll_.enter(message.from, std::move(row));
+    return begins ? decide(out) : learn(news, out);
   }
   Roll theirs(run_.nodes);
   if (!read_roll(message, theirs)) return;
@@ -143,15 +148,19 @@ void ResumeMeeting::heard_of_roll(const Message& message, std::vector<Message>& 
 void ResumeMeeting::heard_of_decision(const Message& message, std::vector<Message>& out) {
   Roll theirs(run_.nodes);
   if (!read_roll(message, theirs)) return;
+  if (!theirs.holds(self_, life_)) return heard_of_run(message, out);
   if (!run_.goes_on) return learn(roll_.merge(theirs), out);
-  if (!theirs.holds(self_, generation_)) return heard_of_run(message, out);
   roll_ = std::move(theirs);
   decide(out);
 }
 
 // Without this node.
 void ResumeMeeting::heard_of_run(const Message& message, std::vector<Message>& out) {
-  if (!run_.goes_on) return;
+  if (!run_.goes_on) {
+    // They have begun with another life of this node, in this very generation: its disk is lost.
+    in_vain_ = true;
+    return;
+  }
   const CheckpointFolder::Entry& newest = run_.entries.front();
   if (message.round > 0 && message.round >= newest.round) {
     late_ = complete_ = true;
@@ -160,10 +169,10 @@ void ResumeMeeting::heard_of_run(const Message& message, std::vector<Message>& o
   if (!newest.exact && newest.round > 0) {
     // Without rounds in common there is nobody to wait for: all edges are agreed anew.
     roll_ = Roll(run_.nodes);
-    roll_.enter(self_, {generation_, run_.entries});
+    roll_.enter(self_, {life_, run_.entries});
     return decide(out);
   }
-  learn(roll_.enter(message.from, {static_cast<uint32_t>(message.sequence), {}}), out);
+  learn(roll_.enter(message.from, {message.sequence, {}}), out);
 }
 
 bool ResumeMeeting::read_roll(const Message& message, Roll& roll) const {

@@ -1,9 +1,8 @@
 // Neighbours find out that each has loaded the same run, before training begins: messages to a
 // daemon that does not know the run yet would be lost and cost a repair.
 //
-// Each node sends kReady to its neighbours, again and again with growing pauses. Each carries how
-// often the sender's daemon has gone on with the run (RunStart::generation): one that comes anew to
-// a run that has begun learns so from the answer.
+// Each node sends kReady to its neighbours, again and again with growing pauses. Each carries the
+// sender's life (roll.h): one that comes anew to a run that has begun learns so from the answer.
 #pragma once
 
 #include <map>
@@ -22,8 +21,8 @@ static_assert(kReady > kFirstNodeKind);
 // A pure state machine.
 class Meeting {
  public:
-  Meeting(NodeId self, std::vector<NodeId> neighbors, uint32_t generation)
-      : self_(self), neighbors_(std::move(neighbors)), generation_(generation) {}
+  Meeting(NodeId self, std::vector<NodeId> neighbors, uint64_t life)
+      : self_(self), neighbors_(std::move(neighbors)), life_(life) {}
   virtual ~Meeting() = default;
 
   bool complete() const { return complete_; }
@@ -34,6 +33,8 @@ class Meeting {
   virtual Round round() const { return 0; }
   // or else the others go on without this node, and it is to take up their round.
   virtual bool late() const { return false; }
+  // It can come to no end: all must meet anew, in the next generation.
+  virtual bool in_vain() const { return false; }
   // Of the contracts that the run begins with: the same at both ends of an edge only if both begin
   // with the same round (protocol/contract.h).
   virtual uint64_t contract() const { return 0; }
@@ -62,7 +63,7 @@ class Meeting {
 
   const NodeId self_;
   const std::vector<NodeId> neighbors_;  // sorted
-  const uint32_t generation_;
+  const uint64_t life_;
   bool complete_ = false;
   Duration pause_ = kShortestPause;
 };
@@ -73,7 +74,7 @@ class FirstMeeting final : public Meeting {
  public:
   // `goes_on`: a neighbour that has come anew is told so. `introduction`: what questions carry for
   // those who turn out to have another run.
-  FirstMeeting(NodeId self, std::vector<NodeId> neighbors, bool goes_on,
+  FirstMeeting(NodeId self, std::vector<NodeId> neighbors, uint64_t life, bool goes_on,
                SharedBuffer introduction = {});
 
   std::vector<NodeId> absent() const override { return absent_; }
@@ -87,7 +88,7 @@ class FirstMeeting final : public Meeting {
   const SharedBuffer introduction_;
   std::vector<NodeId> absent_;
   bool late_ = false;
-  std::map<NodeId, uint64_t> met_;  // their generations, as of the meeting
+  std::map<NodeId, uint64_t> met_;  // their lives, as of the meeting
 };
 
 // Of a run that goes on after a crash, over any graph. Nodes tell each other who is there and what
@@ -115,12 +116,13 @@ class ResumeMeeting final : public Meeting {
   static constexpr Duration kPatience = std::chrono::seconds(20);
 
   // The pool outlives what is sent.
-  ResumeMeeting(NodeId self, std::vector<NodeId> neighbors, uint32_t generation, const Run& run,
+  ResumeMeeting(NodeId self, std::vector<NodeId> neighbors, uint64_t life, const Run& run,
                 Pool& pool);
 
   std::vector<NodeId> absent() const override { return roll_.absent(); }
   Round round() const override { return round_; }
   bool late() const override { return late_; }
+  bool in_vain() const override { return in_vain_; }
   uint64_t contract() const override { return contract_; }
   void ask(Duration now, std::vector<Message>& out) override;
   Duration pause() override;
@@ -145,6 +147,7 @@ class ResumeMeeting final : public Meeting {
   bool hurries_ = false;               // somebody lacks something, and the next ask() is soon
   bool decided_ = false;               // on the roll
   bool late_ = false;
+  bool in_vain_ = false;
   Round round_ = 0;
   uint64_t contract_ = 0;
 };

@@ -17,7 +17,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 constexpr uint64_t kNotExact = uint64_t{1} << 63;
-constexpr size_t kRowBytes = sizeof(uint32_t) + sizeof(uint32_t) + sizeof(uint8_t);
+constexpr size_t kRowBytes = sizeof(uint32_t) + sizeof(uint64_t) + sizeof(uint8_t);
 
 template <class T>
 void put(std::vector<std::byte>& out, T value) {
@@ -53,7 +53,7 @@ bool Roll::enter(NodeId node, Row row) {
   KITH_ASSERT(row.entries.size() <= limits::kRestarts);
   const auto [known, fresh] = rows_.try_emplace(node, row);
   if (fresh) return true;
-  if (known->second.generation >= row.generation) return false;
+  if (known->second.life >= row.life) return false;
   known->second = std::move(row);
   return true;
 }
@@ -64,9 +64,9 @@ bool Roll::merge(const Roll& other) {
   return news;
 }
 
-bool Roll::holds(NodeId node, uint64_t generation) const {
+bool Roll::holds(NodeId node, uint64_t life) const {
   const auto found = rows_.find(node);
-  return found != rows_.end() && found->second.generation == generation;
+  return found != rows_.end() && found->second.life == life;
 }
 
 std::vector<NodeId> Roll::absent() const {
@@ -79,7 +79,7 @@ std::vector<NodeId> Roll::absent() const {
 
 bool Roll::begins() const {
   return std::ranges::any_of(rows_, [](const auto& each) {
-    return each.second.generation == 0 && !each.second.entries.empty();
+    return is_first(each.second.life) && !each.second.entries.empty();
   });
 }
 
@@ -108,7 +108,7 @@ std::vector<std::byte> Roll::bytes() const {
   std::vector<std::byte> out;
   for (const auto& [node, row] : rows_) {
     put(out, index_of(node));
-    put(out, row.generation);
+    put(out, row.life);
     put(out, static_cast<uint8_t>(row.entries.size()));
     for (const CheckpointFolder::Entry& entry : row.entries) {
       put(out, entry.round | (entry.exact ? 0 : kNotExact));
@@ -134,7 +134,7 @@ Status Roll::decode(std::span<const std::byte> in) {
   while (!in.empty()) {
     uint32_t node = 0;
     Row row;
-    if (!take(in, node) || !take(in, row.generation) || !take_entries(in, row)) {
+    if (!take(in, node) || !take(in, row.life) || !take_entries(in, row)) {
       return Reason::kMalformed;
     }
     const bool in_order = rows.empty() || index_of(rows.rbegin()->first) < node;

@@ -13,10 +13,18 @@
 
 namespace kith {
 
+// Of a process within a run: no two that run one node have the same, and later ones have higher
+// ones, unless the disk between them was lost. `generation`: RunStart's; `unix_ns`: its begin.
+inline constexpr int kLifeBits = 44;
+constexpr uint64_t life_of(uint32_t generation, uint64_t unix_ns) {
+  return uint64_t{generation} << kLifeBits | (unix_ns >> 20 & ((uint64_t{1} << kLifeBits) - 1));
+}
+constexpr bool is_first(uint64_t life) { return life >> kLifeBits == 0; }
+
 class Roll {
  public:
   struct Row {
-    uint32_t generation = 0;  // how often the node's daemon has gone on with the run
+    uint64_t life = 0;
     // Newest first; the beginning, where the node would go back to it, is one of round 0. Empty =
     // it is in the run already, or again.
     std::vector<CheckpointFolder::Entry> entries;
@@ -31,7 +39,7 @@ class Roll {
   bool full() const { return rows_.size() == nodes_; }
   bool holds(NodeId node) const { return rows_.contains(node); }
   // It has been there in this very life.
-  bool holds(NodeId node, uint64_t generation) const;
+  bool holds(NodeId node, uint64_t life) const;
   std::vector<NodeId> absent() const;  // sorted
 
   // A node is in its first life, and waits for its neighbours: the run has not begun.
@@ -45,7 +53,7 @@ class Roll {
   // Equal, but for one chance in 2^64, where the rolls are.
   uint64_t digest() const;
 
-  // Grammar: for each node, by NodeId, its number (4 bytes), its generation (4), the number of its
+  // Grammar: for each node, by NodeId, its number (4 bytes), its life (8), the number of its
   // entries (1), and for each its round (8), with the highest bit set where it is not exact.
   // Little-endian.
   SharedBuffer encode(Pool& pool) const;

@@ -20,6 +20,10 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Entries = std::vector<CheckpointFolder::Entry>;
 
+constexpr uint64_t life(uint32_t generation, uint64_t begun_ms = 1) {
+  return life_of(generation, begun_ms << 20);
+}
+
 // All orders of loading on a line 0 - 1 - 2: everyone begins, and only after its neighbours loaded.
 TEST(FirstMeeting, EndsForAllWhateverTheOrderOfArrival) {
   std::vector<uint32_t> order = {0, 1, 2};
@@ -30,7 +34,7 @@ TEST(FirstMeeting, EndsForAllWhateverTheOrderOfArrival) {
       std::vector<NodeId> neighbors;
       if (arriving > 0) neighbors.push_back(NodeId{arriving - 1});
       if (arriving < 2) neighbors.push_back(NodeId{arriving + 1});
-      nodes[arriving] = std::make_unique<FirstMeeting>(NodeId{arriving}, neighbors, false);
+      nodes[arriving] = std::make_unique<FirstMeeting>(NodeId{arriving}, neighbors, life(0), false);
       nodes[arriving]->ask({}, wire);
       while (!wire.empty()) {
         const Message message = wire.front();
@@ -52,7 +56,7 @@ TEST(FirstMeeting, EndsForAllWhateverTheOrderOfArrival) {
 
 Roll roll_of(const std::vector<Entries>& kept, uint32_t generation = 1) {
   Roll roll(static_cast<uint32_t>(kept.size()));
-  for (uint32_t i = 0; i < kept.size(); ++i) roll.enter(NodeId{i}, {generation, kept[i]});
+  for (uint32_t i = 0; i < kept.size(); ++i) roll.enter(NodeId{i}, {life(generation), kept[i]});
   return roll;
 }
 
@@ -98,8 +102,8 @@ TEST(Roll, WhoIsThereForTheFirstTimeSaysThatTheRunHasNotBegun) {
   Roll roll = roll_of({{{30}}, {{30}}});
   EXPECT_FALSE(roll.begins());
   Roll first(2);
-  first.enter(NodeId{0}, {1, {{30}}});
-  first.enter(NodeId{1}, {0, {{0}}});
+  first.enter(NodeId{0}, {life(1), {{30}}});
+  first.enter(NodeId{1}, {life(0), {{0}}});
   EXPECT_TRUE(first.begins());
   EXPECT_EQ(first.agreed(), 0u);
 }
@@ -113,8 +117,8 @@ TEST(Roll, ComesOverTheWireAndTrustsNothing) {
   ASSERT_TRUE(read.decode(bytes.bytes()).ok());
   EXPECT_EQ(read.digest(), roll.digest());
   EXPECT_TRUE(read.full());
-  EXPECT_TRUE(read.holds(NodeId{1}, 7));
-  EXPECT_FALSE(read.holds(NodeId{1}, 8));
+  EXPECT_TRUE(read.holds(NodeId{1}, life(7)));
+  EXPECT_FALSE(read.holds(NodeId{1}, life(8)));
   for (size_t cut = 0; cut < bytes.size(); ++cut) {
     Roll part(3);
     const bool whole_rows = part.decode(bytes.bytes().first(cut)).ok();
@@ -242,7 +246,7 @@ class Town {
     h.running = false;
     h.began = now_;
     h.meeting = std::make_unique<ResumeMeeting>(
-        NodeId{i}, h.neighbors, generation,
+        NodeId{i}, h.neighbors, life(generation, ++lives_),
         ResumeMeeting::Run{trouble_.nodes, trouble_.goes_on, kept_[i]}, pool_);
     tick(i, ++h.tick);
   }
@@ -283,9 +287,9 @@ class Town {
     const uint32_t i = index_of(message.to);
     House& h = houses_[i];
     if (!h.meeting) return;
-    if (!trouble_.goes_on && message.sequence != h.generation) {
-      if (message.sequence > h.generation)
-        begin_meeting(i, static_cast<uint32_t>(message.sequence));
+    const auto generation = static_cast<uint32_t>(message.sequence >> kLifeBits);
+    if (!trouble_.goes_on && generation != h.generation) {
+      if (generation > h.generation) begin_meeting(i, generation);
       return;
     }
     std::vector<Message> out;
@@ -301,6 +305,7 @@ class Town {
   std::vector<House> houses_;
   std::priority_queue<Event> events_;
   uint64_t order_ = 0;
+  uint64_t lives_ = 0;
   Duration now_{};
 };
 
@@ -490,17 +495,17 @@ TEST(ResumeMeeting, DeathsAtAnyMomentLeaveNobodyBehind) {
 // Two nodes, of which the other speaks by the test.
 class Newcomer {
  public:
-  explicit Newcomer(Entries entries, uint32_t nodes = 2)
-      : meeting(NodeId{0}, {NodeId{1}}, 3, {nodes, true, std::move(entries)}, pool) {}
+  explicit Newcomer(Entries entries, uint32_t nodes = 2, bool goes_on = true)
+      : meeting(NodeId{0}, {NodeId{1}}, life(3), {nodes, goes_on, std::move(entries)}, pool) {}
 
-  std::vector<Message> hear(double scalar, Round round, uint64_t generation) {
+  std::vector<Message> hear(double scalar, Round round, uint32_t generation) {
     std::vector<Message> out;
     meeting.heard({.from = NodeId{1},
                    .to = NodeId{0},
                    .kind = kReady,
                    .round = round,
                    .scalar = scalar,
-                   .sequence = generation,
+                   .sequence = life(generation),
                    .payload = {}},
                   0, out);
     return out;
@@ -564,7 +569,7 @@ TEST(ResumeMeeting, BeginsWithWhoBegins) {
   EXPECT_TRUE(newcomer.meeting.complete());
   EXPECT_FALSE(newcomer.meeting.late());
   EXPECT_EQ(newcomer.meeting.contract(), 0u);  // that of a first meeting
-  FirstMeeting first(NodeId{1}, {NodeId{0}}, true);
+  FirstMeeting first(NodeId{1}, {NodeId{0}}, life(0), true);
   std::vector<Message> answers;
   for (const Message& message : out) first.heard(message, 0, answers);
   EXPECT_TRUE(first.complete());
@@ -573,8 +578,8 @@ TEST(ResumeMeeting, BeginsWithWhoBegins) {
 
 // Node 1 has begun with node 0 and goes on without it; another life of node 0 comes.
 TEST(ResumeMeeting, LearnsFromAFirstMeetingThatIsOver) {
-  FirstMeeting one(NodeId{1}, {NodeId{0}}, true);
-  FirstMeeting before(NodeId{0}, {NodeId{1}}, true);
+  FirstMeeting one(NodeId{1}, {NodeId{0}}, life(0), true);
+  FirstMeeting before(NodeId{0}, {NodeId{1}}, life(0), true);
   std::vector<Message> wire;
   before.ask({}, wire);
   while (!wire.empty()) {
@@ -584,13 +589,51 @@ TEST(ResumeMeeting, LearnsFromAFirstMeetingThatIsOver) {
   }
   ASSERT_TRUE(one.complete() && before.complete());
   Pool pool;
-  ResumeMeeting again(NodeId{0}, {NodeId{1}}, 1, {2, true, {{0}}}, pool);
+  ResumeMeeting again(NodeId{0}, {NodeId{1}}, life(1), {2, true, {{0}}}, pool);
   again.ask({}, wire);
   std::vector<Message> answers;
   for (const Message& message : wire) one.heard(message, 17, answers);
   ASSERT_EQ(answers.size(), 1u);
   again.heard(answers[0], 0, wire);
   EXPECT_TRUE(again.late());
+}
+
+// Given the job again by a client after its daemon had lost all that it knew: its generation is the
+// first once more, and its life is not.
+TEST(FirstMeeting, AnotherLifeInTheFirstGenerationIsToldOfTheRun) {
+  FirstMeeting one(NodeId{1}, {NodeId{0}}, life(0, 5), true);
+  for (const auto& [begun, late] : {std::pair{6, false}, std::pair{7, true}}) {
+    FirstMeeting zero(NodeId{0}, {NodeId{1}}, life(0, begun), true);
+    std::vector<Message> wire;
+    zero.ask({}, wire);
+    while (!wire.empty()) {
+      const Message message = wire.front();
+      wire.erase(wire.begin());
+      (message.to == NodeId{0} ? static_cast<Meeting&>(zero) : one).heard(message, 17, wire);
+    }
+    EXPECT_TRUE(zero.complete());
+    EXPECT_EQ(zero.late(), late);
+  }
+}
+
+// The others have kept rounds; one that says that it begins has lost its disk, and begins nothing.
+TEST(ResumeMeeting, WhatOthersHaveKeptIsNotThrownAwayForOneThatHasNothing) {
+  Newcomer newcomer{Entries{{200}, {190}, {180}, {170}}};
+  const std::vector<Message> out = newcomer.hear(kQuestion, 0, 0);
+  EXPECT_TRUE(newcomer.meeting.complete());
+  EXPECT_EQ(newcomer.meeting.round(), 200u);
+  FirstMeeting first(NodeId{1}, {NodeId{0}}, life(0), true);
+  std::vector<Message> answers;
+  for (const Message& message : out) first.heard(message, 0, answers);
+  EXPECT_TRUE(first.late());
+}
+
+// Where all must go back together and this node's disk was lost after it had met: once more.
+TEST(ResumeMeeting, WhoHasMetInAnotherLifeCallsAllTogetherAnew) {
+  Newcomer newcomer{Entries{{0}}, 2, false};
+  newcomer.hear(kRunning, 25, 3);
+  EXPECT_TRUE(newcomer.meeting.in_vain());
+  EXPECT_FALSE(newcomer.meeting.complete());
 }
 
 }  // namespace
