@@ -91,7 +91,7 @@ class Node {
   }
   bool finished() const { return finished_; }
   // Returns, and no neighbour has told x yet.
-  bool away() const { return away_; }
+  bool away() const { return star_ ? star_->away : away_; }
   // Goes on without `peer`.
   bool has_left(NodeId peer) const {
     if (star_) return star_->away || !star_->view.has(peer);
