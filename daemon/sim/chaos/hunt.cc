@@ -203,7 +203,12 @@ double Hunt::furthest_goal(const std::vector<double>& place) const {
 double Hunt::tolerance(const Run& run, const std::vector<double>& place) const {
   const bool late = 2 * run.round_at_end > plan_.rounds;
   const double parts = kTimesSound * parted(sound_);
-  if (late || !plan_.algorithm->synchronous) return kAnyPlace * furthest_goal(place) + parts;
+  // Who takes part in a round is drawn, and drawn otherwise where another hub takes over.
+  const auto& options = job_.algorithm.options.values();
+  const bool sampled = options.contains("participants") &&
+                       job_.algorithm.options.integer("participants") % nodes_ > 0;
+  if (late || sampled || !plan_.algorithm->synchronous)
+    return kAnyPlace * furthest_goal(place) + parts;
   return kPlace * spread() + parts;
 }
 
