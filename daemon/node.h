@@ -172,6 +172,7 @@ class Node {
   SharedBuffer model_in(const Message& message);
 
   void watch_star();
+  uint64_t share_of_batches(Round rounds) const;
   void waiting_in_view(std::vector<NodeId>& out) const;
   Duration ask_members();
   EdgeTable::Question ask_member(NodeId peer, bool owes);

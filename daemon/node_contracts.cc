@@ -145,7 +145,8 @@ void Node::begin_contract(NodeId peer, Round theirs) {
   // To a round that another is in, never to one that is only agreed upon: else nodes would send
   // each other ahead for ever, with no work done.
   const bool skips = lockstep_ && theirs > own_round() + kRoundsApart;
-  if (skips) skips_to_ = std::min(theirs, state_.rounds);
+  // Nor beyond the first in common, where the peer counts on this node's messages.
+  if (skips) skips_to_ = std::min({theirs, terms.from, state_.rounds});
   (void)step(PeerJoined{peer, terms.from, skips ? skips_to_ : 0});
   if (!skips) return;
   // None of the others can count on this node's messages of the rounds between.

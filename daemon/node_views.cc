@@ -465,7 +465,11 @@ void Node::enter(View&& view, SharedBuffer x, uint64_t first_batch) {
   s.members.clear();
   s.announcement.reset();
   give_up_work();
-  s.settled = s.computed = batches_by(s.view.from).value_or(first_batch);
+  // Where all are in one round they go on at its place of the schedule: SCAFFOLD divides by the
+  // rates that it takes the learners' for, its hub by its own for all.
+  s.settled = s.algorithm.synchronous ? share_of_batches(s.view.from)
+                                      : batches_by(s.view.from).value_or(first_batch);
+  s.computed = s.settled;
   for (const NodeId peer : s.view.members) {
     const bool hears = peer != self_ && (leads() || peer == s.view.hub);
     if (hears) edges_.renew(peer, s.view.base(), state_.now);
@@ -482,6 +486,13 @@ std::optional<uint64_t> Node::batches_by(Round round) const {
   if (s.seen == 0 || s.settled == 0) return std::nullopt;
   const double speed = static_cast<double>(s.settled) / static_cast<double>(s.seen);
   return static_cast<uint64_t>(std::llround(static_cast<double>(round) * speed));
+}
+
+// Of one node, in so many rounds.
+uint64_t Node::share_of_batches(Round rounds) const {
+  const NodeState& whole = star_->whole;
+  return static_cast<uint64_t>(static_cast<double>(whole.total_batches) *
+                               static_cast<double>(rounds) / static_cast<double>(whole.rounds));
 }
 
 void Node::give_up_work() {

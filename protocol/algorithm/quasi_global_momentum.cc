@@ -7,6 +7,10 @@
 // The weight decay of [train] is part of g. A step of length 0, at the end of a schedule, tells
 // nothing: m stays.
 //
+// Where nodes that were apart come together again m takes that for progress; over edges that go
+// both ways it is over within a few rounds, over others it may go on for long, so that there nobody
+// goes on without a neighbour.
+//
 // Keeps: x, v and m. Sends: v to every neighbour, once a round: no more than D-PSGD. Waits: for its
 // neighbours. Needs: W doubly stochastic (it may change from round to round); a codec that loses
 // nothing.
@@ -88,7 +92,7 @@ const AlgorithmInfo quasi_global_momentum_algorithm = {
       return std::make_unique<QuasiGlobalMomentum>(options);
     },
     .batches_per_round = batches_of_gossip,
-    .goes_on = GoesOn::kAnyGraph,
+    .goes_on = GoesOn::kUndirected,
     .cancels = false,
     .check = [](const Setting& setting) { check_own_momentum("quasi-global-momentum", setting); },
 };

@@ -46,15 +46,19 @@ void Absent::fold(MixingRow& row, Round round) const {
   });
 }
 
-// Who is absent when a run goes on from a checkpoint is to be agreed with anew.
+// A round that was agreed upon holds where both ends kept it: Node agrees anew with the others.
 void Absent::persist(Archive& archive) {
   size_t count = peers_.size();
   archive.number("count", count);
   if (archive.reading()) peers_.clear();
   for (size_t i = 0; i < count && archive.ok(); ++i) {
     uint32_t id = archive.reading() ? 0 : index_of(peers_[i].id);
+    Round from = archive.reading() ? 0 : peers_[i].from;
     archive.number("peer." + std::to_string(i), id);
-    if (archive.reading()) leave(NodeId{id});
+    archive.number("from." + std::to_string(i), from);
+    if (!archive.reading()) continue;
+    leave(NodeId{id});
+    join(NodeId{id}, from);
   }
   if (peers_.size() != count) archive.refuse();
 }

@@ -54,6 +54,9 @@ class Pairwise final : public Algorithm {
   void persist(Archive& archive) override {
     archive.number("next_batch", next_batch_);
     archive.part("measures", measures_);
+    for (Peer& peer : peers_) {
+      archive.number("absent." + std::to_string(index_of(peer.id)), peer.absent);
+    }
   }
 
   void describe(const NodeState& state, std::string& out) const override {
@@ -105,7 +108,8 @@ class Pairwise final : public Algorithm {
     go_on(state, out);
   }
 
-  void join(const NodeState& state, NodeId id, std::vector<Effect>& out) {
+  void join(NodeState& state, NodeId id, std::vector<Effect>& out) {
+    leave(state, id, out);  // it may have gone unseen
     Peer* peer = find(id);
     if (peer == nullptr) return;
     *peer = {.id = id};

@@ -34,10 +34,10 @@ TEST(ChocoSgd, TheSumOfCopiesIsThatOfTheNeighboursOwn) {
         ring.mixing().row(NodeId{i}, 0, row);
         const SharedBuffer sum = ring.nodes().persisted(i, "copies");
         for (size_t j = 0; j < kDimension; ++j) {
-          double expected = row.self * double{ring.nodes().persisted(i, "copy").floats()[j]};
+          double expected = row.self * double{ring.nodes().persisted(i, "public.own").floats()[j]};
           for (const Neighbor& neighbor : row.neighbors) {
             expected += neighbor.weight *
-                        double{ring.nodes().persisted(index_of(neighbor.peer), "copy").floats()[j]};
+                        double{ring.nodes().persisted(index_of(neighbor.peer), "public.own").floats()[j]};
           }
           ASSERT_NEAR(expected, sum.floats()[j], 1e-5);
         }

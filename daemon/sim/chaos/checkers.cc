@@ -44,7 +44,7 @@ Promises promises_of(const Plan& plan, bool watched) {
   const size_t block = 2 * plan.dimension * sizeof(float) + kMostBlock;
   const size_t of_edge = plan.repair_depth() + limits::kRoundsAhead * info.messages_per_round +
                          limits::kQueuedMessages + kVectorsOfEdge;
-  promises.most_bytes = block * (plan.nodes * kVectors + edges * of_edge);
+  promises.most_bytes = block * (plan.nodes * kVectors + edges * of_edge) + kMostBlock * plan.nodes;
   return promises;
 }
 
@@ -148,6 +148,13 @@ void Checkers::began_again(const Glimpse& glimpse) {
   machine.sent = glimpse.messages_sent;
   machine.received = glimpse.messages_received;
   machine.edges.clear();
+  // What was agreed upon for a later round when the state was kept holds again, and is not told.
+  if (!untouched_) {
+    const Round agreed = glimpse.round + limits::kRoundsAhead;
+    for (const NodeId peer : promises_.hears[index_of(glimpse.node)]) {
+      machine.edges[peer] = {.in_force = true, .from = agreed};
+    }
+  }
   for (const NodeId peer : glimpse.left) machine.edges[peer] = {.in_force = false};
 }
 

@@ -153,7 +153,7 @@ class JobDraw {
     const char* jitters[] = {"", "exponential:0.01", "uniform:0:0.05", "exponential:0.1"};
     set("delays", "jitter", std::string(jitters[rng_.below(4)]));
     if (one_in(3)) set("delays", "loss", rounded(0.01 + 0.09 * rng_.uniform()));
-    if (one_in(6)) set("delays", "bandwidth_mbit", rounded(0.1 + rng_.uniform()));
+    if (one_in(6)) set("delays", "bandwidth_mbit", rounded(2 + 8 * rng_.uniform()));
   }
 
   // Rounds by what they cost, and steps as long as so many rounds must take.
