@@ -1,5 +1,6 @@
 #include "protocol/gossip/push_sum.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <utility>
@@ -22,6 +23,7 @@ class PushSum final : public LockstepGossip {
  public:
   PushSum(const NodeState& state, const PushSumRule& rule)
       : LockstepGossip({.name = rule.name, .local_steps = rule.local_steps, .lag = rule.overlap}),
+        overlap_(rule.overlap),
         compressor_(*state.codec, {}),
         x_(state.parameters) {}
 
@@ -29,6 +31,7 @@ class PushSum final : public LockstepGossip {
   void persist(Archive& archive) override {
     archive.vector("x", x_);
     archive.number("w", w_);
+    archive.number("unsettled", unsettled_);
     persist_sent(archive);
     persist_absent(archive);
     if (!x_ || !(w_ > 0)) archive.refuse();
@@ -78,7 +81,10 @@ class PushSum final : public LockstepGossip {
     weighted_sum(*state.codec, terms_, next.floats(), *state.pool);
     x_ = std::move(next).freeze();
     moved_.reset();
-    if (misses_somebody()) weigh_anew(state);
+    // What somebody sends who is back arrives tau_o rounds later, and what it is sent leaves at
+    // once.
+    unsettled_ = misses_somebody() ? overlap_ + 1 : unsettled_ - std::min<Round>(unsettled_, 1);
+    if (unsettled_ > 0) weigh_anew(state);
     x_is_z_ = w_ == 1.0;
     return x_is_z_ ? x_ : ratio(state);
   }
@@ -112,8 +118,10 @@ class PushSum final : public LockstepGossip {
     return std::move(z).freeze();
   }
 
+  const Round overlap_;
   Compressor compressor_;
   SharedBuffer x_;
+  Round unsettled_ = 0;  // rounds in which w may be far from what it comes to
   double w_ = 1;
   bool x_is_z_ = true;
   SharedBuffer moved_;       // u of the round under way

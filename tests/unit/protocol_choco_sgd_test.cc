@@ -36,8 +36,9 @@ TEST(ChocoSgd, TheSumOfCopiesIsThatOfTheNeighboursOwn) {
         for (size_t j = 0; j < kDimension; ++j) {
           double expected = row.self * double{ring.nodes().persisted(i, "public.own").floats()[j]};
           for (const Neighbor& neighbor : row.neighbors) {
-            expected += neighbor.weight *
-                        double{ring.nodes().persisted(index_of(neighbor.peer), "public.own").floats()[j]};
+            expected +=
+                neighbor.weight *
+                double{ring.nodes().persisted(index_of(neighbor.peer), "public.own").floats()[j]};
           }
           ASSERT_NEAR(expected, sum.floats()[j], 1e-5);
         }

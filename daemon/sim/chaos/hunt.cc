@@ -210,7 +210,9 @@ double Hunt::tolerance(const Run& run, const std::vector<double>& place) const {
   // Of a star that goes on one side of a partition gives its rounds up, and rules whose steps have
   // a bounded length (signs, Adam) do not make up for them.
   const bool views = plan_.goes_on && plan_.algorithm->needs.star;
-  if (late || sampled || views || !plan_.algorithm->synchronous)
+  // Over one-way edges whoever has lost some weighs itself more.
+  const bool one_way = plan_.goes_on && !plan_.graph->undirected();
+  if (late || sampled || views || one_way || !plan_.algorithm->synchronous)
     return kAnyPlace * furthest_goal(place) + parts;
   return kPlace * spread() + parts;
 }
