@@ -205,10 +205,10 @@ class Hunter {
     std::printf(
         "%llu seeds from %llu, %llu of them twice: %llu good",
         static_cast<unsigned long long>(done_), static_cast<unsigned long long>(seeds_.first),
-        static_cast<unsigned long long>(twice_), static_cast<unsigned long long>(counts_[kDone]));
+        static_cast<unsigned long long>(twice_), static_cast<unsigned long long>(count(kDone)));
     for (const int code : {kCrashed, kNoProgress, kWrongResult}) {
-      if (counts_[code] == 0) continue;
-      std::printf(", %llu %s", static_cast<unsigned long long>(counts_[code]), chaos_word(code));
+      if (count(code) == 0) continue;
+      std::printf(", %llu %s", static_cast<unsigned long long>(count(code)), chaos_word(code));
     }
     std::printf("; %.1f s, %.1f million events\n", seconds, static_cast<double>(events_) / 1e6);
   }
@@ -225,9 +225,14 @@ class Hunter {
     std::printf("%s\n", result.dump(2).c_str());
   }
 
+  uint64_t count(int code) const {
+    const auto found = counts_.find(code);
+    return found == counts_.end() ? 0 : found->second;
+  }
+
   int worst() const {
     for (const int code : {kCrashed, kNoProgress, kWrongResult}) {
-      if (counts_.contains(code)) return code;
+      if (count(code) > 0) return code;
     }
     return kDone;
   }

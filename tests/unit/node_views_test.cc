@@ -91,7 +91,7 @@ TEST(NodeViews, AMemberGoesOnFromTheHubsModel) {
   EXPECT_EQ(m.body.cancelled, std::vector<uint64_t>{1}) << "the work of before";
   ASSERT_EQ(m.body.work.size(), 2u);
   EXPECT_EQ(m.body.work[1].at.floats()[0], 3);
-  EXPECT_EQ(m.body.work[1].first_batch, 7u) << "a node that has made no round is where its hub is";
+  EXPECT_EQ(m.body.work[1].first_batch, 12u) << "in one round all are at its place of the schedule";
   EXPECT_EQ(m.body.work[1].ticket, 2u);
   EXPECT_EQ(m.node.round(), 12u);
   EXPECT_EQ(m.node.state().self, NodeId{1});
