@@ -87,7 +87,8 @@ class Machine:
         now = time.monotonic()
         if progress["round"] != self.round or progress["phase"] != 3:
             self.round, self.moved = progress["round"], now
-        self.resident.append(status["resident_bytes"])
+        # Snapshots that a client may ask for are bounded, and take minutes to be all there.
+        self.resident.append(status["resident_bytes"] - status["snapshot_bytes"])
         return now - self.moved
 
 
