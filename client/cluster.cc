@@ -105,28 +105,30 @@ void Cluster::give(size_t node) {
   members_[node].connection.send(request_);
 }
 
+// The answer, however often it takes to ask: a question goes down with a daemon.
+Answer Cluster::insist(size_t node, const control::Request& request) {
+  const Deadline deadline = steady_clock::now() + kSilenceAllowed;
+  while (steady_clock::now() < deadline) {
+    members_[node].connection.send(request);
+    if (auto answer = await(node, steady_clock::now() + kLost)) return std::move(*answer);
+  }
+  tell_silence(node);
+}
+
 // Why it refuses. A daemon answers when it has loaded the job; one that was killed before it had,
 // never. So it is asked what it does where that takes long.
 std::optional<std::string> Cluster::await_loaded(size_t node) {
-  Deadline heard = steady_clock::now();
+  std::optional<Answer> answer = await(node, steady_clock::now() + kLost);
   for (;;) {
-    std::optional<Answer> answer = await(node, steady_clock::now() + kLost);
-    if (!answer) {
-      members_[node].connection.send(control::ProgressRequest{0});
-      answer = await(node, steady_clock::now() + kLost);
-    }
-    if (!answer && steady_clock::now() - heard > kSilenceAllowed) tell_silence(node);
-    if (!answer) continue;
-    heard = steady_clock::now();
+    if (!answer) answer = insist(node, control::ProgressRequest{0});
     if (const auto* error = std::get_if<control::ErrorReply>(&answer->reply)) return error->message;
     const auto* progress = std::get_if<control::ProgressReply>(&answer->reply);
     if (progress == nullptr) return std::nullopt;
     if (progress->phase == control::Phase::kFailed) return progress->error;
-    if (progress->phase == control::Phase::kIdle) {
-      give(node);
-    } else if (progress->phase != control::Phase::kLoading) {
-      return std::nullopt;
-    }
+    const bool killed = progress->phase == control::Phase::kIdle;
+    if (!killed && progress->phase != control::Phase::kLoading) return std::nullopt;
+    if (killed) give(node);
+    answer = await(node, steady_clock::now() + (killed ? kLost : kSlice));
   }
 }
 
@@ -148,14 +150,9 @@ void Cluster::compare_data() {
 
 // Of a node that has the job.
 control::StatusReply Cluster::status_of(size_t node) {
-  Deadline heard = steady_clock::now();
   for (;;) {
-    members_[node].connection.send(control::StatusRequest{});
-    std::optional<Answer> answer = await(node, steady_clock::now() + kLost);
-    if (!answer && steady_clock::now() - heard > kSilenceAllowed) tell_silence(node);
-    if (!answer) continue;
-    heard = steady_clock::now();
-    auto* status = std::get_if<control::StatusReply>(&answer->reply);
+    Answer answer = insist(node, control::StatusRequest{});
+    auto* status = std::get_if<control::StatusReply>(&answer.reply);
     if (status == nullptr) {
       throw RunFailed("node " + std::to_string(node) + " answered something else");
     }

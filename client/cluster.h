@@ -85,6 +85,7 @@ class Cluster {
   std::vector<Answer> gather(std::optional<std::chrono::milliseconds> patience);
   void take_progress(size_t node, Answer answer);
   void give(size_t node);
+  Answer insist(size_t node, const control::Request& request);
   std::optional<std::string> await_loaded(size_t node);
   [[noreturn]] void tell_silence(size_t node) const;
   void compare_data();

@@ -331,12 +331,16 @@ std::unique_ptr<Mixing> make_mixing(const Job& job, std::shared_ptr<const Graph>
   return make_mixing(rule, std::move(graph));
 }
 
+bool goes_on_over(const AlgorithmInfo& algorithm, const Graph& graph) {
+  return algorithm.goes_on == GoesOn::kAnyGraph ||
+         (algorithm.goes_on == GoesOn::kUndirected && graph.undirected());
+}
+
 bool goes_on(const Job& job, const Graph& graph) {
   if (job.when_silent == "wait") return false;
   const AlgorithmInfo& algorithm = algorithm_info(job.algorithm.kind);
   if (algorithm.needs.star) return !job.keeps_checkpoints();
-  return algorithm.goes_on == GoesOn::kAnyGraph ||
-         (algorithm.goes_on == GoesOn::kUndirected && graph.undirected());
+  return goes_on_over(algorithm, graph);
 }
 
 double batches_per_round(const Job& job, uint32_t nodes, double rows_per_node) {

@@ -149,6 +149,8 @@ std::unique_ptr<Mixing> make_mixing(const Job& job, std::shared_ptr<const Graph>
 // it does, or wait for it. "auto" goes on where the algorithm can. A star that keeps checkpoints
 // goes back to them instead.
 bool goes_on(const Job& job, const Graph& graph);
+// Whether the algorithm, one without a coordinator, can do so over this graph.
+bool goes_on_over(const AlgorithmInfo& algorithm, const Graph& graph);
 
 // Batches of a node in a round, for shards of `rows_per_node` rows on average (0: laboratory).
 double batches_per_round(const Job& job, uint32_t nodes, double rows_per_node);

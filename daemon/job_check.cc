@@ -144,9 +144,7 @@ void check_silence(const Job& job, const Graph& graph) {
   }
   std::string able;
   for (const AlgorithmInfo* info : all_algorithms()) {
-    const bool over = info->goes_on == GoesOn::kAnyGraph ||
-                      (info->goes_on == GoesOn::kUndirected && graph.undirected());
-    if (over) able += (able.empty() ? "" : ", ") + std::string(info->name);
+    if (goes_on_over(*info, graph)) able += (able.empty() ? "" : ", ") + std::string(info->name);
   }
   const std::string graphs = graph.undirected() ? "this graph" : "a graph with one-way edges";
   throw OperatorError("topology.when_silent = \"go-on\" needs, over " + graphs +

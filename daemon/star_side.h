@@ -1,5 +1,6 @@
 // What a Node keeps where its star may lose nodes, the hub included (protocol/view.h): the view
-// that it belongs to, and what translates between that and the run. See node_views.cc.
+// that it belongs to, and what translates between that and the run. See node_views.cc and
+// node_within_view.cc.
 #pragma once
 
 #include <memory>

@@ -204,6 +204,16 @@ def kith(command, job, nodes, sets, *more):
     return done.stdout
 
 
+def until(what, condition, seconds=20):
+    """Waits for it; how long that took stands in the line."""
+    begin = time.monotonic()
+    while not condition():
+        if time.monotonic() - begin > seconds:
+            check(what, False, f"not within {seconds} s")
+        time.sleep(0.05)
+    check(f"{what} after {time.monotonic() - begin:.1f} s", True)
+
+
 def check(what, condition, detail=""):
     if not condition:
         print(f"FAILED {what} {detail}")

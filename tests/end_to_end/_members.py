@@ -105,13 +105,3 @@ def result_of(run):
     if run.returncode != 0:
         check("the run ends well", False, err[-500:])
     return json.loads(out)
-
-
-def until(what, condition, seconds=20):
-    """Waits for it."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            check(what, False, f"not within {seconds} s")
-        time.sleep(0.05)
-    check(what, True)

@@ -19,8 +19,8 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from _kithd import LABORATORY, ZMTP_GREETING, ZMTP_READY, check, kith
-from _members import Members, result_of, until
+from _kithd import LABORATORY, ZMTP_GREETING, ZMTP_READY, check, kith, until
+from _members import Members, result_of
 
 PER_SECOND = 1000
 FLOODERS = 2

@@ -1,5 +1,6 @@
 """Daemons that learn of each other through one, a job for all of them, and data of their own."""
 
+import functools
 import json
 import os
 import random
@@ -11,8 +12,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from _kithd import (BIN_DIR, KITH, KITHD, LABORATORY, Daemon, Dealer, check, pack, start_all,
-                    wait_for)
-from _members import Members, free_port, until
+                    until, wait_for)
+from _members import Members, free_port
+
+timed = functools.partial(until, seconds=60)
 
 LONG = LABORATORY % ("ring", 100000000)
 
@@ -66,16 +69,6 @@ def job_file(folder, text):
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
     return path
-
-
-def timed(what, condition, seconds=60):
-    """Waits for it; how long it took stands in the line."""
-    begin = time.monotonic()
-    while not condition():
-        if time.monotonic() - begin > seconds:
-            check(what, False, f"not within {seconds} s")
-        time.sleep(0.1)
-    check(f"{what} after {time.monotonic() - begin:.1f} s", True)
 
 
 def trains(endpoints, run):

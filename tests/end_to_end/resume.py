@@ -1,6 +1,7 @@
 """Daemons are killed in the middle of a run and started again: it goes on from its checkpoints."""
 
 import concurrent.futures
+import functools
 import glob
 import json
 import os
@@ -12,7 +13,9 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from _kithd import KITH, PHASES, Daemon, check, kith, start_all, wait_for
+from _kithd import KITH, PHASES, Daemon, check, kith, start_all, until, wait_for
+
+timed = functools.partial(until, seconds=60)
 
 NODES = 4
 JOB = """
@@ -293,13 +296,6 @@ def round_of(daemon):
     return daemon.ask("progress", first_report=10**6)["round"]
 
 
-def wait_until(what, condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
 def kill(daemons):
     for daemon in daemons:
         daemon.process.kill()
@@ -319,7 +315,7 @@ def all_die(damage, job):
         daemons = start_daemons(folder)
         listen = [daemon.endpoint for daemon in daemons]
         start_all(daemons, job, run=2)
-        wait_until("round 60", lambda: round_of(daemons[0]) >= 60)
+        timed("round 60", lambda: round_of(daemons[0]) >= 60)
         kill(daemons)
         damage(folder)
         daemons = start_daemons(folder, listen)
@@ -335,7 +331,7 @@ def all_die(damage, job):
         for daemon in daemons:
             daemon.ask("stop_job")
         # Forgotten on the thread that writes, a moment later.
-        wait_until("what is over is not gone on with",
+        timed("what is over is not gone on with",
                    lambda: not glob.glob(os.path.join(folder, "*", "run")), 10)
         for daemon in daemons:
             daemon.__exit__()
@@ -380,7 +376,7 @@ def one_never_comes():
         daemons = start_daemons(folder)
         listen = [daemon.endpoint for daemon in daemons]
         start_all(daemons, job)
-        wait_until("round 60", lambda: round_of(daemons[0]) >= 60)
+        timed("round 60", lambda: round_of(daemons[0]) >= 60)
         kill(daemons)
         daemons = restarted(folder, listen, range(NODES - 1))
         begin = time.monotonic()
@@ -393,7 +389,7 @@ def one_never_comes():
               took >= 20 and all(each["round"] >= 40 for each in went_on), went_on)
         daemons += restarted(folder, listen, [NODES - 1])
         at = round_of(daemons[0])
-        wait_until("the fourth takes up their round", lambda: round_of(daemons[-1]) >= at)
+        timed("the fourth takes up their round", lambda: round_of(daemons[-1]) >= at)
         ends = [wait_for(daemon, "finished", 120)["round"] for daemon in daemons]
         check("and all come to the end", ends == [1500] * NODES, ends)
         kill(daemons)
@@ -408,13 +404,13 @@ def the_one_that_ran_dies_too():
         daemons = start_daemons(folder, nodes=2)
         listen = [daemon.endpoint for daemon in daemons]
         start_all(daemons, job)
-        wait_until("round 3", lambda: min(map(round_of, daemons)) >= 3)
+        timed("round 3", lambda: min(map(round_of, daemons)) >= 3)
         kill(daemons[:1])
         daemons[:1] = restarted(folder, listen, [0])
         wait_for(daemons[0], "running")
         kill(daemons[1:])
         check("a node that is told no model has none", round_of(daemons[0]) == 0)
-        wait_until("it goes on by itself", lambda: round_of(daemons[0]) > 3, 120)
+        until("it goes on by itself", lambda: round_of(daemons[0]) > 3, 120)
         kill(daemons[:1])
 
 
@@ -425,11 +421,11 @@ def most_die_and_one_runs():
         daemons = start_daemons(folder)
         listen = [daemon.endpoint for daemon in daemons]
         start_all(daemons, job)
-        wait_until("round 60", lambda: round_of(daemons[0]) >= 60)
+        timed("round 60", lambda: round_of(daemons[0]) >= 60)
         kill(daemons[1:])
         at = round_of(daemons[0])
         daemons[1:] = restarted(folder, listen, range(1, NODES))
-        wait_until("the others take up its round",
+        timed("the others take up its round",
                    lambda: min(round_of(daemon) for daemon in daemons) > at)
         ends = [wait_for(daemon, "finished", 120)["round"] for daemon in daemons]
         check("three of four were killed: the one that ran went on", ends == [1000] * NODES, ends)
@@ -447,7 +443,7 @@ def asynchronous_gossip():
             daemons = start_daemons(folder)
             listen = [daemon.endpoint for daemon in daemons]
             start_all(daemons, job)
-            wait_until("round 100", lambda: min(map(round_of, daemons)) >= 100)
+            timed("round 100", lambda: min(map(round_of, daemons)) >= 100)
             reached = [round_of(daemon) for daemon in daemons]
             kill(daemons)
             kept = [int(os.path.basename(newest_of(folder, i)).split(".")[0])

@@ -10,110 +10,47 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from _kithd import KITH, check, kith
-from churn import Machine
+from _mortal import JOB, PAUSE, Swarm
 
 NODES = 5
-PAUSE = 5.0  # s between a death and the new life
 STALL = 8.0  # s that a survivor may make no round; 3 or less on a machine that does nothing else
-
-# 0.03 s of computing a round, so that processors are not what nodes wait for.
-JOB = """
-[job]
-name = "star"
-seed = 3
-[model]
-kind = "mlp"
-hidden = 32
-[data]
-source = "fashion-mnist"
-scale = "standard"
-[train]
-batch = 32
-learning_rate = 0.05
-schedule = "cosine"
-[topology]
-graph = "star"
-[delays]
-compute = "uniform:0.02:0.04"
-inject = true
-[report]
-every = 20
-[stop]
-rounds = %d
-[algorithm]
-kind = "%s"
-"""
 
 # Rounds that take some twenty seconds.
 ROUNDS = {"sync": 500, "async": 2500, "local-sgd": 80}
 
 
-class Swarm:
-    """Daemons, and a client that follows their run in a thread of its own."""
+def job_of(algorithm, rounds):
+    return JOB % ("star", 20, rounds) + f'[algorithm]\nkind = "{algorithm}"\n'
 
-    def __init__(self, folder, job):
-        self.machines = [Machine(folder, i) for i in range(NODES)]
-        path = os.path.join(folder, "job.toml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(job)
-        self.process = subprocess.Popen(
-            [KITH, "run", path, "--hosts", ",".join(m.listen for m in self.machines), "--json",
-             "--out", os.path.join(folder, "run")],
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.output = []
-        self.reader = threading.Thread(
-            target=lambda: self.output.extend(self.process.communicate()))
-        self.reader.start()
-        self.worst = 0.0
 
-    def look(self, seconds):
-        """How long a living daemon that is in the run has stood still, at the most."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self.process.poll() is None:
-            for machine in self.machines:
-                if machine.down_since is None:
-                    self.worst = max(self.worst, machine.look())
-            time.sleep(0.1)
+def look(swarm, seconds):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and swarm.running():
+        swarm.look()
 
-    def wait_for_round(self, round_):
-        deadline = time.monotonic() + 60
-        while max(m.round for m in self.machines) < round_:
-            assert self.process.poll() is None and time.monotonic() < deadline, self.output
-            self.look(0.2)
 
-    def end(self):
-        while self.process.poll() is None:
-            self.look(1)
-        self.reader.join()
-        return self.process.returncode, self.output[0], self.output[1]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for machine in self.machines:
-            if machine.down_since is None:
-                machine.daemon.__exit__()
-        if self.process.poll() is None:
-            self.process.kill()
+def wait_for_round(swarm, round_):
+    deadline = time.monotonic() + 60
+    while max(machine.round for machine in swarm.machines) < round_:
+        assert swarm.running() and time.monotonic() < deadline, swarm.output
+        swarm.look()
 
 
 def killed(algorithm):
     rounds = ROUNDS[algorithm]
-    job = JOB % (rounds, algorithm)
+    job = job_of(algorithm, rounds)
     undisturbed = json.loads(kith("simulate", job, NODES, [], "--json"))["accuracy"]
-    with tempfile.TemporaryDirectory() as folder, Swarm(folder, job) as swarm:
-        swarm.wait_for_round(rounds // 10)
+    with tempfile.TemporaryDirectory() as folder, Swarm(folder, job, NODES) as swarm:
+        wait_for_round(swarm, rounds // 10)
         for victim in (0, 3):
             swarm.machines[victim].kill()
-            swarm.look(PAUSE)
+            look(swarm, PAUSE)
             swarm.machines[victim].start_again()
-            swarm.look(3)
+            look(swarm, 3)
         code, out, err = swarm.end()
         check(f"{algorithm}: the hub is killed, then a worker, and the run ends well", code == 0,
               err[-800:])
@@ -132,9 +69,9 @@ def killed(algorithm):
 def never_back():
     """The client gives the lost one up after half a minute, when all others are done."""
     rounds = ROUNDS["sync"]
-    job = JOB % (rounds, "sync")
-    with tempfile.TemporaryDirectory() as folder, Swarm(folder, job) as swarm:
-        swarm.wait_for_round(rounds // 10)
+    job = job_of("sync", rounds)
+    with tempfile.TemporaryDirectory() as folder, Swarm(folder, job, NODES) as swarm:
+        wait_for_round(swarm, rounds // 10)
         swarm.machines[0].kill()
         code, out, err = swarm.end()
         check("the hub is killed for good, and the run ends well", code == 0, err[-800:])
@@ -148,7 +85,7 @@ def revived():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "job.toml")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(JOB % (300, "sync"))
+            file.write(job_of("sync", 300))
         process = subprocess.Popen(
             [KITH, "run", path, "-n", str(NODES), "--out", os.path.join(folder, "run")],
             text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

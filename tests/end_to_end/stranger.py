@@ -5,6 +5,7 @@ the programs of the Debian package. Then a third and a fourth find each other by
 The script calls itself once more in namespaces of its own, as netns.py does.
 """
 
+import functools
 import json
 import os
 import random
@@ -16,10 +17,12 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from _kithd import BIN_DIR, KITH, KITHD, check
+from _kithd import BIN_DIR, KITH, KITHD, check, until
 from _namespaces import call, enter, in_node, make_switch, plug_in
 from _swarm import has_sanitizers
 from package import made_in
+
+timed = functools.partial(until, seconds=60)
 
 README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "README.md")
 MACHINES = ("192.168.1.5", "192.168.1.6")
@@ -107,15 +110,6 @@ def nodes(machine):
     return {node["address"].split(":")[0]: node for node in answer["nodes"]}
 
 
-def until(what, condition, seconds=60):
-    begin = time.monotonic()
-    while not condition():
-        if time.monotonic() - begin > seconds:
-            check(what, False, f"not within {seconds} s")
-        time.sleep(0.2)
-    check(f"{what} after {time.monotonic() - begin:.1f} s", True)
-
-
 def from_nothing_to_training(machines):
     begin = time.monotonic()
     commands = characters = 0
@@ -124,7 +118,7 @@ def from_nothing_to_training(machines):
             if "kith nodes" in lines:  # as a person does: look until all are there
                 first = lines.split("kith nodes")[0]
                 machines[address].type(first)
-                until("both machines are in the swarm", lambda a=address: [
+                timed("both machines are in the swarm", lambda a=address: [
                     n["state"] for n in nodes(machines[a]).values()] == ["alive", "alive"])
             said = machines[address].type(lines)
             typed = re.sub(r" +#.*", "", lines)  # nobody types what only explains
@@ -132,7 +126,7 @@ def from_nothing_to_training(machines):
             commands += len(re.sub(r"<<'END'.*?\nEND", "", typed, flags=re.S).splitlines())
     check("the run has a name, and a peer is in force", "job-" in said and "in force" in said, said)
     first = machines[MACHINES[0]]
-    until("both machines train", lambda: all((n["round"] or 0) > 0 for n in nodes(first).values()))
+    timed("both machines train", lambda: all((n["round"] or 0) > 0 for n in nodes(first).values()))
     seconds = time.monotonic() - begin
     typing = characters / CHARACTERS_A_SECOND
     check(f"from nothing to training: {commands} commands, {characters} characters "
@@ -142,13 +136,13 @@ def from_nothing_to_training(machines):
 def one_is_switched_off(machines):
     first, second = (machines[a] for a in MACHINES)
     os.kill(second.daemon(), signal.SIGKILL)
-    until("a machine that is switched off is dead",
+    timed("a machine that is switched off is dead",
           lambda: nodes(first)[second.address]["state"] == "dead")
     round_ = nodes(first)[first.address]["round"]
-    until("the other goes on", lambda: nodes(first)[first.address]["round"] > round_)
+    timed("the other goes on", lambda: nodes(first)[first.address]["round"] > round_)
     start = [lines for where, lines in blocks() if lines.startswith("kithd ")][0]
     second.type(start)
-    until("and when it is back all know", lambda: nodes(first)[second.address]["state"] == "alive")
+    timed("and when it is back all know", lambda: nodes(first)[second.address]["state"] == "alive")
 
 
 def by_multicast():
@@ -166,7 +160,7 @@ def by_multicast():
         answer = json.loads(call(KITH, "nodes", "--json", "--to", f"{address}:7400"))
         return {node["address"]: node["state"] for node in answer["nodes"]}
     expected = {f"{address}:7400": "alive" for address in addresses}
-    until("two machines find each other by multicast",
+    timed("two machines find each other by multicast",
           lambda: all(known(address) == expected for address in addresses))
     for daemon in daemons:
         daemon.terminate()

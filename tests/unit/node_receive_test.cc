@@ -2,9 +2,7 @@
 // the way of the honest one.
 #include <gtest/gtest.h>
 
-#include "daemon/node.h"
 #include "daemon/node_kinds.h"
-#include "daemon/plan.h"
 #include "protocol/codec/elias_fano.h"
 #include "tests/codec_specs.h"
 #include "tests/support/silent_body.h"
@@ -14,21 +12,13 @@ namespace kith {
 namespace {
 
 // Node 0 of two, which has computed and waits for its neighbour.
-struct Waiting {
+struct Waiting : OneNode {
   explicit Waiting(const std::string& codec = "identity", bool leaves = false)
-      : job(parse_job("[model]\nkind = \"quadratic\"\nreplicas = 2\n[stop]\nrounds = 3\n"
-                      "[codec]\nkind = \"" +
-                      codec + "\"\n")),
-        model(model_info("quadratic").make({}, 2, job.model.options)),
-        plan(make_plan(job, 2, *model, 0)),
-        node(plan.node_state(NodeId{0}, 0, initial_parameters(job, *model, pool), pool),
-             *plan.algorithm, job.algorithm.options, RepairPolicy{.depth = 2, .leaves = leaves},
-             body) {
-    node.handle(Start{}, Time{});
-    Computed computed;
-    computed.ticket = body.ticket;
-    computed.result = values(1);
-    node.handle(std::move(computed), Time{});
+      : OneNode(parse_job("[model]\nkind = \"quadratic\"\nreplicas = 2\n[stop]\nrounds = 3\n"
+                          "[codec]\nkind = \"" +
+                          codec + "\"\n"),
+                2, NodeId{0}, {.depth = 2, .leaves = leaves}) {
+    computed(values(1));
   }
 
   SharedBuffer values(float value) { return copy_of(std::vector<float>{value, value}, pool); }
@@ -52,6 +42,7 @@ struct Waiting {
     return {coded.bytes().begin(), coded.bytes().end()};
   }
 
+  using OneNode::receive;
   void receive(const std::vector<std::byte>& wire) {
     Buffer payload = pool.acquire(wire.size());
     std::ranges::copy(wire, payload.data());
@@ -59,18 +50,6 @@ struct Waiting {
     m.payload = std::move(payload).freeze();
     receive(std::move(m));
   }
-
-  void receive(Message&& m) { node.handle(Received{std::move(m)}, Time{}); }
-  uint64_t refused(Reason reason) const {
-    return node.counters().refused[static_cast<size_t>(reason)];
-  }
-
-  Job job;
-  std::unique_ptr<Model> model;
-  Plan plan;
-  Pool pool;
-  SilentBody body;
-  Node node;
 };
 
 TEST(NodeReceive, TheHonestMessageEndsTheRound) {

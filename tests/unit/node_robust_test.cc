@@ -9,8 +9,6 @@
 
 #include "daemon/job_notes.h"
 #include "daemon/job_robust.h"
-#include "daemon/node.h"
-#include "daemon/plan.h"
 #include "protocol/aggregate.h"
 #include "tests/support/silent_body.h"
 #include "topology/error.h"
@@ -138,18 +136,10 @@ TEST(Adversary, TheOperatorIsTold) {
 }
 
 // Node 1 of three on a complete graph, whose step has led to (1, 1).
-struct One {
+struct One : OneNode {
   explicit One(const std::vector<std::string>& keys)
-      : job(parse_job(kJob, keys)),
-        model(model_info("quadratic").make({}, 3, job.model.options)),
-        plan(make_plan(job, 3, *model, 0)),
-        node(plan.node_state(NodeId{1}, 0, initial_parameters(job, *model, pool), pool),
-             *plan.algorithm, job.algorithm.options, RepairPolicy{.depth = 2}, body) {
-    node.handle(Start{}, Time{});
-    Computed computed;
-    computed.ticket = body.ticket;
-    computed.result = values(1, 1);
-    node.handle(std::move(computed), Time{});
+      : OneNode(parse_job(kJob, keys), 3, NodeId{1}, {.depth = 2}) {
+    computed(values(1, 1));
   }
 
   SharedBuffer values(float a, float b) { return copy_of(std::vector<float>{a, b}, pool); }
@@ -168,23 +158,13 @@ struct One {
       wire = std::move(half).freeze();
     }
     m.payload = std::move(wire);
-    node.handle(Received{std::move(m)}, Time{});
+    receive(std::move(m));
   }
 
-  uint64_t refused(Reason reason) const {
-    return node.counters().refused[static_cast<size_t>(reason)];
-  }
   std::vector<float> x() const {
     const auto floats = node.state().parameters.floats();
     return {floats.begin(), floats.end()};
   }
-
-  Job job;
-  std::unique_ptr<Model> model;
-  Plan plan;
-  Pool pool;
-  SilentBody body;
-  Node node;
 };
 
 TEST(NanGuard, LeavesTheVectorOutAndGoesOn) {

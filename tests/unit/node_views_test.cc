@@ -5,10 +5,9 @@
 #include <cstring>
 #include <limits>
 
-#include "daemon/node.h"
 #include "daemon/node_kinds.h"
-#include "daemon/plan.h"
 #include "protocol/view.h"
+#include "tests/support/silent_body.h"
 
 namespace kith {
 namespace {
@@ -16,43 +15,13 @@ namespace {
 constexpr uint32_t kNodes = 4;
 constexpr Round kRounds = 20;
 
-// Remembers the work that it was asked for, too.
-struct Recorder final : Body {
-  std::vector<Message> sent;
-  std::vector<Compute> work;
-  std::vector<uint64_t> cancelled;
-  std::vector<Finish> finished;
-  void send(Message&& message) override { sent.push_back(std::move(message)); }
-  void compute(NodeId, Compute&& asked) override { work.push_back(std::move(asked)); }
-  void cancel(NodeId, uint64_t ticket) override { cancelled.push_back(ticket); }
-  void set_timer(NodeId, TimerId, Duration) override {}
-  void report(NodeId, Report&&) override {}
-  void finish(NodeId, Finish finish) override { finished.push_back(finish); }
-  void checkpoint(NodeId, Checkpoint&&) override {}
-  void edge_changed(NodeId, NodeId, bool, Round) override {}
-  void peer_silent(NodeId, NodeId, Duration) override {}
-
-  const Message* last(uint16_t kind) const {
-    for (size_t i = sent.size(); i-- > 0;) {
-      if (sent[i].kind == kind) return &sent[i];
-    }
-    return nullptr;
-  }
-};
-
 // Node 2 of a star of four, which has begun.
-struct Member {
+struct Member : OneNode {
   explicit Member(const std::string& algorithm)
-      : job(parse_job("[model]\nkind = \"quadratic\"\nreplicas = 2\n[topology]\ngraph = \"star\"\n"
-                      "[stop]\nrounds = 20\n[algorithm]\nkind = \"" +
-                      algorithm + "\"\n")),
-        model(model_info("quadratic").make({}, kNodes, job.model.options)),
-        plan(make_plan(job, kNodes, *model, 0)),
-        node(plan.node_state(NodeId{2}, 0, initial_parameters(job, *model, pool), pool),
-             *plan.algorithm, job.algorithm.options, RepairPolicy{.depth = 2, .leaves = true},
-             body) {
-    node.handle(Start{}, Time{});
-  }
+      : OneNode(parse_job("[model]\nkind = \"quadratic\"\nreplicas = 2\n[topology]\n"
+                          "graph = \"star\"\n[stop]\nrounds = 20\n[algorithm]\nkind = \"" +
+                          algorithm + "\"\n"),
+                kNodes, NodeId{2}, {.depth = 2, .leaves = true}) {}
 
   // Of a hub 1 and the members whose bits are set.
   Message view(uint64_t number, Round from, unsigned members, float x = 3) {
@@ -70,18 +39,6 @@ struct Member {
     message.payload = std::move(block).freeze();
     return message;
   }
-
-  void receive(Message&& message) { node.handle(Received{std::move(message)}, Time{}); }
-  uint64_t refused(Reason reason) const {
-    return node.counters().refused[static_cast<size_t>(reason)];
-  }
-
-  Job job;
-  std::unique_ptr<Model> model;
-  Plan plan;
-  Pool pool;
-  Recorder body;
-  Node node;
 };
 
 TEST(NodeViews, AMemberGoesOnFromTheHubsModel) {

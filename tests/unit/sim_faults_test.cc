@@ -5,11 +5,8 @@
 
 #include <cmath>
 
-#include "daemon/job.h"
-#include "daemon/learn/model.h"
-#include "daemon/sim/simulator.h"
 #include "protocol/algorithm.h"
-#include "topology/rng.h"
+#include "tests/support/faulty_run.h"
 
 namespace kith {
 namespace {
@@ -23,49 +20,11 @@ constexpr NodeId kNobody{kNodes};
 constexpr double kMeanOffset = (kNodes - 1) / 2.0;
 
 Job job_of(const std::string& more = "") {
-  return parse_job(R"(
-    [model]
-    kind = "quadratic"
-    replicas = 4
-    offsets = "index"
-    noise = 0
-    [train]
-    learning_rate = 0.05
-    schedule = "cosine"
-    [delays]
-    compute = "uniform:0.05:0.15"
-    latency_ms = 5
-    [stop]
-    rounds = 1000
-  )" + more);
+  return parse_job(std::string(kIndexJob) + "[stop]\nrounds = 1000\n" + more);
 }
 
-Time at(double s) {
-  return Time(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s)));
-}
-
-struct Outcome {
-  SimulationResult result;
-  bool stalled = false;
-
-  double x(uint32_t node) const { return static_cast<double>(result.parameters[node].floats()[0]); }
-  double end() const { return seconds_of(result.end); }
-  static double seconds_of(Time time) {
-    return std::chrono::duration<double>(time.time_since_epoch()).count();
-  }
-};
-
-Outcome run(const Job& job, std::vector<Fault> faults, uint32_t nodes = kNodes) {
-  std::ranges::stable_sort(faults, {}, &Fault::at);
-  const std::unique_ptr<Model> model = model_info("quadratic").make({}, nodes, job.model.options);
-  Outcome outcome;
-  SimulationSettings settings;
-  settings.threads = 1;
-  settings.faults = std::move(faults);
-  uint64_t asked = 0;  // every 1024 events: of some 60,000
-  settings.cancelled = [&] { return outcome.stalled = ++asked > 2000; };
-  outcome.result = simulate(job, nodes, *model, nullptr, settings);
-  return outcome;
+FaultyRun run(const Job& job, std::vector<Fault> faults, uint32_t nodes = kNodes) {
+  return run_with(std::move(faults), job, nodes);
 }
 
 double undisturbed() {
@@ -74,8 +33,8 @@ double undisturbed() {
 }
 
 TEST(Faults, WithoutAnyTheBitsAreThoseOfAPerfectCluster) {
-  const Outcome plain = run(job_of(), {});
-  const Outcome watched = run(job_of(), {{at(1e9), Fault::Kind::kCrash, NodeId{0}}});
+  const FaultyRun plain = run(job_of(), {});
+  const FaultyRun watched = run(job_of(), {{at(1e9), Fault::Kind::kCrash, NodeId{0}}});
   for (uint32_t i = 0; i < kNodes; ++i) {
     EXPECT_TRUE(std::ranges::equal(plain.result.parameters[i].bytes(),
                                    watched.result.parameters[i].bytes()));
@@ -84,7 +43,7 @@ TEST(Faults, WithoutAnyTheBitsAreThoseOfAPerfectCluster) {
 
 // The others go on within 3 s, and find the optimum of those who are left.
 TEST(Faults, WhoDiesForGoodIsLeftBehind) {
-  const Outcome outcome = run(job_of(), {{at(10), Fault::Kind::kCrash, NodeId{3}}});
+  const FaultyRun outcome = run(job_of(), {{at(10), Fault::Kind::kCrash, NodeId{3}}});
   ASSERT_FALSE(outcome.stalled);
   EXPECT_LT(outcome.end(), undisturbed() + 3);
   const double optimum = (kMeanOffset * kNodes - 3) / (kNodes - 1);
@@ -96,7 +55,7 @@ TEST(Faults, WhoDiesForGoodIsLeftBehind) {
   EXPECT_NEAR(mean, optimum, 0.02);
 }
 
-void expect_all_at_optimum(const Outcome& outcome, double tolerance, Round rounds = kRounds) {
+void expect_all_at_optimum(const FaultyRun& outcome, double tolerance, Round rounds = kRounds) {
   ASSERT_FALSE(outcome.stalled);
   double mean = 0;
   for (uint32_t i = 0; i < kNodes; ++i) {
@@ -110,8 +69,8 @@ void expect_all_at_optimum(const Outcome& outcome, double tolerance, Round round
 
 TEST(Faults, WhoStartsAgainTakesPartAgain) {
   for (uint32_t node : {0u, 5u}) {
-    const Outcome outcome = run(job_of(), {{at(10), Fault::Kind::kCrash, NodeId{node}},
-                                           {at(15), Fault::Kind::kRestart, NodeId{node}}});
+    const FaultyRun outcome = run(job_of(), {{at(10), Fault::Kind::kCrash, NodeId{node}},
+                                             {at(15), Fault::Kind::kRestart, NodeId{node}}});
     SCOPED_TRACE(node);
     expect_all_at_optimum(outcome, 0.02);
     EXPECT_LT(outcome.end(), undisturbed() + 4);
@@ -126,8 +85,8 @@ TEST(Faults, WhoStartsAgainAtOnceTakesPartAgain) {
 }
 
 TEST(Faults, WhoSleepsIsWaitedForNoLongerThanSeconds) {
-  const Outcome outcome = run(job_of(), {{at(10), Fault::Kind::kSleep, NodeId{2}},
-                                         {at(30), Fault::Kind::kWake, NodeId{2}}});
+  const FaultyRun outcome = run(job_of(), {{at(10), Fault::Kind::kSleep, NodeId{2}},
+                                           {at(30), Fault::Kind::kWake, NodeId{2}}});
   expect_all_at_optimum(outcome, 0.02);
   EXPECT_LT(outcome.end(), undisturbed() + 4);
 }
@@ -138,15 +97,15 @@ TEST(Faults, APartitionHeals) {
     return std::vector{NodeId{from}, NodeId{from + 1}, NodeId{from + 2}, NodeId{from + 3}};
   };
   cut_between(half(0), half(4), at(10), seconds(30), faults);
-  const Outcome outcome = run(job_of(), faults);
+  const FaultyRun outcome = run(job_of(), faults);
   expect_all_at_optimum(outcome, 0.02);
   EXPECT_LT(outcome.end(), undisturbed() + 4);
 }
 
 // A line that carries nothing one way holds nobody up for long, and nothing is lost for ever.
 TEST(Faults, ALineThatWorksOneWayIsNoTrap) {
-  const Outcome outcome = run(job_of(), {{at(10), Fault::Kind::kCut, NodeId{1}, NodeId{2}},
-                                         {at(40), Fault::Kind::kJoin, NodeId{1}, NodeId{2}}});
+  const FaultyRun outcome = run(job_of(), {{at(10), Fault::Kind::kCut, NodeId{1}, NodeId{2}},
+                                           {at(40), Fault::Kind::kJoin, NodeId{1}, NodeId{2}}});
   expect_all_at_optimum(outcome, 0.02);
   EXPECT_LT(outcome.end(), undisturbed() + 6);
 }
@@ -202,7 +161,7 @@ const Family kFamilies[] = {
 };
 
 // The mean of those who are left, and how far any of them is from it.
-void expect_near(const Outcome& outcome, NodeId dead, double optimum, double of_mean,
+void expect_near(const FaultyRun& outcome, NodeId dead, double optimum, double of_mean,
                  double of_each) {
   ASSERT_FALSE(outcome.stalled);
   double mean = 0;
@@ -221,7 +180,8 @@ TEST(FaultsOfFamilies, WhoDiesForGoodIsLeftBehind) {
   for (const Family& family : kFamilies) {
     SCOPED_TRACE(family.name);
     const double clean = run(family.job(), {}).end();
-    const Outcome outcome = run(family.job(), {{at(0.1 * clean), Fault::Kind::kCrash, NodeId{3}}});
+    const FaultyRun outcome =
+        run(family.job(), {{at(0.1 * clean), Fault::Kind::kCrash, NodeId{3}}});
     EXPECT_LT(outcome.end(), 1.1 * clean + 4);
     if (!family.unbiased) {
       EXPECT_FALSE(outcome.stalled);
@@ -236,7 +196,7 @@ TEST(FaultsOfFamilies, WhoStartsAgainTakesPartAgain) {
   for (const Family& family : kFamilies) {
     SCOPED_TRACE(family.name);
     const double clean = run(family.job(), {}).end();
-    const Outcome outcome =
+    const FaultyRun outcome =
         run(family.job(), {{at(0.1 * clean), Fault::Kind::kCrash, NodeId{5}},
                            {at(0.1 * clean + 5), Fault::Kind::kRestart, NodeId{5}}});
     EXPECT_LT(outcome.end(), clean + 6);
@@ -251,36 +211,14 @@ TEST(FaultsOfFamilies, APartitionHeals) {
     std::vector<Fault> faults;
     cut_between({NodeId{0}, NodeId{1}, NodeId{2}, NodeId{3}},
                 {NodeId{4}, NodeId{5}, NodeId{6}, NodeId{7}}, at(0.1 * clean), seconds(20), faults);
-    const Outcome outcome = run(family.job(), faults);
+    const FaultyRun outcome = run(family.job(), faults);
     EXPECT_LT(outcome.end(), clean + 6);
     expect_near(outcome, kNobody, kMeanOffset, 0.1, 0.5);
   }
 }
 
-// Machines that crash and start again or sleep, and lines that carry nothing one way, for 10 s at
-// most and within the first 60 s.
-std::vector<Fault> draw_faults(Rng& rng) {
-  std::vector<Fault> faults;
-  for (int k = 0; k < 12; ++k) {
-    const double begin = 50 * rng.uniform();
-    const double end = begin + 10 * rng.uniform();
-    const NodeId node{static_cast<uint32_t>(rng.below(kNodes))};
-    const NodeId peer{static_cast<uint32_t>(rng.below(kNodes))};
-    switch (rng.below(3)) {
-      case 0:
-        faults.push_back({at(begin), Fault::Kind::kCrash, node});
-        faults.push_back({at(end), Fault::Kind::kRestart, node});
-        break;
-      case 1:
-        faults.push_back({at(begin), Fault::Kind::kSleep, node});
-        faults.push_back({at(end), Fault::Kind::kWake, node});
-        break;
-      default:
-        faults.push_back({at(begin), Fault::Kind::kCut, node, peer});
-        faults.push_back({at(end), Fault::Kind::kJoin, node, peer});
-    }
-  }
-  return faults;
+std::vector<Fault> drawn_faults(Rng& rng) {
+  return draw_faults(rng, 12, kNodes, [&rng] { return rng.below(kNodes); });
 }
 
 // Found by the fault hunter: over edges that go one way a node that hears nobody any more runs
@@ -289,12 +227,12 @@ std::vector<Fault> draw_faults(Rng& rng) {
 TEST(Faults, WhoIsTooFarBehindToBeToldCatchesUp) {
   const Job job =
       job_of("[algorithm]\nkind = \"sgp\"\n[topology]\ngraph = \"static-exponential\"\n");
-  const Outcome outcome = run(job,
-                              {{at(10), Fault::Kind::kCrash, NodeId{2}},
-                               {at(10), Fault::Kind::kCrash, NodeId{3}},
-                               {at(15), Fault::Kind::kSlow, NodeId{1}, {}, 20},
-                               {at(60), Fault::Kind::kSlow, NodeId{1}, {}, 1}},
-                              4);
+  const FaultyRun outcome = run(job,
+                                {{at(10), Fault::Kind::kCrash, NodeId{2}},
+                                 {at(10), Fault::Kind::kCrash, NodeId{3}},
+                                 {at(15), Fault::Kind::kSlow, NodeId{1}, {}, 20},
+                                 {at(60), Fault::Kind::kSlow, NodeId{1}, {}, 1}},
+                                4);
   ASSERT_FALSE(outcome.stalled);
   EXPECT_TRUE(outcome.result.finished[0] && outcome.result.finished[1]);
 }
@@ -318,8 +256,8 @@ TEST(Faults, NoMomentIsABadOne) {
       job.rounds = 2500;
     }
     job.delays.jitter = rng.below(2) == 0 ? "exponential:0.01" : "";
-    const std::vector<Fault> faults = draw_faults(rng);
-    const Outcome outcome = run(job, faults);
+    const std::vector<Fault> faults = drawn_faults(rng);
+    const FaultyRun outcome = run(job, faults);
     expect_all_at_optimum(outcome, 0.1, job.rounds);
     // Faults cost what they last at most; lost messages have ways of their own.
     const double clean = run(job, {}).end();
@@ -342,7 +280,7 @@ TEST(FaultsOfFamilies, NoMomentIsABadOne) {
       job.seed = seed;
       job.delays.loss = rng.below(3) == 0 ? 0.05 : 0;
       job.delays.jitter = rng.below(2) == 0 ? "exponential:0.01" : "";
-      const Outcome outcome = run(job, draw_faults(rng));
+      const FaultyRun outcome = run(job, drawn_faults(rng));
       // Without rounds in common who has slept for 10 s of 100 is as far behind at the end, where
       // its steps are still four times as long as the others' (cosine), and weighs as much more.
       const double of_mean = algorithm_info(job.algorithm.kind).synchronous ? 0.2 : 1.2;

@@ -5,10 +5,8 @@
 
 #include <cmath>
 
-#include "daemon/job.h"
-#include "daemon/learn/model.h"
+#include "tests/support/faulty_run.h"
 #include "tests/support/simulate.h"
-#include "topology/rng.h"
 
 namespace kith {
 namespace {
@@ -19,64 +17,18 @@ constexpr uint32_t kNodes = 8;
 constexpr double kMeanOffset = (kNodes - 1) / 2.0;
 
 Job job_of(const std::string& algorithm, Round rounds = 1000, const std::string& more = "") {
-  return parse_job(R"(
-    [model]
-    kind = "quadratic"
-    replicas = 4
-    offsets = "index"
-    noise = 0
-    [train]
-    learning_rate = 0.05
-    schedule = "cosine"
-    [delays]
-    compute = "uniform:0.05:0.15"
-    latency_ms = 5
-    [topology]
-    graph = "star"
-    [stop]
-    rounds = )" + std::to_string(rounds) +
+  return parse_job(std::string(kIndexJob) +
+                       "[topology]\ngraph = \"star\"\n[stop]\nrounds = " + std::to_string(rounds) +
                        "\n[algorithm]\nkind = \"" + algorithm + "\"\n" + more,
                    {codec_key(algorithm_info(algorithm))});
 }
 
-Time at(double s) {
-  return Time(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s)));
-}
-
-double seconds_of(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
-struct Outcome {
-  SimulationResult result;
-  bool stalled = false;
-  double longest_pause = 0;  // s, between two rounds that somebody reported
-  uint64_t reports = 0;
-
-  double x(uint32_t node) const { return static_cast<double>(result.parameters[node].floats()[0]); }
-  double end() const { return seconds_of(result.end.time_since_epoch()); }
-};
-
-Outcome run(const Job& job, std::vector<Fault> faults) {
-  std::ranges::stable_sort(faults, {}, &Fault::at);
-  const std::unique_ptr<Model> model = model_info("quadratic").make({}, kNodes, job.model.options);
-  Outcome outcome;
-  SimulationSettings settings;
-  settings.threads = 1;
-  settings.faults = std::move(faults);
-  settings.average_in_reports = false;
-  Time last{};
-  settings.on_report = [&](const SimulationReport& report) {
-    outcome.longest_pause = std::max(outcome.longest_pause, seconds_of(report.time - last));
-    last = report.time;
-    ++outcome.reports;
-  };
-  uint64_t asked = 0;  // every 1024 events: of some 60,000
-  settings.cancelled = [&] { return outcome.stalled = ++asked > 2000; };
-  outcome.result = simulate(job, kNodes, *model, nullptr, settings);
-  return outcome;
+FaultyRun run(const Job& job, std::vector<Fault> faults) {
+  return run_with(std::move(faults), job, kNodes);
 }
 
 // All that are not `dead` have finished, with one model.
-void expect_one_model(const Outcome& outcome, std::vector<uint32_t> dead = {}) {
+void expect_one_model(const FaultyRun& outcome, std::vector<uint32_t> dead = {}) {
   ASSERT_FALSE(outcome.stalled);
   std::optional<uint32_t> first;
   for (uint32_t i = 0; i < kNodes; ++i) {
@@ -97,8 +49,8 @@ Job sync_job() { return job_of("sync", 1000, "[report]\nevery = 1\n"); }
 
 TEST(StarFaults, WithoutAnyTheBitsAreThoseOfAPerfectCluster) {
   for (const char* kind : {"sync", "local-sgd", "scaffold", "signsgd", "streaming-diloco"}) {
-    const Outcome plain = run(job_of(kind, 100), {});
-    const Outcome watched = run(job_of(kind, 100), {{at(1e9), Fault::Kind::kCrash, NodeId{0}}});
+    const FaultyRun plain = run(job_of(kind, 100), {});
+    const FaultyRun watched = run(job_of(kind, 100), {{at(1e9), Fault::Kind::kCrash, NodeId{0}}});
     EXPECT_TRUE(same_parameters(plain.result, watched.result)) << kind;
     EXPECT_EQ(plain.result.end, watched.result.end) << kind;
   }
@@ -116,15 +68,15 @@ TEST(StarFaults, ASlowLineIsNoDeadMachine) {
           "bandwidth_mbit = " +
           std::string(bandwidth) + "\n[stop]\nrounds = 40\n");
     };
-    const Outcome plain = run(job(), {});
-    const Outcome watched = run(job(), {{at(1e9), Fault::Kind::kCrash, NodeId{0}}});
+    const FaultyRun plain = run(job(), {});
+    const FaultyRun watched = run(job(), {{at(1e9), Fault::Kind::kCrash, NodeId{0}}});
     EXPECT_TRUE(same_parameters(plain.result, watched.result)) << bandwidth;
     EXPECT_LT(watched.end(), 1.2 * plain.end()) << bandwidth;
   }
 }
 
 TEST(StarFaults, AWorkerThatDiesIsLeftBehind) {
-  const Outcome outcome = run(sync_job(), {{at(10), Fault::Kind::kCrash, NodeId{7}}});
+  const FaultyRun outcome = run(sync_job(), {{at(10), Fault::Kind::kCrash, NodeId{7}}});
   expect_one_model(outcome, {7});
   EXPECT_NEAR(outcome.x(0), mean_without(7), 0.02);
   EXPECT_LT(outcome.longest_pause, 3);
@@ -137,14 +89,14 @@ TEST(StarFaults, ManyThatDieAtOnceAreLeftAtOnce) {
   for (const uint32_t node : {4, 5, 6, 7}) {
     faults.push_back({at(10), Fault::Kind::kCrash, NodeId{node}});
   }
-  const Outcome outcome = run(sync_job(), faults);
+  const FaultyRun outcome = run(sync_job(), faults);
   expect_one_model(outcome, {4, 5, 6, 7});
   EXPECT_NEAR(outcome.x(0), 1.5, 0.02);
   EXPECT_LT(outcome.longest_pause, 3);
 }
 
 TEST(StarFaults, WithoutItsHubAStarHasAnother) {
-  const Outcome outcome = run(sync_job(), {{at(10), Fault::Kind::kCrash, NodeId{0}}});
+  const FaultyRun outcome = run(sync_job(), {{at(10), Fault::Kind::kCrash, NodeId{0}}});
   expect_one_model(outcome, {0});
   EXPECT_NEAR(outcome.x(1), mean_without(0), 0.02);
   EXPECT_LT(outcome.longest_pause, 4);
@@ -157,7 +109,7 @@ TEST(StarFaults, OneHubAfterTheOtherMayDie) {
   for (uint32_t node = 0; node < 7; ++node) {
     faults.push_back({at(10.0 * (node + 1)), Fault::Kind::kCrash, NodeId{node}});
   }
-  const Outcome outcome = run(sync_job(), faults);
+  const FaultyRun outcome = run(sync_job(), faults);
   expect_one_model(outcome, {0, 1, 2, 3, 4, 5, 6});
   EXPECT_NEAR(outcome.x(7), 7, 0.2);
   EXPECT_LT(outcome.longest_pause, 4);
@@ -165,7 +117,7 @@ TEST(StarFaults, OneHubAfterTheOtherMayDie) {
   EXPECT_GT(outcome.end(), 0.9 * run(sync_job(), {}).end());
 }
 
-void expect_as_undisturbed(const Outcome& outcome, const Job& job, double pause) {
+void expect_as_undisturbed(const FaultyRun& outcome, const Job& job, double pause) {
   expect_one_model(outcome);
   EXPECT_NEAR(outcome.x(0), kMeanOffset, 0.02);
   EXPECT_LT(outcome.longest_pause, pause);
@@ -176,7 +128,7 @@ TEST(StarFaults, WhoStartsAgainTakesPartAgain) {
   for (const uint32_t node : {0u, 5u}) {
     for (const double pause : {0.05, 0.5, 5.0}) {  // before anybody has noticed, and after
       SCOPED_TRACE(std::to_string(node) + " after " + std::to_string(pause));
-      const Outcome outcome =
+      const FaultyRun outcome =
           run(sync_job(), {{at(10), Fault::Kind::kCrash, NodeId{node}},
                            {at(10 + pause), Fault::Kind::kRestart, NodeId{node}}});
       expect_as_undisturbed(outcome, sync_job(), 4);
@@ -200,7 +152,7 @@ TEST(StarFaults, APartitionHeals) {
   std::vector<NodeId> high;
   for (uint32_t i = 0; i < kNodes; ++i) (i < 4 ? low : high).push_back(NodeId{i});
   cut_between(low, high, at(10), seconds(30), faults);
-  const Outcome outcome = run(sync_job(), faults);
+  const FaultyRun outcome = run(sync_job(), faults);
   expect_as_undisturbed(outcome, sync_job(), 4);
 }
 
@@ -216,7 +168,7 @@ TEST(StarFaults, AHubThatWasAloneYieldsToTheMany) {
 TEST(StarFaults, ALineThatWorksOneWayIsNoTrap) {
   for (const auto& [from, to] : {std::pair{0u, 3u}, std::pair{3u, 0u}}) {
     SCOPED_TRACE(std::to_string(from) + " to " + std::to_string(to));
-    const Outcome outcome =
+    const FaultyRun outcome =
         run(sync_job(), {{at(10), Fault::Kind::kCut, NodeId{from}, NodeId{to}},
                          {at(40), Fault::Kind::kJoin, NodeId{from}, NodeId{to}}});
     expect_as_undisturbed(outcome, sync_job(), 4);
@@ -230,7 +182,7 @@ TEST(StarFaults, WhoComesToTheEndHasItsModel) {
     const double end = run(sync_job(), {}).end();
     std::vector<Fault> faults = {{at(end - 5), Fault::Kind::kSleep, NodeId{node}},
                                  {at(end + 20), Fault::Kind::kWake, NodeId{node}}};
-    const Outcome outcome = run(sync_job(), faults);
+    const FaultyRun outcome = run(sync_job(), faults);
     expect_one_model(outcome);
     EXPECT_LT(outcome.end(), end + 22);
   }
@@ -266,7 +218,8 @@ Job minute_of(const std::string& algorithm, uint64_t seed = 1) {
 
 // As near the optimum as an undisturbed run, give or take. Where the fastest alone count in a round
 // it is chance who pulls last.
-void expect_as_near(const Outcome& outcome, const Outcome& undisturbed, const std::string& kind) {
+void expect_as_near(const FaultyRun& outcome, const FaultyRun& undisturbed,
+                    const std::string& kind) {
   const double tolerance = algorithm_info(kind).synchronous ? 0.5 : 1;
   EXPECT_LT(std::abs(outcome.x(0) - kMeanOffset),
             std::abs(undisturbed.x(0) - kMeanOffset) + tolerance);
@@ -274,11 +227,11 @@ void expect_as_near(const Outcome& outcome, const Outcome& undisturbed, const st
 
 TEST_P(StarFaultsOf, ADeadHubAndADeadWorkerAreNoEnd) {
   const Job job = minute_of(GetParam());
-  const Outcome undisturbed = run(job, {});
-  const Outcome outcome = run(job, {{at(10), Fault::Kind::kCrash, NodeId{0}},
-                                    {at(30), Fault::Kind::kCrash, NodeId{3}},
-                                    {at(40), Fault::Kind::kRestart, NodeId{0}},
-                                    {at(50), Fault::Kind::kRestart, NodeId{3}}});
+  const FaultyRun undisturbed = run(job, {});
+  const FaultyRun outcome = run(job, {{at(10), Fault::Kind::kCrash, NodeId{0}},
+                                      {at(30), Fault::Kind::kCrash, NodeId{3}},
+                                      {at(40), Fault::Kind::kRestart, NodeId{0}},
+                                      {at(50), Fault::Kind::kRestart, NodeId{3}}});
   expect_one_model(outcome);
   expect_as_near(outcome, undisturbed, GetParam());
 }
@@ -292,29 +245,11 @@ TEST_P(StarFaultsOf, NoMomentIsABadOne) {
     Job job = minute_of(GetParam(), seed);
     job.delays.loss = rng.below(3) == 0 ? 0.05 : 0;
     job.delays.jitter = rng.below(2) == 0 ? "exponential:0.01" : "";
-    std::vector<Fault> faults;
-    for (int k = 0; k < 10; ++k) {
-      const double begin = 50 * rng.uniform();
-      const double end = begin + 10 * rng.uniform();
-      const NodeId node{static_cast<uint32_t>(rng.below(rng.below(2) == 0 ? kNodes : 2))};
-      const NodeId peer{static_cast<uint32_t>(rng.below(kNodes))};
-      switch (rng.below(3)) {
-        case 0:
-          faults.push_back({at(begin), Fault::Kind::kCrash, node});
-          faults.push_back({at(end), Fault::Kind::kRestart, node});
-          break;
-        case 1:
-          faults.push_back({at(begin), Fault::Kind::kSleep, node});
-          faults.push_back({at(end), Fault::Kind::kWake, node});
-          break;
-        default:
-          faults.push_back({at(begin), Fault::Kind::kCut, node, peer});
-          faults.push_back({at(end), Fault::Kind::kJoin, node, peer});
-      }
-    }
-    const Outcome outcome = run(job, faults);
+    const std::vector<Fault> faults =
+        draw_faults(rng, 10, kNodes, [&rng] { return rng.below(rng.below(2) == 0 ? kNodes : 2); });
+    const FaultyRun outcome = run(job, faults);
     expect_one_model(outcome);
-    const Outcome clean = run(job, {});
+    const FaultyRun clean = run(job, {});
     expect_as_near(outcome, clean, GetParam());
     // Faults cost what they last at most, and what it takes to notice them.
     EXPECT_LT(outcome.end(), (job.delays.loss > 0 ? 2 : 1.2) * clean.end() + 90);
