@@ -6,9 +6,8 @@
 #include <memory>
 #include <vector>
 
-#include "daemon/learn/model.h"
-#include "daemon/node.h"
-#include "daemon/plan.h"
+#include "daemon/node_kinds.h"
+#include "tests/support/silent_body.h"
 
 namespace kith {
 namespace {
@@ -150,6 +149,24 @@ TEST(NodeContracts, WhoIsNotThereIsNotWaitedFor) {
   pair.run(milliseconds(3000));
   EXPECT_FALSE(pair.nodes[0]->has_left(NodeId{1}));
   EXPECT_LE(pair.nodes[0]->state().round, pair.nodes[1]->state().round + 1);
+}
+
+// Found by the fault hunter (seed 30566): where messages are combined late a neighbour may be far
+// beyond the first round in common when that is agreed, and counts on all of this node's from
+// there.
+TEST(Contracts, WhoSkipsRoundsDoesNotSkipTheFirstInCommon) {
+  OneNode one(parse_job(kJob), 2, NodeId{0}, {.depth = 2, .leaves = true});
+  one.node.handle(PeerLeft{NodeId{1}}, Time{});
+  Message proposal;
+  proposal.from = NodeId{1};
+  proposal.to = NodeId{0};
+  proposal.kind = kProposal;
+  proposal.round = 12;   // the first
+  proposal.scalar = 40;  // where the neighbour is
+  proposal.sequence = 5;
+  one.receive(std::move(proposal));
+  one.computed(one.body.work.back().at);
+  EXPECT_EQ(one.node.state().round, 12u);
 }
 
 }  // namespace

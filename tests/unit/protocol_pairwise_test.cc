@@ -265,6 +265,42 @@ TEST(Pairwise, AnOfferWaitsForTheAnswerThatItHasOvertaken) {
   }
 }
 
+// A neighbour that leaves ends the exchange, and is not offered anything until it is back.
+TEST(Pairwise, WhoLeavesIsDrawnNoMore) {
+  Swarm swarm(3, "ring", kRules[2], 50, 1);
+  Cluster& cluster = swarm.cluster();
+  const std::vector<float> move(kDimension, 1);
+  const auto offer_of = [&](uint64_t ticket) {
+    const Compute work{.ticket = ticket, .at = cluster.state(0).parameters, .rule = {}};
+    return first<Send>(cluster.compute(0, work, move));
+  };
+  const NodeId gone = offer_of(1).to;
+  const NodeId other{3 - index_of(gone)};
+  EXPECT_EQ(first<Compute>(cluster.step(0, PeerLeft{gone})).ticket, 2u) << "the round is over";
+  EXPECT_EQ(cluster.word(0, "absent." + std::to_string(index_of(gone))), 1u);
+  for (uint64_t ticket = 2; ticket < 12; ++ticket) {
+    const Send offer = offer_of(ticket);
+    EXPECT_EQ(offer.to, other);
+    cluster.step(0, Received{{.from = other,
+                              .to = NodeId{0},
+                              .kind = kAnswer,
+                              .round = offer.round,
+                              .payload = cluster.vector(0)}});
+  }
+  cluster.step(0, PeerJoined{gone, 2});
+  EXPECT_EQ(cluster.word(0, "absent." + std::to_string(index_of(gone))), 0u);
+}
+
+// One that has gone unseen and is back knows nothing of the offer that this node is bound by.
+TEST(Pairwise, WhoJoinsAnewReleasesWhoIsBoundToIt) {
+  Swarm swarm(2, "ring", kRules[2], 50, 1);
+  Cluster& cluster = swarm.cluster();
+  const Compute work{.ticket = 1, .at = cluster.state(0).parameters, .rule = {}};
+  const std::vector<float> move(kDimension, 1);
+  EXPECT_EQ(first<Send>(cluster.compute(0, work, move)).kind, kOffer);
+  EXPECT_EQ(first<Compute>(cluster.step(0, PeerJoined{NodeId{1}, 2})).ticket, 2u);
+}
+
 TEST(Pairwise, RefusesWhatNoNeighbourCanHaveSent) {
   Swarm swarm(4, "ring", kRules[0], 5, 1);
   Cluster& cluster = swarm.cluster();
