@@ -332,7 +332,7 @@ def all_die(damage, job):
             daemon.ask("stop_job")
         # Forgotten on the thread that writes, a moment later.
         timed("what is over is not gone on with",
-                   lambda: not glob.glob(os.path.join(folder, "*", "run")), 10)
+              lambda: not glob.glob(os.path.join(folder, "*", "run")))
         for daemon in daemons:
             daemon.__exit__()
 
