@@ -58,6 +58,29 @@ void axpy_bytes(float a, const std::byte* x, float* y, size_t n) {
   for (; i < n; ++i) y[i] = a * load_float(x + i * sizeof(float)) + y[i];
 }
 
+// Several vectors in one pass: a processor reads ahead in each of them by itself but begins anew at
+// every page of 4 KiB, and hides in one vector what it waits for in another.
+void axpy_all(std::span<const Scaled> terms, float* y, size_t n) {
+  constexpr size_t kTile = 4;
+  constexpr size_t kVectorBytes = kWidth * sizeof(float);
+  size_t i = 0;
+  for (; i + kTile * kWidth <= n; i += kTile * kWidth) {
+    hn::Vec<FloatTag> sums[kTile];
+    for (size_t j = 0; j < kTile; ++j) sums[j] = hn::LoadU(kFloats, y + i + j * kWidth);
+    for (const Scaled& term : terms) {
+      const auto va = hn::Set(kFloats, term.a);
+      const std::byte* x = term.x.data() + i * sizeof(float);
+      for (size_t j = 0; j < kTile; ++j) {
+        sums[j] = hn::Add(hn::Mul(va, load_floats(x + j * kVectorBytes)), sums[j]);
+      }
+    }
+    for (size_t j = 0; j < kTile; ++j) hn::StoreU(sums[j], kFloats, y + i + j * kWidth);
+  }
+  for (const Scaled& term : terms) {
+    axpy_bytes(term.a, term.x.data() + i * sizeof(float), y + i, n - i);
+  }
+}
+
 void scale(float a, const float* x, float* y, size_t n) {
   const auto va = hn::Set(kFloats, a);
   size_t i = 0;
@@ -227,6 +250,7 @@ static_assert(std::endian::native == std::endian::little, "wire floats are read 
 
 HWY_EXPORT(axpy);
 HWY_EXPORT(axpy_bytes);
+HWY_EXPORT(axpy_all);
 HWY_EXPORT(scale);
 HWY_EXPORT(scale_add);
 HWY_EXPORT(add_scaled);
@@ -247,6 +271,12 @@ void axpy(float a, std::span<const float> x, std::span<float> y) {
 void axpy_bytes(float a, std::span<const std::byte> x, std::span<float> y) {
   KITH_ASSERT(x.size() == y.size_bytes());
   HWY_DYNAMIC_DISPATCH(axpy_bytes)(a, x.data(), y.data(), y.size());
+}
+
+void axpy_all(std::span<const Scaled> terms, std::span<float> y) {
+  for (const Scaled& term : terms) KITH_ASSERT(term.x.size() == y.size_bytes());
+  if (terms.size() == 1) return axpy_bytes(terms.front().a, terms.front().x, y);
+  HWY_DYNAMIC_DISPATCH(axpy_all)(terms, y.data(), y.size());
 }
 
 void scale(float a, std::span<const float> x, std::span<float> y) {

@@ -27,9 +27,9 @@ bool divides(const Payload& payload, size_t block_bytes) {
 }
 
 bool by_blocks(const Codec& codec, std::span<const Term> terms) {
-  if (codec.bytes_per_value() == 0) return false;
   return std::ranges::all_of(terms, [&](const Term& term) {
-    return !term.payload || divides(*term.payload, kBlock * codec.bytes_per_value());
+    return !term.values.empty() || (codec.bytes_per_value() > 0 &&
+                                    divides(*term.payload, kBlock * codec.bytes_per_value()));
   });
 }
 
@@ -47,19 +47,46 @@ void begin(const Term& term, size_t first, std::span<float> y) {
   }
 }
 
-void sum_block(const Codec& codec, std::span<const Term> terms, size_t first, std::span<float> y) {
+// Added in one pass over y, which costs half of as many passes.
+constexpr size_t kTogether = 16;
+
+// So many of `terms`, at their front, are of one kind.
+size_t alike(std::span<const Term> terms) {
+  const auto other = std::ranges::find_if(
+      terms, [&](const Term& term) { return term.values.empty() != terms.front().values.empty(); });
+  return std::min(kTogether, static_cast<size_t>(other - terms.begin()));
+}
+
+void add_values(std::span<const Term> terms, size_t first, std::span<float> y) {
+  std::array<kernels::Scaled, kTogether> scaled;
+  for (size_t i = 0; i < terms.size(); ++i) {
+    scaled[i] = {terms[i].scale, std::as_bytes(terms[i].values.subspan(first, y.size()))};
+  }
+  kernels::axpy_all(std::span(scaled).first(terms.size()), y);
+}
+
+void add_payloads(const Codec& codec, std::span<const Term> terms, size_t first,
+                  std::span<float> y) {
   const size_t width = codec.bytes_per_value();
+  std::array<Codec::Coded, kTogether> coded;
+  for (size_t i = 0; i < terms.size(); ++i) {
+    coded[i] = {bytes_at(*terms[i].payload, first * width, y.size() * width), terms[i].scale};
+  }
+  const Status status = codec.decode_add_all(std::span(coded).first(terms.size()), y);
+  KITH_ASSERT(status.ok());
+}
+
+void sum_block(const Codec& codec, std::span<const Term> terms, size_t first, std::span<float> y) {
   begin(terms.front(), first, y);
-  for (const Term& term : terms) {
-    if (!term.values.empty()) {
-      if (&term != &terms.front()) {
-        kernels::axpy(term.scale, term.values.subspan(first, y.size()), y);
-      }
-      continue;
+  if (!terms.front().values.empty()) terms = terms.subspan(1);
+  while (!terms.empty()) {
+    const std::span<const Term> next = terms.first(alike(terms));
+    if (next.front().values.empty()) {
+      add_payloads(codec, next, first, y);
+    } else {
+      add_values(next, first, y);
     }
-    const Status status =
-        codec.decode_add(bytes_at(*term.payload, first * width, y.size() * width), term.scale, y);
-    KITH_ASSERT(status.ok());
+    terms = terms.subspan(next.size());
   }
 }
 

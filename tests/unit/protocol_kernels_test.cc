@@ -91,6 +91,25 @@ TEST(Kernels, AxpyBytesReadsAnyAlignment) {
       [](float x, float, float y) { return kA * x + y; });
 }
 
+TEST(Kernels, AxpyAllAddsOneTermAfterTheOther) {
+  for (const size_t terms : {0, 1, 2, 3, 21}) {
+    expect_elementwise(
+        [&](Case& c) {
+          const test::Unaligned x(std::as_bytes(c.x));
+          std::vector<kernels::Scaled> scaled;
+          for (size_t i = 0; i < terms; ++i) {
+            scaled.push_back(i % 2 == 0 ? kernels::Scaled{kA, x.bytes()}
+                                        : kernels::Scaled{kB, std::as_bytes(c.z)});
+          }
+          kernels::axpy_all(scaled, c.y);
+        },
+        [&](float x, float z, float y) {
+          for (size_t i = 0; i < terms; ++i) y = (i % 2 == 0 ? kA * x : kB * z) + y;
+          return y;
+        });
+  }
+}
+
 TEST(Kernels, BytesToFloatsIsScalarBits) {
   std::vector<uint8_t> pixels(4097 + 1);
   for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 37);

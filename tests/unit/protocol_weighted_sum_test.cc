@@ -58,6 +58,42 @@ TEST(WeightedSum, EqualsTheSumTermByTerm) {
   }
 }
 
+// More summands than are added in one pass, in long runs of a kind, short ones and mixed.
+TEST(WeightedSum, OfManyTermsEqualsTheSumTermByTerm) {
+  for (const char* name : {"identity", "fp16", "zstd", "top-k:0.1"}) {
+    for (const size_t n : {size_t{3}, size_t{4097}, size_t{9000}}) {
+      SCOPED_TRACE(std::string(name) + " n " + std::to_string(n));
+      Pool pool;
+      Rng rng = test::test_rng(n);
+      const auto codec = make_codec(name);
+      std::vector<std::vector<float>> values;
+      std::vector<Payload> payloads;
+      for (uint64_t i = 0; i < 60; ++i) {
+        values.push_back(test::make_vector(test::Shape::kRandom, n, 2 * i));
+        SharedBuffer wire;
+        const SharedBuffer x = copy_of(test::make_vector(test::Shape::kRandom, n, 2 * i + 1), pool);
+        ASSERT_TRUE(codec->encode(x, rng, pool, wire).ok());
+        payloads.push_back(i % 3 == 0 ? in_chunks(wire, 64, pool) : Payload(wire));
+      }
+      std::vector<Term> terms;
+      std::vector<float> sum(n), expected(n);
+      for (size_t i = 0; i < 60; ++i) {
+        const float scale = 0.1f * static_cast<float>(i) - 2;
+        const bool plain = i == 0 || (i >= 30 && i < 50) || i % 7 == 0;
+        if (plain) {
+          terms.push_back({scale, values[i], nullptr});
+          kernels::axpy(scale, values[i], expected);
+        } else {
+          terms.push_back({scale, {}, &payloads[i]});
+          ASSERT_TRUE(decode_add(*codec, {}, payloads[i], scale, expected, pool).ok());
+        }
+        weighted_sum(*codec, terms, sum, pool);
+        ASSERT_EQ(sum, expected) << "of " << i + 1 << " terms";
+      }
+    }
+  }
+}
+
 // The plain values first, then all payloads at once, in one piece each.
 TEST(WeightedSum, OfACodecThatDecodesJointly) {
   Pool pool;
