@@ -16,7 +16,8 @@ namespace kith {
 
 namespace {
 
-// Of a node that misses a neighbour; a power of 2, and its inverse the most.
+// Of a node that misses a neighbour, for each unit of its usual one; a power of 2, and its inverse
+// the most.
 constexpr double kLeastWeight = 0.25;
 
 class PushSum final : public LockstepGossip {
@@ -31,10 +32,12 @@ class PushSum final : public LockstepGossip {
   void persist(Archive& archive) override {
     archive.vector("x", x_);
     archive.number("w", w_);
+    archive.number("usual_weight", usual_weight_);
+    archive.vector("first", first_);
     archive.number("unsettled", unsettled_);
     persist_sent(archive);
     persist_absent(archive);
-    if (!x_ || !(w_ > 0)) archive.refuse();
+    if (!x_ || !(w_ > 0) || !(usual_weight_ > 0)) archive.refuse();
     // What x of w = 1 must be: one block, which z shares.
     x_is_z_ = w_ == 1.0;
   }
@@ -64,9 +67,10 @@ class PushSum final : public LockstepGossip {
   }
 
   void start(const NodeState& state) override {
-    x_ = state.parameters;
-    w_ = 1;
-    x_is_z_ = true;
+    usual_weight_ = usual_weight(state, state.self);
+    weigh(state, usual_weight_);
+    first_.reset();
+    if (state.round < overlap_) first_ = state.parameters;
   }
 
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
@@ -77,10 +81,12 @@ class PushSum final : public LockstepGossip {
       terms_.push_back({1.0f, {}, &message.payload, message.from});
       w_ += message.scalar;
     }
+    if (state.round < overlap_) hear_the_first(state, exchange.row);
     Buffer next = state.pool->acquire_floats(state.dimension);
     weighted_sum(*state.codec, terms_, next.floats(), *state.pool);
     x_ = std::move(next).freeze();
     moved_.reset();
+    if (state.round + 1 >= overlap_) first_.reset();
     // What somebody sends who is back arrives tau_o rounds later, and what it is sent leaves at
     // once.
     unsettled_ = misses_somebody() ? overlap_ + 1 : unsettled_ - std::min<Round>(unsettled_, 1);
@@ -106,16 +112,51 @@ class PushSum final : public LockstepGossip {
     return std::move(u).freeze();
   }
 
-  void weigh_anew(const NodeState& state) {
-    if (w_ >= kLeastWeight && w_ <= 1 / kLeastWeight) return;
-    x_ = ratio(state);
-    w_ = 1;
+  // What a node keeps where all others have as many neighbours: 1 less what of it is on its way.
+  double usual_weight(const NodeState& state, NodeId node) {
+    const auto late = static_cast<double>(overlap_);
+    const auto degree = static_cast<double>(outdegree(state, node));
+    return 1 / (1 + late * degree / (1 + degree));
   }
 
-  SharedBuffer ratio(const NodeState& state) const {
-    Buffer z = state.pool->acquire_floats(state.dimension);
-    kernels::scale(static_cast<float>(1 / w_), x_.floats(), z.floats());
-    return std::move(z).freeze();
+  size_t outdegree(const NodeState& state, NodeId node) {
+    state.mixing->graph().out(node, 0, peers_);
+    return peers_.size();
+  }
+
+  // In the rounds before messages arrive: from each neighbour x_0, as if it had been sent before
+  // the first round.
+  void hear_the_first(const NodeState& state, const MixingRow& row) {
+    double heard = 0;
+    for (const Neighbor& neighbor : row.neighbors) {
+      heard += usual_weight(state, neighbor.peer) /
+               static_cast<double>(1 + outdegree(state, neighbor.peer));
+    }
+    if (heard == 0 || !first_) return;
+    terms_.push_back({static_cast<float>(heard), first_.floats()});
+    w_ += heard;
+  }
+
+  // x = w z.
+  void weigh(const NodeState& state, double w) {
+    w_ = w;
+    x_is_z_ = w == 1.0;
+    x_ = x_is_z_ ? state.parameters : scaled(state, w, state.parameters);
+  }
+
+  void weigh_anew(const NodeState& state) {
+    const double of_usual = w_ / usual_weight_;
+    if (of_usual >= kLeastWeight && of_usual <= 1 / kLeastWeight) return;
+    x_ = scaled(state, usual_weight_ / w_, x_);
+    w_ = usual_weight_;
+  }
+
+  SharedBuffer ratio(const NodeState& state) const { return scaled(state, 1 / w_, x_); }
+
+  static SharedBuffer scaled(const NodeState& state, double by, const SharedBuffer& x) {
+    Buffer product = state.pool->acquire_floats(state.dimension);
+    kernels::scale(static_cast<float>(by), x.floats(), product.floats());
+    return std::move(product).freeze();
   }
 
   const Round overlap_;
@@ -123,11 +164,14 @@ class PushSum final : public LockstepGossip {
   SharedBuffer x_;
   Round unsettled_ = 0;  // rounds in which w may be far from what it comes to
   double w_ = 1;
+  double usual_weight_ = 1;
+  SharedBuffer first_;  // x_0, until the first messages arrive
   bool x_is_z_ = true;
-  SharedBuffer moved_;       // u of the round under way
-  float own_share_ = 1;      // p_ii of the round under way
-  double sent_weight_ = 0;   // p_ji w_i
-  std::vector<Term> terms_;  // scratch, kept for its capacity
+  SharedBuffer moved_;         // u of the round under way
+  float own_share_ = 1;        // p_ii of the round under way
+  double sent_weight_ = 0;     // p_ji w_i
+  std::vector<Term> terms_;    // scratch, kept for its capacity
+  std::vector<NodeId> peers_;  // the same
 };
 
 }  // namespace

@@ -10,11 +10,13 @@
 #include "protocol/gossip/push_sum.h"
 #include "tests/unit/protocol_cluster.h"
 #include "tests/unit/protocol_digraphs.h"
+#include "topology/registry.h"
 
 namespace kith {
 namespace {
 
 constexpr Round kRounds = 600;
+constexpr float kFirst = 0.5f;  // each value of x_0
 
 template <Round kOverlap>
 std::unique_ptr<Algorithm> make(const NodeState& state) {
@@ -34,7 +36,14 @@ class Network {
                  {}, &mixing_, kRounds),
         rng_(seed, NodeId{0}, Purpose::kTest),
         in_flight_(overlap) {
-    for (uint32_t i = 0; i < nodes; ++i) work_.push_back(first<Compute>(cluster_.step(i, Start{})));
+    for (uint32_t i = 0; i < nodes; ++i) {
+      cluster_.state(i).parameters = cluster_.vector(kFirst);
+      work_.push_back(first<Compute>(cluster_.step(i, Start{})));
+      std::vector<NodeId> hearers;
+      graph->out(NodeId{i}, 0, hearers);
+      const auto degree = static_cast<double>(hearers.size());
+      first_weight_ += w(i) * degree / (1 + degree);
+    }
   }
 
   // All nodes end a round; node i's steps move by move[i].
@@ -63,14 +72,14 @@ class Network {
 
   // Of w over nodes and messages that nobody has taken in.
   double sum_of_weights() {
-    double sum = 0;
+    double sum = weight_of_the_first();
     for (uint32_t i = 0; i < nodes_; ++i) sum += w(i);
     for_each_late([&](const Message& message) { sum += message.scalar; });
     return sum;
   }
 
   std::vector<double> sum_of_x() {
-    std::vector<double> sum(kDimension);
+    std::vector<double> sum(kDimension, kFirst * weight_of_the_first());
     const auto add = [&](std::span<const float> x) {
       for (size_t j = 0; j < kDimension; ++j) sum[j] += static_cast<double>(x[j]);
     };
@@ -92,12 +101,18 @@ class Network {
     }
   }
 
+  // Messages with x_0 that are on their way as if they had been sent before the first round.
+  double weight_of_the_first() const {
+    return first_weight_ * static_cast<double>(in_flight_ - std::min(in_flight_, sent_.size()));
+  }
+
   uint32_t nodes_;
   std::shared_ptr<const Graph> graph_;
   Unweighted mixing_;
   Cluster cluster_;
   Rng rng_;
-  size_t in_flight_;  // rounds
+  size_t in_flight_;         // rounds
+  double first_weight_ = 0;  // sent in a round before the first
   std::vector<Compute> work_;
   std::deque<std::vector<Message>> sent_;  // of the last rounds
 };
@@ -151,7 +166,7 @@ TEST(PushSum, KeepsTheWeightsAndMovesTheSumByStepsAlone) {
     SCOPED_TRACE(text);
     Network network(setting.nodes, graph_of(setting), setting.overlap, setting.seed);
     Rng rng(setting.seed, NodeId{1}, Purpose::kTest);
-    std::vector<double> expected(kDimension);
+    std::vector<double> expected(kDimension, kFirst * setting.nodes);
     for (int round = 0; round < 40; ++round) {
       const Moves moves = random_moves(setting.nodes, rng);
       for (const std::vector<float>& move : moves) {
@@ -177,7 +192,7 @@ TEST(PushSum, BringsZToTheAverageOnUnbalancedGraphs) {
     Rng rng(setting.seed, NodeId{2}, Purpose::kTest);
     const Moves scatter = random_moves(setting.nodes, rng);
     network.round(scatter);
-    std::vector<double> mean(kDimension);
+    std::vector<double> mean(kDimension, kFirst);
     for (const std::vector<float>& move : scatter) {
       for (size_t j = 0; j < kDimension; ++j)
         mean[j] += move[j] / static_cast<double>(setting.nodes);
@@ -207,6 +222,26 @@ TEST(PushSum, WeightsAreOneWhereAllDegreesAreEqual) {
     for (int round = 0; round < 5; ++round) {
       network.round(random_moves(nodes, rng));
       for (uint32_t i = 0; i < nodes; ++i) ASSERT_EQ(network.w(i), 1.0) << "degree " << degree;
+    }
+  }
+}
+
+// With messages on their way a node keeps 1 / (1 + tau_o d / (1 + d)), from the first round on:
+// begun with w = 1 and no message on its way, w would fall to (1 + d)^-tau_o, swing for a long
+// time, and make the steps x / w longer by its inverse.
+TEST(PushSum, WeightsStayWhatTheyBeginWithWhereMessagesAreLate) {
+  for (const Round overlap : {1, 3}) {
+    for (uint32_t degree = 1; degree <= 13; ++degree) {
+      const uint32_t nodes = degree + 1;
+      Network network(nodes, make_graph("complete", nodes), overlap, 1);
+      const double kept = 1 / (1 + static_cast<double>(overlap * degree) / (1 + degree));
+      for (int round = 0; round < 20; ++round) {
+        for (uint32_t i = 0; i < nodes; ++i) {
+          ASSERT_NEAR(network.w(i), kept, 1e-6) << "degree " << degree << " round " << round;
+          for (const float z : network.z(i)) ASSERT_NEAR(z, kFirst, 1e-5);
+        }
+        network.round(no_moves(nodes));
+      }
     }
   }
 }
