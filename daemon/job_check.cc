@@ -250,6 +250,9 @@ void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
       .options = job.algorithm.options, .nodes = nodes, .optimizer = job.train.optimizer};
   setting.parameters = parameters;
   if (!job.layers.any()) setting.codec = job.codec;
+  if (!job.layers.any() && parameters > 0) {
+    setting.codec_variance = make_codec(job.codec)->variance_bound(parameters);
+  }
   const bool remembers = job.memory.kind != MemoryKind::kNone;
   setting.coded = job.codec != "identity" || job.layers.any() ||
                   (remembers && job.memory.kind != MemoryKind::kErrorFeedback);

@@ -126,6 +126,7 @@ struct Setting {
   bool coded = false;           // by anything but identity
   size_t parameters = 0;        // of the model; 0 = not known yet
   std::string codec = {};       // codec.kind
+  double codec_variance = 0;    // its bound for so many parameters; 0 = none, or not known yet
 };
 
 // What a rule of [aggregate] other than "mean" may bring together in place of a weighted sum.

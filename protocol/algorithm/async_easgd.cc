@@ -10,12 +10,16 @@
 // Invariants: each exchange keeps x_i + z, whatever the codec loses.
 #include "protocol/coordinator/elastic.h"
 #include "protocol/coordinator/round_options.h"
+#include "protocol/theory/elastic_laboratory.h"
 
 namespace kith {
 
 namespace {
 
-void check(const Setting& setting) { check_no_error_feedback(setting, "async-easgd"); }
+void check(const Setting& setting) {
+  check_no_error_feedback(setting, "async-easgd");
+  check_alpha(setting, elastic_pair_alpha_limit(setting.codec_variance));
+}
 
 }  // namespace
 
@@ -26,10 +30,11 @@ const AlgorithmInfo async_easgd_algorithm = {
     .needs = {.star = true},
     .options = {option_local_steps(10), option_alpha()},
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
-      return make_elastic(state,
-                          {.name = "async-easgd",
-                           .alpha = alpha_of(options, state.nodes),
-                           .local_steps = static_cast<uint32_t>(options.integer("local_steps"))});
+      return make_elastic(
+          state,
+          {.name = "async-easgd",
+           .alpha = alpha_of(options, state.nodes, state.codec->variance_bound(state.dimension)),
+           .local_steps = static_cast<uint32_t>(options.integer("local_steps"))});
     },
     .batches_per_round = [](const Options& options,
                             uint32_t nodes) { return fixed_batches(options, nodes) / nodes; },

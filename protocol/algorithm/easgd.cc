@@ -12,7 +12,7 @@
 // model down for each node and round. Waits: at the end of a round for the z that was sent out
 // while it computed. Needs: a star; no error feedback, since what a message leaves out stays in
 // x_i. Invariants: an exchange keeps sum_i x_i + z; alpha must be below a bound of stability.
-#include <cstdio>
+#include <algorithm>
 
 #include "protocol/coordinator/elastic.h"
 #include "protocol/coordinator/round_options.h"
@@ -22,26 +22,16 @@ namespace kith {
 
 namespace {
 
-std::string short_text(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", value);
-  return text;
-}
-
 void check(const Setting& setting) {
   check_no_error_feedback(setting, "easgd");
-  const double alpha = alpha_of(setting.options, setting.nodes);
   const bool known = setting.optimizer.plain() && setting.step_times_curvature < 2;
   const double c = known ? setting.step_times_curvature : 0;
   const auto steps = static_cast<uint32_t>(setting.options.integer("local_steps"));
-  const double limit = elastic_alpha_limit(
-      c, {.nodes = setting.nodes, .period = steps, .order = ElasticOrder::kFirstStep});
-  if (alpha < limit) return;
-  throw OperatorError("algorithm.alpha is " + short_text(alpha) + ", but elastic averaging of " +
-                      std::to_string(setting.nodes) + " nodes is stable only for alpha below " +
-                      (steps == 1 ? "(2 - c) / (N + 1 - N c / 2) = " : "") + short_text(limit) +
-                      " (with c = learning rate x curvature = " + short_text(c) +
-                      "): choose one between 0 and that");
+  check_alpha(
+      setting,
+      std::min(elastic_alpha_limit(
+                   c, {.nodes = setting.nodes, .period = steps, .order = ElasticOrder::kFirstStep}),
+               elastic_coded_alpha_limit(setting.nodes, setting.codec_variance)));
 }
 
 }  // namespace
@@ -55,7 +45,7 @@ const AlgorithmInfo easgd_algorithm = {
     .make = [](const NodeState& state, const Options& options) -> std::unique_ptr<Algorithm> {
       RoundRule rule = fixed_rule("easgd", options);
       rule.joining = Joining::kElastic;
-      rule.alpha = alpha_of(options, state.nodes);
+      rule.alpha = alpha_of(options, state.nodes, state.codec->variance_bound(state.dimension));
       rule.total = rule.alpha * state.nodes;
       return make_rounds(state, rule);
     },

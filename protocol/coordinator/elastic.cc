@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <utility>
 
@@ -15,6 +16,12 @@
 namespace kith {
 
 namespace {
+
+std::string short_text(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
 
 constexpr uint16_t kDisplacement = 1;  // to the hub; round = that of the centre it is against
 // From the hub; round = exchanges that it has seen. The centre before the answered exchange, or,
@@ -240,14 +247,37 @@ std::unique_ptr<Algorithm> make_elastic(const NodeState& state, const ElasticRul
 }
 
 OptionSpec option_alpha() {
-  return {"alpha", OptionSpec::Type::kNumber,
-          0.0,     "moving rate: strength of the spring to the centre; 0 stands for 0.9 / N",
-          0,       1};
+  return {"alpha",
+          OptionSpec::Type::kNumber,
+          0.0,
+          "moving rate: strength of the spring to the centre; 0 stands for 0.9 / (N (1 + w)), "
+          "where a codec's messages vary by w of their square",
+          0,
+          1};
 }
 
-double alpha_of(const Options& options, uint32_t nodes) {
+double alpha_of(const Options& options, uint32_t nodes, double codec_variance) {
   const double alpha = options.number("alpha");
-  return alpha > 0 ? alpha : 0.9 / nodes;
+  return alpha > 0 ? alpha : 0.9 / (nodes * (1 + codec_variance));
+}
+
+void check_alpha(const Setting& setting, double limit) {
+  const double alpha = alpha_of(setting.options, setting.nodes, setting.codec_variance);
+  if (alpha < limit) return;
+  std::vector<std::string> known;
+  if (setting.step_times_curvature > 0) {
+    known.push_back("c = learning rate x curvature = " + short_text(setting.step_times_curvature));
+  }
+  if (setting.codec_variance > 0) {
+    known.push_back("messages of codec.kind = \"" + setting.codec + "\" that vary by w = " +
+                    short_text(setting.codec_variance) + " of their square");
+  }
+  std::string with;
+  for (const std::string& each : known) with += (with.empty() ? " (with " : " and ") + each;
+  throw OperatorError("algorithm.alpha is " + short_text(alpha) + ", but elastic averaging of " +
+                      std::to_string(setting.nodes) + " nodes is stable only for alpha below " +
+                      short_text(limit) + with + (with.empty() ? "" : ")") +
+                      ": choose one between 0 and that, or 0 for 0.9 / (N (1 + w))");
 }
 
 }  // namespace kith

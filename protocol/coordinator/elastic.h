@@ -26,8 +26,13 @@ struct ElasticRule {
 // same). Sends: for each exchange one displacement up, coded, and one model down, as it is.
 std::unique_ptr<Algorithm> make_elastic(const NodeState& state, const ElasticRule& rule);
 
-// alpha as asked for: 0 stands for 0.9 / N, the rule of the paper.
+// alpha as asked for: 0 stands for 0.9 / N, the rule of the paper, over 1 + w where an unbiased
+// codec's messages vary (Codec::variance_bound): what is left out stays in x_i, so that the spring
+// feels the same contraction that error feedback would send.
 OptionSpec option_alpha();
-double alpha_of(const Options& options, uint32_t nodes);
+double alpha_of(const Options& options, uint32_t nodes, double codec_variance);
+
+// Throws OperatorError, with the reason, unless alpha is below `limit`.
+void check_alpha(const Setting& setting, double limit);
 
 }  // namespace kith

@@ -111,6 +111,15 @@ double elastic_alpha_limit(double pull, const ElasticSpec& spec) {
   return spec.nodes > 1 && d != 0 ? std::min(limit, a + 1 / std::abs(d)) : limit;
 }
 
+double elastic_coded_alpha_limit(uint32_t nodes, double variance) {
+  const double n = nodes;
+  const double w = variance;
+  // Their difference, without its rounding where w is large.
+  return 4 / (n + 2 + 2 * w + std::sqrt(n * n + 4 * w * (1 + w)));
+}
+
+double elastic_pair_alpha_limit(double variance) { return 1 / (1 + variance); }
+
 double elastic_zeta(uint32_t nodes, double alpha) {
   return std::max(std::abs(1 - alpha), std::abs(1 - (nodes + 1.0) * alpha));
 }

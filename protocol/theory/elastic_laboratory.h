@@ -62,6 +62,18 @@ ElasticMoments elastic_limit(const ScalarQuadratic& problem, const ElasticSpec& 
 //               (1 - b) / (-d (1 + N a)), where that is; and a + 1/|d| for N > 1
 double elastic_alpha_limit(double pull, const ElasticSpec& spec);
 
+// The same for c -> 0 of squares in the mean, where messages are coded without bias and with
+// E|q - d|^2 = w |d|^2, each of itself (rand-k: exactly). With A = sum_i |d_i|^2 and
+// C = |sum_i d_i|^2 of the displacements d_i = x_i - z an exchange is
+//   A+ = (1 - 2 a + a^2 (1 + w (N + 3))) A + ((N + 2) a^2 - 2 a) C
+//   C+ = (N + 1)^2 a^2 w A + (1 - (N + 1) a)^2 C
+// whose eigenvalues are below 1 for alpha below (N + 2 + 2 w - sqrt(N^2 + 4 w (1 + w))) /
+// ((N + 1) (1 + w)). w = 0 gives 2 / (N + 1).
+double elastic_coded_alpha_limit(uint32_t nodes, double variance);
+
+// Where each node exchanges with the centre alone: d+ = d - 2 alpha q, so 1 / (1 + w).
+double elastic_pair_alpha_limit(double variance);
+
 // Second largest |eigenvalue| of the exchange alone: max(|1 - alpha|, |1 - (N+1) alpha|). It is
 // least, N / (N+2), at alpha = 2 / (N+2).
 double elastic_zeta(uint32_t nodes, double alpha);

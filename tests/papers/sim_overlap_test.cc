@@ -206,12 +206,13 @@ TEST(Laboratory, E12TheCentreOfElasticAveraging) {
 }
 
 TEST(Elastic, RefusesWhatIsUnstableAndWhatMakesNoSense) {
-  const auto refusal = [](const std::string& keys, uint32_t nodes) -> std::string {
+  const auto refusal = [](const std::string& keys, uint32_t nodes,
+                          size_t parameters = 0) -> std::string {
     try {
       validate(parse_job("[model]\nkind = \"quadratic\"\n[topology]\ngraph = \"star\"\n"
                          "[stop]\nrounds = 1\n" +
                          keys),
-               nodes);
+               nodes, parameters);
       return "";
     } catch (const OperatorError& error) {
       return error.what();
@@ -219,11 +220,18 @@ TEST(Elastic, RefusesWhatIsUnstableAndWhatMakesNoSense) {
   };
   const std::string easgd = "[algorithm]\nkind = \"easgd\"\nlocal_steps = 1\n";
   EXPECT_EQ(refusal(easgd + "alpha = 0.2\n", 8), "");
-  EXPECT_EQ(
-      refusal(easgd + "alpha = 0.23\n", 8),
-      "algorithm.alpha is 0.23, but elastic averaging of 8 nodes is stable only for alpha "
-      "below (2 - c) / (N + 1 - N c / 2) = 0.2209 (with c = learning rate x curvature = 0.1): "
-      "choose one between 0 and that");
+  EXPECT_EQ(refusal(easgd + "alpha = 0.23\n", 8),
+            "algorithm.alpha is 0.23, but elastic averaging of 8 nodes is stable only for alpha "
+            "below 0.2209 (with c = learning rate x curvature = 0.1): "
+            "choose one between 0 and that, or 0 for 0.9 / (N (1 + w))");
+  const std::string coded = "[codec]\nkind = \"rand-k:0.5\"\n";
+  EXPECT_EQ(refusal(easgd + coded, 2, 64), "");
+  EXPECT_EQ(refusal(easgd + "alpha = 0.42\n" + coded, 2, 64), "");
+  EXPECT_EQ(refusal(easgd + "alpha = 0.43\n" + coded, 2, 64),
+            "algorithm.alpha is 0.43, but elastic averaging of 2 nodes is stable only for alpha "
+            "below 0.4226 (with c = learning rate x curvature = 0.1 and messages of codec.kind = "
+            "\"rand-k:0.5\" that vary by w = 1 of their square): choose one between 0 and that, or "
+            "0 for 0.9 / (N (1 + w))");
   EXPECT_EQ(refusal(easgd + "[codec]\nkind = \"qsgd:7\"\nmemory = \"error-feedback\"\n", 8),
             "codec.memory = \"error-feedback\" does not go with algorithm.kind = \"easgd\": what a "
             "message leaves out stays in the node's own model and comes with the next one; remove "

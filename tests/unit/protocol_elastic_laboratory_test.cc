@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "protocol/theory/elastic_laboratory.h"
@@ -163,6 +164,74 @@ struct Cluster {
     for (double& value : x) value = local(value, static_cast<uint32_t>(alone));
   }
 };
+
+// E d d' of N displacements after one exchange, from all draws of who sends: each value with
+// probability 1 / (1 + w), 1 + w times as long (rand-k).
+std::vector<double> exchanged(const std::vector<double>& moments, uint32_t nodes, double alpha,
+                              double variance) {
+  std::vector<double> next(moments.size());
+  const double sent = 1 / (1 + variance);
+  for (uint32_t draw = 0; draw < (1u << nodes); ++draw) {
+    double probability = 1;
+    std::vector<double> map(moments.size());  // d+ = map d
+    for (uint32_t j = 0; j < nodes; ++j) {
+      const bool sends = (draw >> j & 1) != 0;
+      probability *= sends ? sent : 1 - sent;
+      for (uint32_t i = 0; i < nodes; ++i) {
+        map[i * nodes + j] = (i == j) - (sends ? alpha / sent * (1 + (i == j)) : 0);
+      }
+    }
+    for (uint32_t i = 0; i < nodes; ++i) {
+      for (uint32_t j = 0; j < nodes; ++j) {
+        for (uint32_t k = 0; k < nodes; ++k) {
+          for (uint32_t l = 0; l < nodes; ++l) {
+            next[i * nodes + j] +=
+                probability * map[i * nodes + k] * map[j * nodes + l] * moments[k * nodes + l];
+          }
+        }
+      }
+    }
+  }
+  return next;
+}
+
+double growth(uint32_t nodes, double alpha, double variance) {
+  std::vector<double> moments(nodes * nodes, 0.3);
+  for (uint32_t i = 0; i < nodes; ++i) moments[i * nodes + i] = 1;
+  double trace = nodes;
+  double factor = 0;
+  for (int step = 0; step < 300; ++step) {
+    moments = exchanged(moments, nodes, alpha, variance);
+    double next = 0;
+    for (uint32_t i = 0; i < nodes; ++i) next += moments[i * nodes + i];
+    factor = next / std::exchange(trace, 1);
+    for (double& value : moments) value /= next;
+  }
+  return factor;
+}
+
+TEST(ElasticLaboratory, LimitsOfCodedMessagesAreWhereSquaresBeginToGrow) {
+  for (uint32_t nodes = 1; nodes <= 5; ++nodes) {
+    for (const double variance : {0.0, 0.1, 1.0, 3.0, 15.0}) {
+      SCOPED_TRACE(std::to_string(nodes) + " nodes, w " + std::to_string(variance));
+      const double limit = elastic_coded_alpha_limit(nodes, variance);
+      EXPECT_LT(growth(nodes, 0.97 * limit, variance), 1);
+      EXPECT_GT(growth(nodes, 1.03 * limit, variance), 1);
+      EXPECT_LT(growth(nodes, 0.9 / (nodes * (1 + variance)), variance), 1);  // the default
+      const double w = variance;
+      EXPECT_NEAR(limit,
+                  (nodes + 2 + 2 * w - std::sqrt(nodes * nodes + 4 * w * (1 + w))) /
+                      ((nodes + 1) * (1 + w)),
+                  1e-12);
+    }
+    EXPECT_NEAR(elastic_coded_alpha_limit(nodes, 0),
+                elastic_alpha_limit(0, {.nodes = nodes, .order = ElasticOrder::kTogether}), 1e-12);
+  }
+  // With the centre alone both ends move by what one sends: the same as one node that exchanges.
+  for (const double variance : {0.0, 0.1, 1.0, 15.0}) {
+    EXPECT_NEAR(elastic_pair_alpha_limit(variance), elastic_coded_alpha_limit(1, variance), 1e-12);
+  }
+}
 
 TEST(ElasticLaboratory, TransientOfTheCluster) {
   for (uint64_t seed = 1; seed <= 9; ++seed) {
