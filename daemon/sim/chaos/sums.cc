@@ -84,7 +84,11 @@ SumRules sum_rules_of(const Plan& plan) {
     rules.zero = zero.name;
     rules.least_rate = zero.least_rate * static_cast<double>(rules.optimizer.learning_rate);
   }
-  if (one_of(kPushSum, plan.job.algorithm.kind)) rules.weights = plan.graph.get();
+  if (one_of(kPushSum, plan.job.algorithm.kind)) {
+    rules.weights = plan.graph.get();
+    const auto rounds_late = plan.algorithm->rounds_late;
+    if (rounds_late != nullptr) rules.late = rounds_late(plan.job.algorithm.options);
+  }
   rules.mean = mean_rule_of(plan);
   return rules;
 }
@@ -143,6 +147,11 @@ std::string Sums::check_weights(Round round, const Cut& cut) const {
       sum += static_cast<double>(hearers.size()) *
              number_in(state, "algorithm.scalar." + std::to_string(k));
     }
+    hearers.clear();
+    rules_.weights->out(NodeId{i}, 0, hearers);
+    const auto degree = static_cast<double>(hearers.size());
+    sum += static_cast<double>(rules_.late - std::min<Round>(rules_.late, sent)) * degree /
+           (1 + degree) * number_in(state, "algorithm.usual_weight");
   }
   if (std::abs(sum - nodes_) <= kWeightTolerance * nodes_) return "";
   return "push-sum's weights sum to " + std::to_string(sum) + ", and must to " +

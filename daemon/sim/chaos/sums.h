@@ -29,6 +29,7 @@ struct SumRules {
   const char* zero = nullptr;      // name in the Archive; null = there is none
   double least_rate = 0;           // while the learning rate is no smaller
   const Graph* weights = nullptr;  // over which push-sum goes; null = it does not
+  Round late = 0;                  // tau_o: of its messages
   std::optional<MeanRule> mean;
   bool any() const { return zero != nullptr || weights != nullptr || mean; }
   OptimizerSpec optimizer = {};
