@@ -82,6 +82,25 @@ void Checkpoints::keep(Checkpoint&& checkpoint) {
   });
 }
 
+bool Checkpoints::say_batches(uint64_t batches) {
+  try {
+    folder_.say_batches(batches);
+    return true;
+  } catch (const OperatorError& error) {
+    log_.warning("batches_not_counted", {{"why", error.what()}});
+    return false;
+  }
+}
+
+uint64_t Checkpoints::batches() const {
+  try {
+    return folder_.batches();
+  } catch (const OperatorError& error) {
+    log_.warning("batches_not_counted", {{"why", error.what()}});
+    return 0;
+  }
+}
+
 void Checkpoints::run_is_over() {
   submit([this] { folder_.clear(); });
 }

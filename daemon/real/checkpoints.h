@@ -46,6 +46,11 @@ class Checkpoints {
   void keep(Checkpoint&& checkpoint);
   void run_is_over();
 
+  // CheckpointFolder's, on the loop. The first waits for the disk: some ms. False, and a warning,
+  // when that refuses.
+  bool say_batches(uint64_t batches);
+  uint64_t batches() const;
+
   // The newest one written in this run; 0 = none.
   Round newest() const { return newest_; }
 

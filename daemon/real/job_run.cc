@@ -175,6 +175,10 @@ void JobRun::begin() {
     return give_up("The checkpoint of round " + std::to_string(round) +
                    " cannot be read any more.");
   }
+  if (plan().job.privacy && checkpoints_ != nullptr) {
+    node_.count_batches(checkpoints_->batches());
+    begun_batches_ = node_.counters().batches;
+  }
   log_.info("started", {{"job", plan().job.name},
                         {"round", std::to_string(node_.round())},
                         {"rounds", std::to_string(plan().rounds)},
@@ -329,7 +333,20 @@ void JobRun::send(Message&& message) {
   if (const Status status = link_->send(std::move(message)); !status.ok()) node_.refuse(status);
 }
 
-void JobRun::compute(NodeId, Compute&& work) { compute_.push(std::move(work)); }
+void JobRun::compute(NodeId, Compute&& work) {
+  if (plan().job.privacy && checkpoints_ != nullptr) count(work);
+  compute_.push(std::move(work));
+}
+
+// What is computed tells of the rows, even if a crash takes it back: it is counted on the disk
+// before, some at a time.
+void JobRun::count(const Compute& work) {
+  begun_batches_ += work.steps;
+  if (begun_batches_ <= said_batches_) return;
+  const uint64_t said = begun_batches_ + plan().total_batches / kTimesCounted;
+  if (checkpoints_->say_batches(said)) said_batches_ = said;
+}
+
 void JobRun::cancel(NodeId, uint64_t ticket) { compute_.cancel(ticket); }
 void JobRun::set_timer(NodeId, TimerId id, Duration after) { timers_.set(id, after); }
 

@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr const char* kRunFile = "run";
+constexpr const char* kBatchesFile = "batches";
 constexpr const char* kEnding = ".safetensors";
 constexpr const char* kExact = ".exact.safetensors";
 constexpr int kDigits = 12;
@@ -161,10 +162,23 @@ std::unique_ptr<Archive> CheckpointFolder::read(const Entry& entry, size_t dimen
   return archive;
 }
 
+void CheckpointFolder::say_batches(uint64_t batches) const {
+  write_atomically(path_ / kBatchesFile, std::to_string(batches));
+}
+
+uint64_t CheckpointFolder::batches() const {
+  if (!fs::exists(path_ / kBatchesFile)) return 0;
+  const std::string text = read_file(path_ / kBatchesFile);
+  uint64_t batches = 0;
+  std::from_chars(text.data(), text.data() + text.size(), batches);
+  return batches;
+}
+
 void CheckpointFolder::clear() {
   std::error_code problem;
   for (const Entry& entry : listed()) fs::remove(file_of(entry), problem);
   fs::remove(path_ / kRunFile, problem);
+  fs::remove(path_ / kBatchesFile, problem);
   std::vector<fs::path> torn;  // by a crash in the middle of writing
   for (const fs::directory_entry& file : fs::directory_iterator(path_, problem)) {
     if (file.path().filename().string().find(".tmp") != std::string::npos) torn.push_back(file);

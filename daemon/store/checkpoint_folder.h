@@ -1,6 +1,7 @@
 // What one daemon keeps on its disk of the run that it is in, to go on after a crash.
 //
 //   run                       the run as the client handed it out, and how often it has gone on
+//   batches                   of a run with privacy: how many may have been computed by now
 //   <round>[.exact].safetensors   a Checkpoint: vectors as tensors, numbers in the metadata, whose
 //                             it is, and a checksum over all; those that somebody may need
 // Every file is written whole or not at all. Not thread-safe.
@@ -53,6 +54,12 @@ class CheckpointFolder {
   // Of one of these; null where it cannot be read any more. `dimension`: floats of a vector; the
   // pool outlives the archive.
   std::unique_ptr<Archive> read(const Entry& entry, size_t dimension, Pool& pool) const;
+
+  // Of all that this node may have computed in the run, checkpoint or not: never too few. 0 = it
+  // was never said. The first throws OperatorError when the disk refuses. To be called beside
+  // anything but begin() and clear().
+  void say_batches(uint64_t batches) const;
+  uint64_t batches() const;
 
   // The run is over: nothing is left to go on from.
   void clear();

@@ -210,10 +210,16 @@ TEST_F(CheckpointTest, AnotherRunMakesThemPointless) {
   folder.begin("one", 1);
   folder.add(checkpoint(10));
   std::ofstream(path_ / "000000000020.exact.safetensors.tmp77") << "torn by a crash";
+  EXPECT_EQ(folder.batches(), 0u);
+  folder.say_batches(70);
+  folder.say_batches(140);
   folder.go_on("one, once more", 1);
+  EXPECT_EQ(folder.batches(), 140u);
   EXPECT_EQ(*folder.read_run(), "one, once more");
   EXPECT_EQ(rounds(folder).size(), 1u);
   folder.begin("two", 1);
+  EXPECT_EQ(folder.batches(), 0u);
+  folder.say_batches(7);
   EXPECT_EQ(*folder.read_run(), "two");
   EXPECT_TRUE(rounds(folder).empty());
   folder.clear();
