@@ -447,12 +447,25 @@ TEST(Membership, NoPacketBreaksIt) {
     ASSERT_LE(out.size(), 1u);
     core.tick(now, out);
     ASSERT_LE(out.size(), 40u);
+    ASSERT_GT(core.due(), now);
     ASSERT_LE(core.others().size(), 7u);
     ASSERT_EQ(core.self().state, State::kAlive);
     std::vector<Packet> answers;
     for (const Packet& said : out) ASSERT_TRUE(other.heard(said, now, answers).ok());
     core.take_changes();
     other.take_changes();
+  }
+}
+
+// As one that listens on all addresses until it has found out its own: what it has heard of others
+// is not its to judge, and no reason to be woken at once again and again.
+TEST(Membership, WhoDoesNotKnowItsAddressIsWokenOnceAPeriod) {
+  Membership core("kith", rumour("", State::kAlive, 0), 1);
+  std::vector<Packet> out;
+  ASSERT_TRUE(core.heard(packet({rumour(address_of(2), State::kSuspect, 0)}), Time{}, out).ok());
+  for (Time now{}; now < Time(std::chrono::minutes(2)); now = core.due()) {
+    core.tick(now, out);
+    ASSERT_GE(core.due(), now + core.policy().period);
   }
 }
 
