@@ -1,6 +1,8 @@
 """kithd from Python with nothing but the standard library: ZMTP 3.0, MessagePack, processes."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import struct
@@ -118,12 +120,23 @@ class Dealer:
         return self._read(size), bool(flags & 1)
 
 
+def free_port():
+    """Below those that the system gives to connections: one of them could take the port of a daemon
+    between its death and its restart."""
+    while True:
+        port = random.randrange(10000, 30000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 class Daemon:
-    def __init__(self, *arguments, listen="127.0.0.1:0"):
+    def __init__(self, *arguments, listen=None):
+        listen = listen or f"127.0.0.1:{free_port()}"
         self.process = subprocess.Popen([KITHD, "--listen", listen, *arguments],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline().split()
-        assert line[:3] == ["kithd", "listening", "on"], line
+        if line[:3] != ["kithd", "listening", "on"]:
+            check("a daemon listens", False, self.process.communicate()[1])
         self.endpoint = line[3]
         self.port = int(line[3].rsplit(":", 1)[1])
         self.dealer = None

@@ -2,18 +2,12 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from _kithd import KITH, Daemon, check
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+from _kithd import KITH, Daemon, check, free_port
 
 
 def keygen(path):

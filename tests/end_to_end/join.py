@@ -11,9 +11,9 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from _kithd import (BIN_DIR, KITH, KITHD, LABORATORY, Daemon, Dealer, check, pack, start_all,
-                    until, wait_for)
-from _members import Members, free_port
+from _kithd import (BIN_DIR, KITH, KITHD, LABORATORY, Daemon, Dealer, check, free_port, pack,
+                    start_all, until, wait_for)
+from _members import Members
 
 timed = functools.partial(until, seconds=60)
 

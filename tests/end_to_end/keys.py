@@ -10,8 +10,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from _kithd import BIN_DIR, KITH, KITHD, LABORATORY, Daemon, check, kith, until
-from _members import Members, free_port, result_of
+from _kithd import BIN_DIR, KITH, KITHD, LABORATORY, Daemon, check, free_port, kith, until
+from _members import Members, result_of
 
 JOB = LABORATORY.replace('kind = "quadratic"',
                          'kind = "quadratic"\nreplicas = 5000\noffsets = "index"\nnoise = 1.0')

@@ -46,7 +46,7 @@ def daemons_of(folder, listen):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        daemons = daemons_of(folder, ["127.0.0.1:0"] * NODES)
+        daemons = daemons_of(folder, [None] * NODES)
         listen = [daemon.endpoint for daemon in daemons]
         start_all(daemons, JOB)
         until("round 100", lambda: progress(daemons[0])["round"] >= 100, 60)

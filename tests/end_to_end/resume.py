@@ -252,7 +252,7 @@ def killed_before_it_has_begun():
 
 def start_daemons(folder, listen=None, nodes=NODES):
     return [Daemon("--state", os.path.join(folder, str(i)),
-                   listen=listen[i] if listen else "127.0.0.1:0") for i in range(nodes)]
+                   listen=listen[i] if listen else None) for i in range(nodes)]
 
 
 def hub_dies_and_comes_back():

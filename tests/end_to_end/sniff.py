@@ -17,8 +17,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from _kithd import KITH, KITHD, check
-from _members import Members, free_port
+from _kithd import KITH, KITHD, check, free_port
+from _members import Members
 
 NAME = "harvest-of-the-cellar"
 JOB = f"""
