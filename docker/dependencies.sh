@@ -112,6 +112,18 @@ if [[ $(id -u) -ne 0 ]]; then
   fi
   root=(sudo -n)
 fi
-echo "Installing: ${missing[*]}"
-"${root[@]}" apt-get update -q </dev/null
-"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" "${missing[@]}" </dev/null
+# Hundreds of lines, of interest where it fails.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() {
+  if "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "$@" </dev/null >"$log" 2>&1; then
+    return
+  fi
+  cat "$log" >&2
+  echo "dependencies.sh: apt-get $1 failed; its words are above." >&2
+  exit 1
+}
+
+echo "Installing, which may take minutes: ${missing[*]}"
+apt update
+apt "${options[@]}" "${missing[@]}"
