@@ -38,7 +38,7 @@ runtime=(
   dataset-fashion-mnist
 )
 links=(iproute2 nftables)
-packaging=(dpkg-dev debootstrap)
+packaging=(dpkg-dev file debootstrap)
 
 # Names that carry a version differ between the two systems.
 release=$(. /etc/os-release && echo "${ID:-unknown} ${VERSION_ID:-unknown}")
