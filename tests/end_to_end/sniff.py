@@ -78,7 +78,8 @@ class Namespaces:
     def possible():
         return (os.geteuid() == 0 and shutil.which("ip") and shutil.which("tcpdump") and
                 subprocess.run(["ip", "netns", "list"], capture_output=True).returncode == 0 and
-                subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode == 0)
+                subprocess.run(["unshare", "--net", "--mount", "true"],
+                               capture_output=True).returncode == 0)
 
     @staticmethod
     def command(*words):
