@@ -46,8 +46,8 @@ class Codec {
     float scale = 1;
   };
 
-  // y += sum of scale * decoded over `wires`: with the bits of one after the other, unless the codec
-  // decodes_jointly() and makes more of them together.
+  // y += sum of scale * decoded over `wires`: with the bits of one after the other, unless the
+  // codec decodes_jointly() and makes more of them together.
   [[nodiscard]] virtual Status decode_add_all(std::span<const Coded> wires,
                                               std::span<float> y) const;
   virtual bool decodes_jointly() const { return false; }

@@ -16,8 +16,7 @@ namespace kith {
 
 namespace {
 
-// Of a node that misses a neighbour, for each unit of its usual one; a power of 2, and its inverse
-// the most.
+// Of a node that misses a neighbour; a power of 2, and its inverse the most.
 constexpr double kLeastWeight = 0.25;
 
 class PushSum final : public LockstepGossip {
@@ -68,9 +67,9 @@ class PushSum final : public LockstepGossip {
 
   void start(const NodeState& state) override {
     usual_weight_ = usual_weight(state, state.self);
-    weigh(state, usual_weight_);
-    first_.reset();
-    if (state.round < overlap_) first_ = state.parameters;
+    const bool first = state.round == 0;
+    weigh(state, first ? usual_weight_ : 1);
+    first_ = first && overlap_ > 0 ? state.parameters : SharedBuffer();
   }
 
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
@@ -145,10 +144,9 @@ class PushSum final : public LockstepGossip {
   }
 
   void weigh_anew(const NodeState& state) {
-    const double of_usual = w_ / usual_weight_;
-    if (of_usual >= kLeastWeight && of_usual <= 1 / kLeastWeight) return;
-    x_ = scaled(state, usual_weight_ / w_, x_);
-    w_ = usual_weight_;
+    if (w_ >= kLeastWeight && w_ <= 1 / kLeastWeight) return;
+    x_ = ratio(state);
+    w_ = 1;
   }
 
   SharedBuffer ratio(const NodeState& state) const { return scaled(state, 1 / w_, x_); }

@@ -19,12 +19,11 @@
 // is used; a codec that loses nothing, since what a sender's codec left out would be gone from the
 // sum.
 //
-// Where a neighbour leaves or dies, what was on its way to it is gone, as much of w as of x:
-// z, which is their ratio, weighs the nodes a little differently from then on, and nothing else.
-// One that comes back brings as much w as it began with. Where what is left is not strongly
-// connected all weight would run out of some nodes, whose steps x / w then makes longer without
-// bound, and into others. Both are next to one that is gone: there a node keeps w near what it
-// began with by weighing itself anew.
+// Where a neighbour leaves or dies, what was on its way to it is gone, as much of w as of x: z,
+// which is their ratio, weighs the nodes a little differently from then on, and nothing else. One
+// that comes back brings w = 1. Where what is left is not strongly connected all weight would run
+// out of some nodes, whose steps x / w then makes longer without bound, and into others. Both are
+// next to one that is gone: there a node keeps w between 1/4 and 4 by weighing itself anew.
 //
 // Invariants: w > 0; the sum of w over nodes and messages on their way is N; that of x is moved by
 // the local steps alone; where P is doubly stochastic w stays what it began with: with tau_o = 0 1,
