@@ -9,7 +9,6 @@
 // star with a hub all nodes belong to a view (protocol/view.h; node_views.cc).
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -61,8 +60,8 @@ class Node {
   // Before the first event: the contracts that the run begins with have this number.
   void begin_contracts(uint64_t number);
 
-  // Before the first event: so many have been computed in this run before, as far as is known.
-  void count_batches(uint64_t before) { counters_.batches = std::max(counters_.batches, before); }
+  // Before the first event: so many have been computed in this run before.
+  void count_batches(uint64_t before) { counters_.batches = before; }
 
   // From now on edges() tells what goes over each edge.
   void keep_ledger() { ledger_.emplace(); }

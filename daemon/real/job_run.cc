@@ -98,6 +98,7 @@ JobRun::JobRun(Loop& loop, Workers& workers, ZmqTransport& transport, Log& log,
       loaded_(std::move(loaded)),
       go_on_(std::move(go_on)),
       checkpoints_(checkpoints),
+      batch_count_(checkpoints, plan()),
       meeting_(meeting_of(*loaded_)),
       meeting_timer_(loop.timer([this] { on_meeting_timer(); })),
       joined_(loop.now()),
@@ -175,10 +176,7 @@ void JobRun::begin() {
     return give_up("The checkpoint of round " + std::to_string(round) +
                    " cannot be read any more.");
   }
-  if (plan().job.privacy && checkpoints_ != nullptr) {
-    node_.count_batches(checkpoints_->batches());
-    begun_batches_ = node_.counters().batches;
-  }
+  node_.count_batches(batch_count_.begin(node_.counters().batches));
   log_.info("started", {{"job", plan().job.name},
                         {"round", std::to_string(node_.round())},
                         {"rounds", std::to_string(plan().rounds)},
@@ -334,17 +332,8 @@ void JobRun::send(Message&& message) {
 }
 
 void JobRun::compute(NodeId, Compute&& work) {
-  if (plan().job.privacy && checkpoints_ != nullptr) count(work);
+  batch_count_.compute(work.steps);
   compute_.push(std::move(work));
-}
-
-// What is computed tells of the rows, even if a crash takes it back: it is counted on the disk
-// before, some at a time.
-void JobRun::count(const Compute& work) {
-  begun_batches_ += work.steps;
-  if (begun_batches_ <= said_batches_) return;
-  const uint64_t said = begun_batches_ + plan().total_batches / kTimesCounted;
-  if (checkpoints_->say_batches(said)) said_batches_ = said;
 }
 
 void JobRun::cancel(NodeId, uint64_t ticket) { compute_.cancel(ticket); }

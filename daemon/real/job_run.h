@@ -9,6 +9,7 @@
 
 #include "daemon/body.h"
 #include "daemon/node.h"
+#include "daemon/real/batch_count.h"
 #include "daemon/real/coding_stopwatch.h"
 #include "daemon/real/compute_queue.h"
 #include "daemon/real/emulated_link.h"
@@ -77,16 +78,12 @@ class JobRun final : public Body {
     std::unique_ptr<Loop::Watch> blocked;  // while it does not keep up
   };
 
-  // The count on the disk runs ahead by one in so many of the run's batches at the most.
-  static constexpr uint64_t kTimesCounted = 64;
-
   Time now() const { return Time(loop_.now() - begun_); }
   void handle(Event&& event);
   void on_meeting_timer();
   void meet(const Message& message);
   void begin_if_complete();
   void begin();
-  void count(const Compute& work);
   void leave_absent();
   bool restore(const CheckpointFolder::Entry& entry);
   void meet_again();
@@ -105,6 +102,7 @@ class JobRun final : public Body {
   std::shared_ptr<LoadedJob> loaded_;
   GoOn go_on_;
   Checkpoints* checkpoints_;
+  BatchCount batch_count_;
   control::Phase phase_ = control::Phase::kMeeting;
   std::string error_;  // of kFailed
   std::unique_ptr<Meeting> meeting_;
@@ -116,8 +114,6 @@ class JobRun final : public Body {
   double unix_start_ = 0;
   Duration training_{};  // of the whole training, once it is over
   double last_loss_ = 0;
-  uint64_t begun_batches_ = 0;  // where there is privacy and a folder, those of before a crash too
-  uint64_t said_batches_ = 0;   // on the disk
   ReportStore reports_;
   Timers timers_;
   ComputeQueue compute_;
