@@ -31,12 +31,11 @@ class PushSum final : public LockstepGossip {
   void persist(Archive& archive) override {
     archive.vector("x", x_);
     archive.number("w", w_);
-    archive.number("usual_weight", usual_weight_);
     archive.vector("first", first_);
     archive.number("unsettled", unsettled_);
     persist_sent(archive);
     persist_absent(archive);
-    if (!x_ || !(w_ > 0) || !(usual_weight_ > 0)) archive.refuse();
+    if (!x_ || !(w_ > 0)) archive.refuse();
     // What x of w = 1 must be: one block, which z shares.
     x_is_z_ = w_ == 1.0;
   }
@@ -66,9 +65,8 @@ class PushSum final : public LockstepGossip {
   }
 
   void start(const NodeState& state) override {
-    usual_weight_ = usual_weight(state, state.self);
     const bool first = state.round == 0;
-    weigh(state, first ? usual_weight_ : 1);
+    weigh(state, first ? kept_of(outdegree(state, state.self)) : 1);
     first_ = first && overlap_ > 0 ? state.parameters : SharedBuffer();
   }
 
@@ -111,16 +109,14 @@ class PushSum final : public LockstepGossip {
     return std::move(u).freeze();
   }
 
-  // What a node keeps where all others have as many neighbours: 1 less what of it is on its way.
-  double usual_weight(const NodeState& state, NodeId node) {
-    const auto late = static_cast<double>(overlap_);
-    const auto degree = static_cast<double>(outdegree(state, node));
-    return 1 / (1 + late * degree / (1 + degree));
+  // Of the weight 1 of a node that so many hear: the rest is on its way to them.
+  double kept_of(double degree) const {
+    return 1 / (1 + static_cast<double>(overlap_) * degree / (1 + degree));
   }
 
-  size_t outdegree(const NodeState& state, NodeId node) {
+  double outdegree(const NodeState& state, NodeId node) {
     state.mixing->graph().out(node, 0, peers_);
-    return peers_.size();
+    return static_cast<double>(peers_.size());
   }
 
   // In the rounds before messages arrive: from each neighbour x_0, as if it had been sent before
@@ -128,8 +124,8 @@ class PushSum final : public LockstepGossip {
   void hear_the_first(const NodeState& state, const MixingRow& row) {
     double heard = 0;
     for (const Neighbor& neighbor : row.neighbors) {
-      heard += usual_weight(state, neighbor.peer) /
-               static_cast<double>(1 + outdegree(state, neighbor.peer));
+      const double degree = outdegree(state, neighbor.peer);
+      heard += kept_of(degree) / (1 + degree);
     }
     if (heard == 0 || !first_) return;
     terms_.push_back({static_cast<float>(heard), first_.floats()});
@@ -162,7 +158,6 @@ class PushSum final : public LockstepGossip {
   SharedBuffer x_;
   Round unsettled_ = 0;  // rounds in which w may be far from what it comes to
   double w_ = 1;
-  double usual_weight_ = 1;
   SharedBuffer first_;  // x_0, until the first messages arrive
   bool x_is_z_ = true;
   SharedBuffer moved_;         // u of the round under way

@@ -149,9 +149,12 @@ std::string Sums::check_weights(Round round, const Cut& cut) const {
     }
     hearers.clear();
     rules_.weights->out(NodeId{i}, 0, hearers);
+    // As if sent before the first round (gossip/push_sum.h).
     const auto degree = static_cast<double>(hearers.size());
-    sum += static_cast<double>(rules_.late - std::min<Round>(rules_.late, sent)) * degree /
-           (1 + degree) * number_in(state, "algorithm.usual_weight");
+    const double told = degree / (1 + degree);
+    const auto late = static_cast<double>(rules_.late);
+    sum += static_cast<double>(rules_.late - std::min<Round>(rules_.late, sent)) * told /
+           (1 + late * told);
   }
   if (std::abs(sum - nodes_) <= kWeightTolerance * nodes_) return "";
   return "push-sum's weights sum to " + std::to_string(sum) + ", and must to " +
