@@ -249,9 +249,11 @@ void check_algorithm(const Job& job, uint32_t nodes, size_t parameters) {
   Setting setting{
       .options = job.algorithm.options, .nodes = nodes, .optimizer = job.train.optimizer};
   setting.parameters = parameters;
-  if (!job.layers.any()) setting.codec = job.codec;
-  if (!job.layers.any() && parameters > 0) {
-    setting.codec_variance = make_codec(job.codec)->variance_bound(parameters);
+  if (!job.layers.any()) {
+    setting.codec = job.codec;
+    if (parameters > 0) {
+      setting.codec_variance = make_codec(job.codec)->variance_bound(parameters);
+    }
   }
   const bool remembers = job.memory.kind != MemoryKind::kNone;
   setting.coded = job.codec != "identity" || job.layers.any() ||

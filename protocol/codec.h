@@ -9,6 +9,7 @@
 #include <string>
 
 #include "protocol/buffer.h"
+#include "protocol/kernels.h"
 #include "protocol/layout.h"
 #include "protocol/status.h"
 #include "topology/options.h"
@@ -41,10 +42,7 @@ class Codec {
                                           std::span<float> y) const = 0;
 
   // One of several wires, each of another sender, and the weight of what it holds.
-  struct Coded {
-    std::span<const std::byte> wire;
-    float scale = 1;
-  };
+  using Coded = kernels::Scaled;
 
   // y += sum of scale * decoded over `wires`: with the bits of one after the other, unless the
   // codec decodes_jointly() and makes more of them together.

@@ -143,7 +143,7 @@ Status decode_chunks(const Codec& codec, const Payload& payload, float scale, st
 
 Status Codec::decode_add_all(std::span<const Coded> wires, std::span<float> y) const {
   for (const Coded& each : wires) {
-    if (const Status status = decode_add(each.wire, each.scale, y); !status.ok()) return status;
+    if (const Status status = decode_add(each.bytes, each.scale, y); !status.ok()) return status;
   }
   return {};
 }

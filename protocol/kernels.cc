@@ -68,8 +68,8 @@ void axpy_all(std::span<const Scaled> terms, float* y, size_t n) {
     hn::Vec<FloatTag> sums[kTile];
     for (size_t j = 0; j < kTile; ++j) sums[j] = hn::LoadU(kFloats, y + i + j * kWidth);
     for (const Scaled& term : terms) {
-      const auto va = hn::Set(kFloats, term.a);
-      const std::byte* x = term.x.data() + i * sizeof(float);
+      const auto va = hn::Set(kFloats, term.scale);
+      const std::byte* x = term.bytes.data() + i * sizeof(float);
       for (size_t j = 0; j < kTile; ++j) {
         sums[j] = hn::Add(hn::Mul(va, load_floats(x + j * kVectorBytes)), sums[j]);
       }
@@ -77,7 +77,7 @@ void axpy_all(std::span<const Scaled> terms, float* y, size_t n) {
     for (size_t j = 0; j < kTile; ++j) hn::StoreU(sums[j], kFloats, y + i + j * kWidth);
   }
   for (const Scaled& term : terms) {
-    axpy_bytes(term.a, term.x.data() + i * sizeof(float), y + i, n - i);
+    axpy_bytes(term.scale, term.bytes.data() + i * sizeof(float), y + i, n - i);
   }
 }
 
@@ -274,8 +274,8 @@ void axpy_bytes(float a, std::span<const std::byte> x, std::span<float> y) {
 }
 
 void axpy_all(std::span<const Scaled> terms, std::span<float> y) {
-  for (const Scaled& term : terms) KITH_ASSERT(term.x.size() == y.size_bytes());
-  if (terms.size() == 1) return axpy_bytes(terms.front().a, terms.front().x, y);
+  for (const Scaled& term : terms) KITH_ASSERT(term.bytes.size() == y.size_bytes());
+  if (terms.size() == 1) return axpy_bytes(terms.front().scale, terms.front().bytes, y);
   HWY_DYNAMIC_DISPATCH(axpy_all)(terms, y.data(), y.size());
 }
 

@@ -23,8 +23,8 @@ void sort_two(std::span<float> low, std::span<float> high);
 void axpy_bytes(float a, std::span<const std::byte> x, std::span<float> y);
 
 struct Scaled {
-  float a = 1;
-  std::span<const std::byte> x;
+  std::span<const std::byte> bytes;
+  float scale = 1;
 };
 // axpy_bytes of each term in their order, bit for bit, in one pass over y: from three terms on
 // twice as fast, whether they come from memory or from a cache.

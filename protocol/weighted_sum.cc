@@ -60,7 +60,7 @@ size_t alike(std::span<const Term> terms) {
 void add_values(std::span<const Term> terms, size_t first, std::span<float> y) {
   std::array<kernels::Scaled, kTogether> scaled;
   for (size_t i = 0; i < terms.size(); ++i) {
-    scaled[i] = {terms[i].scale, std::as_bytes(terms[i].values.subspan(first, y.size()))};
+    scaled[i] = {std::as_bytes(terms[i].values.subspan(first, y.size())), terms[i].scale};
   }
   kernels::axpy_all(std::span(scaled).first(terms.size()), y);
 }

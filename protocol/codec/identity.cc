@@ -1,8 +1,5 @@
 // The floats as they stand: little-endian, 4 bytes each, no header. Encoding shares the block, so a
 // message costs no copy; it reads the vector once to refuse NaN and infinity.
-#include <algorithm>
-#include <array>
-
 #include "protocol/codec.h"
 #include "protocol/kernels.h"
 
@@ -27,16 +24,10 @@ class Identity final : public Codec {
   }
 
   Status decode_add_all(std::span<const Coded> wires, std::span<float> y) const override {
-    std::array<kernels::Scaled, 16> terms;
-    while (!wires.empty()) {
-      const size_t count = std::min(wires.size(), terms.size());
-      for (size_t i = 0; i < count; ++i) {
-        if (Status status = check(wires[i].wire, y.size()); !status.ok()) return status;
-        terms[i] = {wires[i].scale, wires[i].wire};
-      }
-      kernels::axpy_all(std::span(terms).first(count), y);
-      wires = wires.subspan(count);
+    for (const Coded& each : wires) {
+      if (Status status = check(each.bytes, y.size()); !status.ok()) return status;
     }
+    kernels::axpy_all(wires, y);
     return {};
   }
 

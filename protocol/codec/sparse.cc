@@ -142,14 +142,14 @@ class Sparse final : public Codec {
     const std::span<uint32_t> times = as_indices(counts);
     for (const Coded& each : wires) {
       Buffer indices;
-      if (Status s = unpack(each.wire, y.size(), indices, nullptr); !s.ok()) return s;
+      if (Status s = unpack(each.bytes, y.size(), indices, nullptr); !s.ok()) return s;
       for (const uint32_t i : as_indices(indices)) ++times[i];
     }
     const std::vector<double> gains =
         sparsifier_->joint_gains(y.size(), *sparsifier_->count(y.size()), wires.size());
     for (const Coded& each : wires) {
       Buffer indices, values;
-      if (Status s = unpack(each.wire, y.size(), indices, &values); !s.ok()) return s;
+      if (Status s = unpack(each.bytes, y.size(), indices, &values); !s.ok()) return s;
       const float* value = values.floats().data();
       for (const uint32_t i : as_indices(indices)) {
         y[i] += static_cast<float>(each.scale * gains[times[i]]) * *value++;

@@ -116,7 +116,7 @@ class Zstd final : public Codec {
     std::vector<Buffer> whole(wires.size());
     std::vector<Coded> inside;
     for (size_t i = 0; i < wires.size(); ++i) {
-      if (Status s = unpack(wires[i].wire, y.size(), whole[i]); !s.ok()) return s;
+      if (Status s = unpack(wires[i].bytes, y.size(), whole[i]); !s.ok()) return s;
       inside.push_back({whole[i].bytes(), wires[i].scale});
     }
     return inner_->decode_add_all(inside, y);

@@ -1,10 +1,12 @@
-#!/usr/bin/env python3
 """What a daemon has computed with noise tells of its rows, even where a crash takes it back: all
 daemons are killed at once between two checkpoints, go on from the last one, and count both what was
 lost and what is computed again."""
+
 import os
+import sys
 import tempfile
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from _kithd import Daemon, check, start_all, until, wait_for
 
 NODES = 3
@@ -69,4 +71,5 @@ def main():
             daemon.__exit__()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -426,7 +426,7 @@ def most_die_and_one_runs():
         at = round_of(daemons[0])
         daemons[1:] = restarted(folder, listen, range(1, NODES))
         timed("the others take up its round",
-                   lambda: min(round_of(daemon) for daemon in daemons) > at)
+              lambda: min(round_of(daemon) for daemon in daemons) > at)
         ends = [wait_for(daemon, "finished", 120)["round"] for daemon in daemons]
         check("three of four were killed: the one that ran went on", ends == [1000] * NODES, ends)
         kill(daemons)

@@ -98,8 +98,8 @@ TEST(Kernels, AxpyAllAddsOneTermAfterTheOther) {
           const test::Unaligned x(std::as_bytes(c.x));
           std::vector<kernels::Scaled> scaled;
           for (size_t i = 0; i < terms; ++i) {
-            scaled.push_back(i % 2 == 0 ? kernels::Scaled{kA, x.bytes()}
-                                        : kernels::Scaled{kB, std::as_bytes(c.z)});
+            scaled.push_back(i % 2 == 0 ? kernels::Scaled{x.bytes(), kA}
+                                        : kernels::Scaled{std::as_bytes(c.z), kB});
           }
           kernels::axpy_all(scaled, c.y);
         },

@@ -124,7 +124,7 @@ TEST(WeightedSum, OfACodecThatDecodesJointly) {
     // Values that both sent do not weigh what they would one after the other.
     std::vector<float> apart(1000);
     for (const Codec::Coded& each : coded) {
-      ASSERT_TRUE(codec->decode_add(each.wire, each.scale, apart).ok());
+      ASSERT_TRUE(codec->decode_add(each.bytes, each.scale, apart).ok());
     }
     std::ranges::fill(expected, 0.0f);
     ASSERT_TRUE(codec->decode_add_all(coded, expected).ok());
