@@ -11,10 +11,6 @@ void persist(Algorithm& algorithm, NodeState& state, Archive& archive) {
   archive.part("algorithm", algorithm);
 }
 
-bool wanted(const NodeState& state) {
-  return state.checkpoint_every > 0 || state.checkpoint_pause > Duration::zero();
-}
-
 bool crosses(Round before, Round round, Round every) { return before / every != round / every; }
 
 // At the multiples of the power of two of rounds that takes no longer than the pause and more than
@@ -35,30 +31,24 @@ bool due_by_time(NodeState& state, Round before, Round round) {
   return true;
 }
 
-void keep(Algorithm& algorithm, NodeState& state, Round round, bool exact,
-          std::vector<Effect>& out) {
+}  // namespace
+
+bool keeps_checkpoints(const NodeState& state) {
+  return state.checkpoint_every > 0 || state.checkpoint_pause > Duration::zero();
+}
+
+void checkpoint(Algorithm& algorithm, NodeState& state, Round before, Restart restart,
+                std::vector<Effect>& out) {
+  if (!keeps_checkpoints(state) || restart.round >= state.rounds) return;
+  const Round last = restart.last == Restart::kAnyLater ? restart.round : restart.last;
+  const bool due = state.checkpoint_every > 0 ? crosses(before, last, state.checkpoint_every)
+                                              : due_by_time(state, before, last);
+  if (!due) return;
   auto archive =
       std::make_shared<Archive>(Archive::Direction::kWrite, state.dimension, *state.pool);
   persist(algorithm, state, *archive);
   const Round every = state.checkpoint_every > 0 ? state.checkpoint_every : state.checkpoint_period;
-  out.push_back(Checkpoint{round, exact, std::move(archive), every});
-}
-
-}  // namespace
-
-void checkpoint(Algorithm& algorithm, NodeState& state, Round before, Round round, bool exact,
-                std::vector<Effect>& out) {
-  if (!wanted(state) || round >= state.rounds) return;
-  const bool due = state.checkpoint_every > 0 ? crosses(before, round, state.checkpoint_every)
-                                              : due_by_time(state, before, round);
-  if (!due) return;
-  keep(algorithm, state, round, exact, out);
-}
-
-void checkpoint_always(Algorithm& algorithm, NodeState& state, Round round,
-                       std::vector<Effect>& out) {
-  if (!wanted(state) || round >= state.rounds) return;
-  keep(algorithm, state, round, false, out);
+  out.push_back(Checkpoint{restart, std::move(archive), every});
 }
 
 Status restore(Algorithm& algorithm, NodeState& state, Archive& archive) {

@@ -9,8 +9,9 @@
 //                              and have not added it yet
 //   gossip in lockstep         between two rounds: neighbours that are ahead send theirs again
 //   gossip without rounds      between two of its own, whatever the others do
-// After Resume the hub tells its news again. Of algorithms whose result depends on time the hub's
-// state alone decides, and its workers go on from its model.
+// After Resume the hub tells its news again. A worker that is not in every round has one state for
+// all rounds up to its next. Of algorithms whose result depends on time the hub's state alone
+// decides, and its workers go on from its model.
 #pragma once
 
 #include <vector>
@@ -19,16 +20,15 @@
 
 namespace kith {
 
-// Appends a Checkpoint of `round` if the job wants one after `before` and up to `round`, the rounds
-// of two calls that follow each other. Where it goes by time nodes keep multiples of a power of two
-// of rounds, so that they have some in common without a word. `exact`: see Checkpoint. Costs
+// Appends a Checkpoint if the job wants one of a round after `before` that the state as it is
+// serves; the call before this one was for rounds up to `before`. Where it goes by time nodes keep
+// multiples of a power of two of rounds, so that they have some in common without a word. Costs
 // references to vectors, and copies of an optimiser's.
-void checkpoint(Algorithm& algorithm, NodeState& state, Round before, Round round, bool exact,
+void checkpoint(Algorithm& algorithm, NodeState& state, Round before, Restart restart,
                 std::vector<Effect>& out);
 
-// The same whatever the round.
-void checkpoint_always(Algorithm& algorithm, NodeState& state, Round round,
-                       std::vector<Effect>& out);
+// Whether the job wants any.
+bool keeps_checkpoints(const NodeState& state);
 
 // Reads what a Checkpoint held into a fresh node. kMalformed where it does not fit.
 Status restore(Algorithm& algorithm, NodeState& state, Archive& archive);

@@ -88,11 +88,23 @@ struct Finish {
   Round round = 0;
 };
 
-// All that this node needs to go on from the beginning of `round`, whenever that may be; see
-// protocol/checkpoint.h. The learner's own state is taken when all work asked for before is done.
-struct Checkpoint {
+// The rounds from whose beginning a node can go on with one state: `round`, or any up to `last`.
+struct Restart {
   Round round = 0;
-  bool exact = true;  // of no use to go on from a later round
+  Round last = 0;
+
+  // Where the result depends on time: the others may have got further.
+  static constexpr Round kAnyLater = ~Round{0};
+
+  constexpr Restart(Round only = 0) : round(only), last(only) {}
+  constexpr Restart(Round round, Round last) : round(round), last(last) {}
+
+  constexpr bool serves(Round at) const { return round <= at && at <= last; }
+};
+
+// All that this node needs for that, whenever it may be; see protocol/checkpoint.h. The learner's
+// own state is taken when all work asked for before is done.
+struct Checkpoint : Restart {
   std::shared_ptr<Archive> state;
   Round every = 1;  // rounds between two, as things are
 };

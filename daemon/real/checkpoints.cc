@@ -43,13 +43,12 @@ void Checkpoints::begin(const RunStart& start, Round apart) {
   start.generation == 0 ? folder_.begin(frame, owner) : folder_.go_on(frame, owner);
 }
 
-std::vector<CheckpointFolder::Entry> Checkpoints::entries() {
+std::vector<Restart> Checkpoints::entries() {
   const std::lock_guard lock(mutex_);
   return folder_.entries();
 }
 
-std::unique_ptr<Archive> Checkpoints::read(const CheckpointFolder::Entry& entry, size_t dimension,
-                                           Pool& pool) {
+std::unique_ptr<Archive> Checkpoints::read(const Restart& entry, size_t dimension, Pool& pool) {
   const std::lock_guard lock(mutex_);
   return folder_.read(entry, dimension, pool);
 }

@@ -38,9 +38,9 @@ class Checkpoints {
   // one never will be. Throws OperatorError.
   // `apart`: rounds that nodes can be apart.
   void begin(const RunStart& start, Round apart);
-  std::vector<CheckpointFolder::Entry> entries();
+  std::vector<Restart> entries();
   // On the loop, before the run has anything written that this could wait for.
-  std::unique_ptr<Archive> read(const CheckpointFolder::Entry& entry, size_t dimension, Pool& pool);
+  std::unique_ptr<Archive> read(const Restart& entry, size_t dimension, Pool& pool);
 
   // From the loop. Of the run that began last.
   void keep(Checkpoint&& checkpoint);

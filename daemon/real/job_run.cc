@@ -75,7 +75,7 @@ std::unique_ptr<Meeting> meeting_of(LoadedJob& loaded) {
   ResumeMeeting::Run run{plan.nodes, plan.goes_on, loaded.kept};
   // Where the result depends on time each goes on from what it has; but a hub leads its workers.
   const bool leads = plan.algorithm->central && self == kHub;
-  for (CheckpointFolder::Entry& entry : run.entries) entry.exact = entry.exact || leads;
+  for (Restart& entry : run.entries) entry.last = leads ? entry.round : entry.last;
   return std::make_unique<ResumeMeeting>(self, loaded.neighbors, life, run, loaded.pool);
 }
 
@@ -217,7 +217,7 @@ void JobRun::start_again() {
 }
 
 // Time goes on as if the run had never stood still: what a crash costs counts.
-bool JobRun::restore(const CheckpointFolder::Entry& entry) {
+bool JobRun::restore(const Restart& entry) {
   const std::unique_ptr<Archive> archive =
       checkpoints_->read(entry, plan().dimension, loaded_->pool);
   if (!archive || !node_.restore(*archive).ok()) return false;

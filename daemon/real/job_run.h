@@ -85,7 +85,7 @@ class JobRun final : public Body {
   void begin_if_complete();
   void begin();
   void leave_absent();
-  bool restore(const CheckpointFolder::Entry& entry);
+  bool restore(const Restart& entry);
   void meet_again();
   void start_again();
   void give_up(const std::string& why);

@@ -81,7 +81,7 @@ void add_beginning(LoadedJob& loaded) {
   const AlgorithmInfo& algorithm = *loaded.plan.algorithm;
   const bool exact = algorithm.synchronous || algorithm.central;
   const bool let_go = exact && loaded.plan.goes_on && loaded.kept.size() >= CheckpointFolder::kKept;
-  if (!let_go) loaded.kept.push_back({0, exact});
+  if (!let_go) loaded.kept.push_back({0, exact ? 0 : Restart::kAnyLater});
 }
 
 void prepare_checkpoints(LoadedJob& loaded, Checkpoints* checkpoints) {

@@ -28,8 +28,8 @@ struct LoadedJob {
   std::vector<NodeId> neighbors;
   Membership membership;
   RunStart start;
-  std::vector<CheckpointFolder::Entry> kept;  // what it can go on from, the beginning included
-  std::optional<JobTiming> injected;          // delays to emulate, where the job asks for it
+  std::vector<Restart> kept;          // what it can go on from, the beginning included
+  std::optional<JobTiming> injected;  // delays to emulate, where the job asks for it
 };
 
 // Throws OperatorError with a sentence for the operator. `checkpoints`: null where the daemon has

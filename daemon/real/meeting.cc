@@ -161,12 +161,12 @@ void ResumeMeeting::heard_of_run(const Message& message, std::vector<Message>& o
     in_vain_ = true;
     return;
   }
-  const CheckpointFolder::Entry& newest = run_.entries.front();
+  const Restart& newest = run_.entries.front();
   if (message.round > 0 && message.round >= newest.round) {
     late_ = complete_ = true;
     return;
   }
-  if (!newest.exact && newest.round > 0) {
+  if (newest.last == Restart::kAnyLater && newest.round > 0) {
     // Without rounds in common there is nobody to wait for: all edges are agreed anew.
     roll_ = Roll(run_.nodes);
     roll_.enter(self_, {life_, run_.entries});
@@ -189,7 +189,7 @@ void ResumeMeeting::decide(std::vector<Message>& out) {
   complete_ = decided_ = true;
   round_ = roll_.agreed();
   if (run_.goes_on) {
-    const std::optional<CheckpointFolder::Entry> from = serving(run_.entries, round_);
+    const std::optional<Restart> from = serving(run_.entries, round_);
     late_ = !from || (from->round == 0 && round_ > 0);
     contract_ = roll_.begins() ? 0 : 1 + roll_.digest() % kContracts;
   }

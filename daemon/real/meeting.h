@@ -109,7 +109,7 @@ class ResumeMeeting final : public Meeting {
   struct Run {
     uint32_t nodes = 1;
     bool goes_on = false;
-    std::vector<CheckpointFolder::Entry> entries;  // of this node, as Roll::Row; not empty
+    std::vector<Restart> entries;  // of this node, as Roll::Row; not empty
   };
 
   // Without news for so long a node goes on without those who are not there.

@@ -16,7 +16,6 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr uint64_t kNotExact = uint64_t{1} << 63;
 constexpr size_t kRowBytes = sizeof(uint32_t) + sizeof(uint64_t) + sizeof(uint8_t);
 
 template <class T>
@@ -39,11 +38,11 @@ bool take_entries(std::span<const std::byte>& in, Roll::Row& row) {
   uint8_t count = 0;
   if (!take(in, count)) return false;
   for (uint8_t i = 0; i < count; ++i) {
-    uint64_t word = 0;
-    if (!take(in, word)) return false;
-    row.entries.push_back({word & ~kNotExact, (word & kNotExact) == 0});
+    Restart entry;
+    if (!take(in, entry.round) || !take(in, entry.last) || entry.last < entry.round) return false;
+    row.entries.push_back(entry);
   }
-  return std::ranges::is_sorted(row.entries, std::greater<>(), &CheckpointFolder::Entry::round);
+  return std::ranges::is_sorted(row.entries, std::greater<>(), &Restart::round);
 }
 
 }  // namespace
@@ -87,7 +86,7 @@ Round Roll::agreed() const {
   if (begins()) return 0;
   std::vector<Round> rounds;
   for (const auto& [node, row] : rows_) {
-    for (const CheckpointFolder::Entry& entry : row.entries) rounds.push_back(entry.round);
+    for (const Restart& entry : row.entries) rounds.push_back(entry.round);
   }
   std::ranges::sort(rounds);
   rounds.erase(std::unique(rounds.begin(), rounds.end()), rounds.end());
@@ -110,8 +109,9 @@ std::vector<std::byte> Roll::bytes() const {
     put(out, index_of(node));
     put(out, row.life);
     put(out, static_cast<uint8_t>(row.entries.size()));
-    for (const CheckpointFolder::Entry& entry : row.entries) {
-      put(out, entry.round | (entry.exact ? 0 : kNotExact));
+    for (const Restart& entry : row.entries) {
+      put(out, entry.round);
+      put(out, entry.last);
     }
   }
   return out;
@@ -148,7 +148,7 @@ Status Roll::decode(std::span<const std::byte> in) {
 }
 
 size_t Roll::encoded_bytes(uint32_t nodes, size_t entries) {
-  return nodes * (kRowBytes + entries * sizeof(uint64_t));
+  return nodes * (kRowBytes + entries * 2 * sizeof(Round));
 }
 
 }  // namespace kith

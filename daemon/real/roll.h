@@ -27,7 +27,7 @@ class Roll {
     uint64_t life = 0;
     // Newest first; the beginning, where the node would go back to it, is one of round 0. Empty =
     // it is in the run already, or again.
-    std::vector<CheckpointFolder::Entry> entries;
+    std::vector<Restart> entries;
   };
 
   explicit Roll(uint32_t nodes) : nodes_(nodes) {}
@@ -54,8 +54,7 @@ class Roll {
   uint64_t digest() const;
 
   // Grammar: for each node, by NodeId, its number (4 bytes), its life (8), the number of its
-  // entries (1), and for each its round (8), with the highest bit set where it is not exact.
-  // Little-endian.
+  // entries (1), and for each its round (8) and the last that it serves (8). Little-endian.
   SharedBuffer encode(Pool& pool) const;
   // Untrusted. kMalformed, and nothing is changed.
   [[nodiscard]] Status decode(std::span<const std::byte> bytes);

@@ -25,9 +25,6 @@ class Disks {
  private:
   using Kept = std::map<Round, Checkpoint>;
 
-  void prune(Kept& kept, Round every) const;
-  static const Checkpoint* serving(const Kept& kept, Round round);
-
   Round apart_;
   std::vector<Kept> kept_;  // by node
 };

@@ -21,18 +21,30 @@ using nlohmann::json;
 constexpr const char* kRunFile = "run";
 constexpr const char* kBatchesFile = "batches";
 constexpr const char* kEnding = ".safetensors";
-constexpr const char* kExact = ".exact.safetensors";
 constexpr int kDigits = 12;
 
-std::optional<CheckpointFolder::Entry> entry_of(const std::string& name) {
-  const bool exact = name.ends_with(kExact);
-  if (!exact && !name.ends_with(kEnding)) return std::nullopt;
-  const std::string digits = name.substr(0, name.size() - std::strlen(exact ? kExact : kEnding));
-  CheckpointFolder::Entry entry{0, exact};
-  const auto [end, problem] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), entry.round);
-  const bool number = problem == std::errc() && end == digits.data() + digits.size();
-  return number && entry.round > 0 ? std::optional(entry) : std::nullopt;
+std::string name_of(const Restart& entry) {
+  const auto digits = [](Round round) {
+    std::string text = std::to_string(round);
+    return text.insert(0, kDigits - std::min<size_t>(kDigits, text.size()), '0');
+  };
+  std::string name = digits(entry.round);
+  if (entry.last != entry.round) name += '-';
+  if (entry.last != entry.round && entry.last != Restart::kAnyLater) name += digits(entry.last);
+  return name + kEnding;
+}
+
+std::optional<Restart> entry_of(const std::string& name) {
+  Restart entry;
+  const char* const end = name.data() + name.size();
+  const char* at = std::from_chars(name.data(), end, entry.round).ptr;
+  entry.last = entry.round;
+  if (at != end && *at == '-') {
+    entry.last = Restart::kAnyLater;
+    at = std::from_chars(at + 1, end, entry.last).ptr;
+  }
+  const bool whole = 0 < entry.round && entry.round <= entry.last && name == name_of(entry);
+  return whole ? std::optional(entry) : std::nullopt;
 }
 
 std::string checksum(const std::string& owner, std::string numbers,
@@ -60,24 +72,20 @@ CheckpointFolder::CheckpointFolder(fs::path path) : path_(std::move(path)) {
   }
 }
 
-fs::path CheckpointFolder::file_of(const Entry& entry) const {
-  std::string digits = std::to_string(entry.round);
-  digits.insert(0, kDigits - std::min<size_t>(kDigits, digits.size()), '0');
-  return path_ / (digits + (entry.exact ? kExact : kEnding));
-}
+fs::path CheckpointFolder::file_of(const Restart& entry) const { return path_ / name_of(entry); }
 
-std::vector<CheckpointFolder::Entry> CheckpointFolder::listed() const {
-  std::vector<Entry> entries;
+std::vector<Restart> CheckpointFolder::listed() const {
+  std::vector<Restart> entries;
   std::error_code problem;
   for (const fs::directory_entry& file : fs::directory_iterator(path_, problem)) {
     if (const auto entry = entry_of(file.path().filename().string())) entries.push_back(*entry);
   }
-  std::ranges::sort(entries, std::greater<>(), &Entry::round);
+  std::ranges::sort(entries, std::greater<>(), &Restart::round);
   return entries;
 }
 
 // Nothing where the file is damaged or none of this node's in this run.
-std::optional<StoredTensors> CheckpointFolder::read_whole(const Entry& entry) const {
+std::optional<StoredTensors> CheckpointFolder::read_whole(const Restart& entry) const {
   try {
     StoredTensors stored = read_safetensors(file_of(entry));
     const auto numbers = stored.metadata.find("numbers");
@@ -115,34 +123,23 @@ void CheckpointFolder::add(const Checkpoint& checkpoint, Round apart) {
     tensors.push_back({name, {vectors.back().size()}});
   }
   const std::string numbers = json(archive.words).dump();
-  write_safetensors(file_of({checkpoint.round, checkpoint.exact}), tensors, vectors,
+  write_safetensors(file_of(checkpoint), tensors, vectors,
                     {{"format", "kith checkpoint"},
                      {"numbers", numbers},
                      {"checksum", checksum(std::to_string(owner_), numbers, vectors)}});
-  prune(checkpoint.every, apart);
-}
-
-// An entry serves up to the round before the next newer one's.
-void CheckpointFolder::prune(Round every, Round apart) const {
-  const size_t most = kKept + (apart + every - 1) / every;
-  size_t kept = 0;
-  Round newer = 0;  // 0 = none
-  for (const Entry& entry : listed()) {
-    const bool needed = newer == 0 || (newer - 1) / every * every >= entry.round;
-    newer = entry.round;
-    if (needed && ++kept <= most) continue;
+  for (const Restart& entry : needless(listed(), checkpoint.every, apart)) {
     std::error_code problem;
     fs::remove(file_of(entry), problem);
   }
 }
 
-std::vector<CheckpointFolder::Entry> CheckpointFolder::entries() const {
-  std::vector<Entry> entries = listed();
-  std::erase_if(entries, [this](const Entry& entry) { return !read_whole(entry); });
+std::vector<Restart> CheckpointFolder::entries() const {
+  std::vector<Restart> entries = listed();
+  std::erase_if(entries, [this](const Restart& entry) { return !read_whole(entry); });
   return entries;
 }
 
-std::unique_ptr<Archive> CheckpointFolder::read(const Entry& entry, size_t dimension,
+std::unique_ptr<Archive> CheckpointFolder::read(const Restart& entry, size_t dimension,
                                                 Pool& pool) const {
   const std::optional<StoredTensors> stored = read_whole(entry);
   if (!stored) return nullptr;
@@ -176,7 +173,7 @@ uint64_t CheckpointFolder::batches() const {
 
 void CheckpointFolder::clear() {
   std::error_code problem;
-  for (const Entry& entry : listed()) fs::remove(file_of(entry), problem);
+  for (const Restart& entry : listed()) fs::remove(file_of(entry), problem);
   fs::remove(path_ / kRunFile, problem);
   fs::remove(path_ / kBatchesFile, problem);
   std::vector<fs::path> torn;  // by a crash in the middle of writing
@@ -186,12 +183,25 @@ void CheckpointFolder::clear() {
   for (const fs::path& file : torn) fs::remove(file, problem);
 }
 
-std::optional<CheckpointFolder::Entry> serving(const std::vector<CheckpointFolder::Entry>& entries,
-                                               Round round) {
-  for (const CheckpointFolder::Entry& entry : entries) {
-    if (entry.exact ? entry.round == round : entry.round <= round) return entry;
+std::optional<Restart> serving(const std::vector<Restart>& entries, Round round) {
+  for (const Restart& entry : entries) {
+    if (entry.serves(round)) return entry;
   }
   return std::nullopt;
+}
+
+std::vector<Restart> needless(const std::vector<Restart>& entries, Round every, Round apart) {
+  const size_t most = CheckpointFolder::kKept + (apart + every - 1) / every;
+  std::vector<Restart> needless;
+  size_t kept = 0;
+  Round newer = 0;  // 0 = none
+  for (const Restart& entry : entries) {
+    const Round last = std::min(entry.last, newer - 1);
+    const bool needed = newer == 0 || last / every * every >= entry.round;
+    newer = entry.round;
+    if (!needed || ++kept > most) needless.push_back(entry);
+  }
+  return needless;
 }
 
 }  // namespace kith

@@ -2,8 +2,9 @@
 //
 //   run                       the run as the client handed it out, and how often it has gone on
 //   batches                   of a run with privacy: how many may have been computed by now
-//   <round>[.exact].safetensors   a Checkpoint: vectors as tensors, numbers in the metadata, whose
-//                             it is, and a checksum over all; those that somebody may need
+//   <round>[-[<last>]].safetensors   a Checkpoint: vectors as tensors, numbers in the metadata,
+//                             whose it is, and a checksum over all; those that somebody may need.
+//                             The name is the Restart; "-" alone: it serves any later round
 // Every file is written whole or not at all. Not thread-safe.
 #pragma once
 
@@ -21,12 +22,6 @@ namespace kith {
 
 class CheckpointFolder {
  public:
-  // Where a node can go on from.
-  struct Entry {
-    Round round = 0;
-    bool exact = true;  // of no use to go on from a later round
-  };
-
   // What is needed to go on from the newest so many of the rounds in which nodes keep a state: one
   // is damaged, one was missed by a slow disk, one is being written.
   static constexpr size_t kKept = 4;
@@ -49,11 +44,11 @@ class CheckpointFolder {
   void add(const Checkpoint& checkpoint, Round apart = 0);
 
   // Those that are whole, newest first. Others are damaged, or no checkpoints: passed over.
-  std::vector<Entry> entries() const;
+  std::vector<Restart> entries() const;
 
   // Of one of these; null where it cannot be read any more. `dimension`: floats of a vector; the
   // pool outlives the archive.
-  std::unique_ptr<Archive> read(const Entry& entry, size_t dimension, Pool& pool) const;
+  std::unique_ptr<Archive> read(const Restart& entry, size_t dimension, Pool& pool) const;
 
   // Of all that this node may have computed in the run, checkpoint or not: never too few. 0 = it
   // was never said. The first throws OperatorError when the disk refuses. To be called beside
@@ -65,18 +60,19 @@ class CheckpointFolder {
   void clear();
 
  private:
-  std::filesystem::path file_of(const Entry& entry) const;
-  std::vector<Entry> listed() const;
-  std::optional<StoredTensors> read_whole(const Entry& entry) const;
-  void prune(Round every, Round apart) const;
+  std::filesystem::path file_of(const Restart& entry) const;
+  std::vector<Restart> listed() const;
+  std::optional<StoredTensors> read_whole(const Restart& entry) const;
 
   std::filesystem::path path_;
   uint64_t owner_ = 0;
 };
 
-// Which of these a node goes on from where the run does so from `round`: that round's, or an older
-// one that need not be exact. Nothing if there is none.
-std::optional<CheckpointFolder::Entry> serving(const std::vector<CheckpointFolder::Entry>& entries,
-                                               Round round);
+// Which of these, newest first, a node goes on from where the run does so from `round`. Nothing if
+// there is none.
+std::optional<Restart> serving(const std::vector<Restart>& entries, Round round);
+
+// Those of them that no multiple of `every` can ask for, and all but the newest few of the others.
+std::vector<Restart> needless(const std::vector<Restart>& entries, Round every, Round apart);
 
 }  // namespace kith

@@ -88,7 +88,7 @@ class Consensus final : public Algorithm {
     const auto told = [&] {
       out.push_back(Report{.round = state.round, .loss = loss_, .parameters = state.parameters});
       ++state.round;
-      checkpoint(*this, state, state.round - 1, state.round, true, out);
+      checkpoint(*this, state, state.round - 1, state.round, out);
     };
     while (averaging_.done() == state.round && averaging_.advance(state, out)) told();
     if (!averaging_.finite()) return finish(state, Finish::Why::kDiverged, out);

@@ -199,7 +199,7 @@ class PowerSgd final : public Algorithm {
     contribute(state, kRight, std::move(right).freeze(), 0, out);
     if (state.self == kHub || phase_ == Phase::kOver) return;
     const Round done = state.round + 1;
-    checkpoint(*this, state, std::exchange(contributed_, done), done, true, out);
+    checkpoint(*this, state, std::exchange(contributed_, done), done, out);
   }
 
   void add_product(const NodeState& state, std::span<const float> q, float scale,
@@ -299,7 +299,7 @@ class PowerSgd final : public Algorithm {
   void average_right(NodeState& state, std::vector<Effect>& out) {
     apply(state, mean_of_parts(state).freeze());
     out.push_back(Report{.round = state.round - 1, .loss = loss_, .parameters = state.parameters});
-    checkpoint(*this, state, state.round - 1, state.round, true, out);
+    checkpoint(*this, state, state.round - 1, state.round, out);
     tell(state, kRightMean, state.round - 1, right_, out);
     go_on(state, out);
   }

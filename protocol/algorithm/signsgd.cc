@@ -138,7 +138,7 @@ class SignSgd final : public Algorithm {
                        .scalar = computed.loss,
                        .payload = std::move(ballot)});
     const Round done = state.round + 1;
-    checkpoint(*this, state, std::exchange(voted_, done), done, true, out);
+    checkpoint(*this, state, std::exchange(voted_, done), done, out);
   }
 
   // beta m + (1 - beta) g
@@ -232,7 +232,7 @@ class SignSgd final : public Algorithm {
     gathered_ = 0;
     follow(state, verdict_.bytes());
     out.push_back(Report{.round = state.round - 1, .loss = loss, .parameters = state.parameters});
-    checkpoint(*this, state, state.round - 1, state.round, true, out);
+    checkpoint(*this, state, state.round - 1, state.round, out);
     tell(state.round - 1, out);
     state.round == state.rounds ? end(state, Finish::Why::kDone, out) : begin_work(state, out);
   }

@@ -132,7 +132,7 @@ class Elastic final : public Algorithm {
                          .scalar = computed.loss,
                          .payload = std::move(wire)});
       const Round done = state.round + 1;
-      checkpoint(*this, state, std::exchange(contributed_, done), done, false, out);
+      checkpoint(*this, state, std::exchange(contributed_, done), {done, Restart::kAnyLater}, out);
     }
   }
 
@@ -208,7 +208,7 @@ class Elastic final : public Algorithm {
     out.push_back(Report{.round = state.round, .loss = loss, .parameters = state.parameters});
     ++state.round;
     peer = {state.round, centre};
-    checkpoint(*this, state, state.round - 1, state.round, false, out);
+    checkpoint(*this, state, state.round - 1, {state.round, Restart::kAnyLater}, out);
     if (state.round == state.rounds) {
       for (uint32_t i = 1; i < peers_.size(); ++i) {
         send_centre(state, NodeId{i}, state.parameters, out);

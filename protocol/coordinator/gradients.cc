@@ -153,7 +153,7 @@ class GradientCoordinator final : public Algorithm {
                          .scalar = computed.loss,
                          .payload = std::move(wire)});
       const Round done = at_ + 1;
-      checkpoint(*this, state, std::exchange(contributed_, done), done, waits_for_all(state), out);
+      checkpoint(*this, state, std::exchange(contributed_, done), restart(state, done), out);
     }
     if (rule_.keep_drawing && !computing_ && !over_) begin_work(state, out);
   }
@@ -161,6 +161,10 @@ class GradientCoordinator final : public Algorithm {
   // So that every node has contributed to every round, and its state belongs to just one.
   bool waits_for_all(const NodeState& state) const {
     return rule_.pull == Pull::kAllAtUpdate && !rule_.keep_drawing && rule_.k == state.nodes;
+  }
+
+  Restart restart(const NodeState& state, Round round) const {
+    return {round, waits_for_all(state) ? round : Restart::kAnyLater};
   }
 
   bool encode(const NodeState& state, const SharedBuffer& gradient, SharedBuffer& wire) {
@@ -241,7 +245,7 @@ class GradientCoordinator final : public Algorithm {
     if (complete) {
       update(state, out);
       if (over_) return;
-      checkpoint(*this, state, state.round - 1, state.round, waits_for_all(state), out);
+      checkpoint(*this, state, state.round - 1, restart(state, state.round), out);
       hand_out(state, out);
       gathered_.clear();
     }

@@ -1,5 +1,6 @@
 #include "protocol/coordinator/participants.h"
 
+#include <algorithm>
 #include <set>
 
 #include "topology/assert.h"
@@ -22,6 +23,15 @@ std::vector<NodeId> participants(uint64_t seed, Round round, uint32_t nodes, uin
     if (!chosen.insert(drawn).second) chosen.insert(NodeId{last});
   }
   return {chosen.begin(), chosen.end()};
+}
+
+Round next_round_of(NodeId node, uint64_t seed, Round round, Round end, uint32_t nodes,
+                    uint32_t count) {
+  while (round < end &&
+         !std::ranges::binary_search(participants(seed, round, nodes, count), node)) {
+    ++round;
+  }
+  return round;
 }
 
 }  // namespace kith

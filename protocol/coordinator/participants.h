@@ -11,4 +11,8 @@ namespace kith {
 // alone; sorted. All of them where count is 0. O(count log count).
 std::vector<NodeId> participants(uint64_t seed, Round round, uint32_t nodes, uint32_t count);
 
+// The first of `round` to `end` - 1 that `node` is in; `end` where there is none. Draws each.
+Round next_round_of(NodeId node, uint64_t seed, Round round, Round end, uint32_t nodes,
+                    uint32_t count);
+
 }  // namespace kith

@@ -98,9 +98,24 @@ class Rounds final : public Algorithm {
                          .scalar = static_cast<double>(state.rows),
                          .payload = {}});
     }
-    const std::vector<NodeId> first = participants(state.seed, 0, state.nodes, rule_.participants);
-    if (!std::ranges::binary_search(first, state.self)) return;
-    begin_local(state, shared(state), 0, own_period(state), out);
+    if (next_round(state, 0) == 0) {
+      begin_local(state, shared(state), 0, own_period(state), out);
+    } else if (!hub_) {
+      keep(state, 1, out);
+    }
+  }
+
+  // The first from `round` on that this node is in.
+  Round next_round(const NodeState& state, Round round) const {
+    return next_round_of(state.self, state.seed, round, state.rounds, state.nodes,
+                         rule_.participants);
+  }
+
+  // A worker's state, which stays as it is from `round` to the beginning of its next one.
+  void keep(NodeState& state, Round round, std::vector<Effect>& out) {
+    if (keeps_checkpoints(state)) {
+      checkpoint(*this, state, round - 1, {round, next_round(state, round)}, out);
+    }
   }
 
   // Where averaging overlaps every node has its own part of the round at hand. Else the hub tells
@@ -177,7 +192,7 @@ class Rounds final : public Algorithm {
   // y and z of the same round are there: what this node adds to the round, and how it goes on.
   void contribute(NodeState& state, std::vector<Effect>& out) {
     if (overlaps() && state.round > 0) {
-      checkpoint(*this, state, state.round - 1, state.round, true, out);
+      checkpoint(*this, state, state.round - 1, state.round, out);
     }
     const SharedBuffer displacement = displace(state);
     SharedBuffer next = own_next(state, displacement);
@@ -199,19 +214,10 @@ class Rounds final : public Algorithm {
                          .round = state.round,
                          .scalar = loss_,
                          .payload = std::move(wire)});
-      if (!overlaps()) keep_contributed(state, out);
+      if (!overlaps()) keep(state, contributed_, out);
     }
     if (overlaps() && contributed_ < state.rounds) {
       begin_local(state, std::move(next), contributed_, own_period(state), out);
-    }
-  }
-
-  // Of a sample of the nodes nobody but the hub knows which round will be the next for this one.
-  void keep_contributed(NodeState& state, std::vector<Effect>& out) {
-    if (rule_.participants > 0) {
-      checkpoint_always(*this, state, contributed_, out);
-    } else {
-      checkpoint(*this, state, contributed_ - 1, contributed_, true, out);
     }
   }
 
@@ -332,7 +338,7 @@ class Rounds final : public Algorithm {
       diverge(state, out);
       return false;
     }
-    if (!overlaps()) checkpoint(*this, state, state.round - 1, state.round, true, out);
+    if (!overlaps()) checkpoint(*this, state, state.round - 1, state.round, out);
     begin_round(state, out);
     return !over_;
   }
@@ -384,7 +390,7 @@ class Rounds final : public Algorithm {
   bool over_ = false;
   uint64_t ticket_ = 0;      // of the last Compute
   uint64_t next_batch_ = 0;  // of this node
-  Round contributed_ = 0;    // rounds that this node has been in, where it is in all of them
+  Round contributed_ = 0;    // the round after the last that this node has been in
 };
 
 }  // namespace

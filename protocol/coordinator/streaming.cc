@@ -113,7 +113,7 @@ class Streaming final : public Algorithm {
   // The displacement of the fragment whose turn it is, and on behind it. All nodes hold z of the
   // same round here, so this is where their checkpoints fit together.
   void cut(NodeState& state, std::vector<Effect>& out) {
-    if (cuts_ > 0) checkpoint(*this, state, cuts_ - 1, cuts_, true, out);
+    if (cuts_ > 0) checkpoint(*this, state, cuts_ - 1, cuts_, out);
     const uint32_t f = fragment(cuts_);
     Buffer displacement = state.pool->acquire_floats(fragments_.size(f));
     kernels::subtract(fragments_.of(f, state.parameters.floats()), fragments_.of(f, x_.floats()),

@@ -358,7 +358,7 @@ void LockstepGossip::end_round(NodeState& state, std::vector<Effect>& out) {
   computed_.reset();
   out.push_back(Report{.round = state.round, .loss = loss_, .parameters = state.parameters});
   ++state.round;
-  checkpoint(*this, state, state.round - 1, state.round, true, out);
+  checkpoint(*this, state, state.round - 1, state.round, out);
   begin_round(state, out);
 }
 

@@ -210,7 +210,7 @@ class Pairwise final : public Algorithm {
     if (reached_) apply_steps(state);
     out.push_back(Report{.round = state.round, .loss = loss_, .parameters = state.parameters});
     ++state.round;
-    checkpoint(*this, state, state.round - 1, state.round, false, out);
+    checkpoint(*this, state, state.round - 1, {state.round, Restart::kAnyLater}, out);
     if (state.round < state.rounds || !bound()) begin_round(state, out);
   }
 

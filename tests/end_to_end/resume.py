@@ -81,6 +81,8 @@ GOSSIP = {
     "sgp, one-peer-exponential, going on": ["algorithm.kind=sgp",
                                             "topology.graph=one-peer-exponential"],
 }
+# Rounds enough for a client that is late to tell of round 80.
+LONG = 400
 GOSSIPERS = 8
 # For eight on one disk, and long enough for a client that is late to tell of round 60.
 RARELY = ["checkpoint.every=10", 'delays.compute="constant:0.01"', "stop.rounds=300"]
@@ -136,6 +138,7 @@ def finished(process):
 
 def killed_locally(name, sets, victims, draw):
     """`kith run` starts again what was killed, and ends with the bits of the simulator."""
+    sets = sets + [f"stop.rounds={LONG}"]
     expected = json.loads(kith("simulate", JOB, NODES, sets, "--json"))["parameters_hash"]
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(words(JOB, folder, sets, "-n", str(NODES)), text=True,
@@ -147,20 +150,43 @@ def killed_locally(name, sets, victims, draw):
             # A revived daemon is the youngest child.
             daemons = daemons or children(process.pid)
             os.kill(daemons[victim], signal.SIGKILL)
-            before = set(daemons)
-            deadline = time.monotonic() + 20
-            while not set(children(process.pid)) - before:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            daemons[victim] = (set(children(process.pid)) - before).pop()
+            daemons[victim] = new_child(process, set(daemons))
         result = finished(process)
         check(f"{name}: nodes {victims} were killed, and no bit is different",
               result["parameters_hash"] == expected)
         with open(os.path.join(folder, "run", "metrics.jsonl"), encoding="utf-8") as file:
             rounds = [json.loads(line)["round"] for line in file]
-        check(f"{name}: each round is reported once", rounds == list(range(5, 121, 5)), rounds)
+        check(f"{name}: each round is reported once", rounds == list(range(5, LONG + 1, 5)), rounds)
         check(f"{name}: no checkpoint is left behind",
               not os.path.exists(os.path.join(folder, "run", "state")))
+
+
+def new_child(process, before):
+    """The daemon that `kith run` has started since it had these."""
+    deadline = time.monotonic() + 20
+    while not set(children(process.pid)) - before:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    return (set(children(process.pid)) - before).pop()
+
+
+def killed_as_soon_as_it_is_back():
+    """Before it has said that it listens, and again."""
+    sets = EXACT["sync"]
+    expected = json.loads(kith("simulate", JOB, NODES, sets, "--json"))["parameters_hash"]
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(words(JOB, folder, sets, "-n", str(NODES)), text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_for_round(folder, 20, process)
+        victim, *others = children(process.pid)
+        seen = {victim, *others}
+        for _ in range(7):
+            os.kill(victim, signal.SIGKILL)
+            victim = new_child(process, seen)
+            seen.add(victim)
+        check("killed seven times as soon as it was back, and no bit is different",
+              finished(process)["parameters_hash"] == expected)
 
 
 def kill_all(process, nodes):
@@ -446,7 +472,7 @@ def asynchronous_gossip():
             timed("round 100", lambda: min(map(round_of, daemons)) >= 100)
             reached = [round_of(daemon) for daemon in daemons]
             kill(daemons)
-            kept = [int(os.path.basename(newest_of(folder, i)).split(".")[0])
+            kept = [int(os.path.basename(newest_of(folder, i)).split("-")[0])
                     for i in range(NODES)]
             daemons = restarted(folder, listen, range(NODES))
             begun = [wait_for(daemon, "running")["round"] for daemon in daemons]
@@ -495,6 +521,7 @@ def restarts(draw):
         killed_locally(name, sets, victims, draw)
     killed_while_models_are_fetched(draw)
     killed_after_its_last_round()
+    killed_as_soon_as_it_is_back()
     killed_before_it_has_begun()
     hub_dies_and_comes_back()
     for damage in (nothing_is_damaged, the_newest_of_node_2_is_cut_short,

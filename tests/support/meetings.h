@@ -7,7 +7,7 @@
 
 namespace kith {
 
-using Entries = std::vector<CheckpointFolder::Entry>;
+using Entries = std::vector<Restart>;
 
 // Of a process that began so many milliseconds after the first.
 constexpr uint64_t life(uint32_t generation, uint64_t begun_ms = 1) {

@@ -54,16 +54,16 @@ class CheckpointTest : public testing::Test {
     return part;
   }
 
-  Checkpoint checkpoint(Round round, bool exact = true, Round every = 10) {
+  Checkpoint checkpoint(Restart restart, Round every = 10) {
     auto archive = std::make_shared<Archive>(Archive::Direction::kWrite, 3, pool_);
     Part part = filled();
     archive->part("part", part);
-    return {round, exact, archive, every};
+    return {restart, archive, every};
   }
 
   std::vector<Round> rounds(const CheckpointFolder& folder) {
     std::vector<Round> found;
-    for (const CheckpointFolder::Entry& entry : folder.entries()) found.push_back(entry.round);
+    for (const Restart& entry : folder.entries()) found.push_back(entry.round);
     return found;
   }
 
@@ -117,7 +117,7 @@ TEST_F(CheckpointTest, ADamagedFileIsPassedOver) {
   CheckpointFolder folder(path_);
   folder.add(checkpoint(10));
   folder.add(checkpoint(20));
-  const fs::path newest = path_ / "000000000020.exact.safetensors";
+  const fs::path newest = path_ / "000000000020.safetensors";
   ASSERT_TRUE(fs::exists(newest));
   std::ifstream in(newest, std::ios::binary);
   const std::string whole((std::istreambuf_iterator<char>(in)), {});
@@ -143,6 +143,25 @@ TEST_F(CheckpointTest, ADamagedFileIsPassedOver) {
   }
 }
 
+// The name says for which rounds a state is.
+TEST_F(CheckpointTest, ItsRoundsComeBackFromTheDisk) {
+  CheckpointFolder folder(path_);
+  const Restart kept[] = {{40, Restart::kAnyLater}, {20, 31}, {10}};
+  for (const Restart& each : kept) folder.add(checkpoint(each, 1));
+  for (const char* name :
+       {"000000000050-000000000049.safetensors", "60.safetensors", "-.safetensors",
+        "000000000000.safetensors", "000000000050-9.safetensors"}) {
+    fs::copy_file(path_ / "000000000010.safetensors", path_ / name);
+  }
+  const std::vector<Restart> entries = folder.entries();
+  ASSERT_EQ(entries.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(entries[i].round, kept[i].round);
+    EXPECT_EQ(entries[i].last, kept[i].last);
+    EXPECT_TRUE(folder.read(entries[i], 3, pool_));
+  }
+}
+
 // A hub goes on from a multiple of `every`, from one of the newest four: whatever these need stays.
 TEST_F(CheckpointTest, OldOnesGoWhenNobodyCanAskForThem) {
   CheckpointFolder hub(path_ / "hub");
@@ -150,27 +169,30 @@ TEST_F(CheckpointTest, OldOnesGoWhenNobodyCanAskForThem) {
   EXPECT_EQ(rounds(hub), (std::vector<Round>{90, 80, 70, 60}));
 
   CheckpointFolder sampled(path_ / "sampled");  // takes part in some of the rounds
-  for (const Round round : {3, 14, 17, 18, 21, 55, 58, 59, 61, 63}) {
-    sampled.add(checkpoint(round, false));
-  }
-  // 61 and 63: the next multiple, 70, may want the newest; 60 wants 59; 20 to 50 want 18 and 21.
+  const Round in[] = {2, 13, 16, 17, 20, 54, 57, 58, 60, 62, 64};
+  for (size_t i = 1; i < std::size(in); ++i) sampled.add(checkpoint({in[i - 1] + 1, in[i]}));
+  // 60 wants what was made at 59; 20 and 30 to 50 want 18 and 21. 63 is the newest.
   EXPECT_EQ(rounds(sampled), (std::vector<Round>{63, 59, 21, 18}));
 }
 
 // Nodes that run ahead of each other keep more.
 TEST_F(CheckpointTest, AsManyStayAsAreAskedFor) {
   CheckpointFolder folder(path_);
-  for (Round round = 1; round <= 20; ++round) folder.add(checkpoint(round, true, 1), 5);
+  for (Round round = 1; round <= 20; ++round) folder.add(checkpoint(round, 1), 5);
   EXPECT_EQ(rounds(folder), (std::vector<Round>{20, 19, 18, 17, 16, 15, 14, 13, 12}));
 }
 
 TEST_F(CheckpointTest, ANodeGoesOnFromWhatServes) {
-  const std::vector<CheckpointFolder::Entry> exact = {{30, true}, {20, true}};
+  const std::vector<Restart> exact = {{30}, {20}};
   EXPECT_EQ(serving(exact, 30)->round, 30u);
   EXPECT_FALSE(serving(exact, 25));
-  const std::vector<CheckpointFolder::Entry> sampled = {{33, false}, {12, false}};
+  const std::vector<Restart> sampled = {{33, 40}, {12, 30}};
   EXPECT_EQ(serving(sampled, 30)->round, 12u);
+  EXPECT_FALSE(serving(sampled, 31));
   EXPECT_FALSE(serving(sampled, 10));
+  const std::vector<Restart> by_time = {{33, Restart::kAnyLater}, {12, Restart::kAnyLater}};
+  EXPECT_EQ(serving(by_time, 500)->round, 33u);
+  EXPECT_EQ(serving(by_time, 32)->round, 12u);
 }
 
 // A file of another run or another node that got there has its right checksum, and is passed over.
@@ -181,11 +203,11 @@ TEST_F(CheckpointTest, AForeignOneIsPassedOver) {
   theirs.begin("run", 2);
   mine.add(checkpoint(10));
   theirs.add(checkpoint(20));
-  const std::string name = "000000000020.exact.safetensors";
+  const std::string name = "000000000020.safetensors";
   fs::copy_file(path_ / "theirs" / name, path_ / "mine" / name);
   EXPECT_EQ(rounds(theirs), (std::vector<Round>{20}));
   EXPECT_EQ(rounds(mine), (std::vector<Round>{10}));
-  EXPECT_EQ(mine.read({20, true}, 3, pool_), nullptr);
+  EXPECT_EQ(mine.read(20, 3, pool_), nullptr);
 }
 
 // A disk that takes no more, as far as a process can make one: what was there before serves.
@@ -209,7 +231,7 @@ TEST_F(CheckpointTest, AnotherRunMakesThemPointless) {
   CheckpointFolder folder(path_);
   folder.begin("one", 1);
   folder.add(checkpoint(10));
-  std::ofstream(path_ / "000000000020.exact.safetensors.tmp77") << "torn by a crash";
+  std::ofstream(path_ / "000000000020.safetensors.tmp77") << "torn by a crash";
   EXPECT_EQ(folder.batches(), 0u);
   folder.say_batches(70);
   folder.say_batches(140);

@@ -253,6 +253,18 @@ TEST(Participants, AreDistinctSortedAndEquallyLikely) {
   EXPECT_EQ(participants(9, 0, 4, 0).size(), 4u);
 }
 
+TEST(Participants, ANodeKnowsItsNextRound) {
+  const NodeId node{3};
+  Round from = 0;
+  for (Round round = 0; round < 100; ++round) {
+    if (!std::ranges::binary_search(participants(9, round, 12, 2), node)) continue;
+    for (; from <= round; ++from) EXPECT_EQ(next_round_of(node, 9, from, 100, 12, 2), round);
+  }
+  EXPECT_GT(from, 1u);
+  EXPECT_EQ(next_round_of(node, 9, from, 100, 12, 2), 100u);
+  EXPECT_EQ(next_round_of(node, 9, 5, 100, 12, 0), 5u);
+}
+
 // ---- elastic exchanges ----
 
 // x + z before and after an exchange of node 1 with the hub, whose centre `others` have moved.

@@ -91,13 +91,14 @@ TEST(ResumeMeeting, ButNotWhoLagsBehindWhatThisNodeHasKept) {
 
 // AD-PSGD and the like: the others may be slower, and nobody waits for rounds in common.
 TEST(ResumeMeeting, WithoutRoundsInCommonItGoesOnFromItsOwnAtOnce) {
-  Newcomer newcomer{Entries{{200, false}, {190, false}, {0, false}}, 3};
+  constexpr Round kAny = Restart::kAnyLater;
+  Newcomer newcomer{Entries{{200, kAny}, {190, kAny}, {0, kAny}}, 3};
   newcomer.hear(kRunning, 150, 1);
   EXPECT_TRUE(newcomer.meeting.complete());
   EXPECT_FALSE(newcomer.meeting.late());
   EXPECT_EQ(newcomer.meeting.round(), 200u);
   EXPECT_EQ(newcomer.meeting.absent(), (std::vector{NodeId{1}, NodeId{2}}));
-  Newcomer before_its_first{Entries{{0, false}}, 3};
+  Newcomer before_its_first{Entries{{0, kAny}}, 3};
   before_its_first.hear(kRunning, 150, 1);
   EXPECT_TRUE(before_its_first.meeting.late());
 }

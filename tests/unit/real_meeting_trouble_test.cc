@@ -196,9 +196,9 @@ std::vector<Entries> killed(Rng& rng, uint32_t nodes, bool beginning) {
   for (Entries& entries : kept) {
     const Round newest = 10 * (6 + rng.below(2));
     for (Round k = 0; k < 4; ++k) {
-      if (rng.uniform() < 0.9) entries.push_back({newest - 10 * k, true});
+      if (rng.uniform() < 0.9) entries.push_back(newest - 10 * k);
     }
-    if (beginning || entries.size() < 4) entries.push_back({0, true});
+    if (beginning || entries.size() < 4) entries.push_back(0);
   }
   return kept;
 }
@@ -294,7 +294,7 @@ TEST(ResumeMeeting, WhoCouldGoOnAloneWaitsForTheOthersFirst) {
     std::vector<Entries> kept = killed(rng, trouble.nodes, false);
     for (Entries& entries : kept) {  // nothing is wrong with the newest but one
       std::erase_if(entries, [](const auto& entry) { return entry.round == 60; });
-      entries.insert(entries.begin() + (!entries.empty() && entries[0].round == 70), {60, true});
+      entries.insert(entries.begin() + (!entries.empty() && entries[0].round == 70), 60);
     }
     const Round agreed = roll_of(kept).agreed();
     EXPECT_GE(agreed, 60u);

@@ -8,7 +8,7 @@ namespace kith {
 namespace {
 
 TEST(Roll, TheLatestRoundThatAllCanGoOnFromIsAgreed) {
-  const CheckpointFolder::Entry begin{0, true};
+  const Restart begin{0};
   struct Case {
     std::vector<Entries> kept;
     Round agreed;
@@ -19,9 +19,13 @@ TEST(Roll, TheLatestRoundThatAllCanGoOnFromIsAgreed) {
       {{{{30}, {20}, {10}, begin}, {{20}, {10}, begin}, {{30}, {10}, begin}}, 10},
       {{{{30}, {20}, begin}, {begin}, {{30}, {20}, begin}}, 0},
       {{{begin}, {{30}, begin}, {{30}, begin}}, 0},
-      {{{{30}, begin}, {{40}, {30}, begin}, {{33, false}, {29, false}, begin}}, 30},
-      {{{{30}, begin}, {{30}, begin}, {{33, false}, {21, false}, {7, false}, begin}}, 30},
-      {{{{30}, {20}, begin}, {{20}, begin}, {{33, false}, {21, false}, {7, false}, begin}}, 20},
+      // One that is in some rounds only, and has one state for all between two of them.
+      {{{{30}, begin}, {{40}, {30}, begin}, {{33, 37}, {29, 32}, begin}}, 30},
+      {{{{30}, begin}, {{30}, begin}, {{33, 35}, {21, 32}, {7, 20}, begin}}, 30},
+      {{{{30}, {20}, begin}, {{20}, begin}, {{33, 34}, {21, 32}, {7, 20}, begin}}, 20},
+      // Its disk has missed what it kept after round 25: what is older would be another state.
+      {{{{30}, {20}, begin}, {{30}, {20}, begin}, {{33, 34}, {19, 25}, {7, 18}, begin}}, 20},
+      {{{{30}, {20}, begin}, {{30}, {20}, begin}, {{33, 34}, {26, 28}, {7, 18}, begin}}, 0},
   };
   for (const Case& each : cases) EXPECT_EQ(roll_of(each.kept).agreed(), each.agreed);
 }
@@ -36,8 +40,9 @@ TEST(Roll, MostDecideWhereNotAllCanFollow) {
 
 // Each its own newest: AD-PSGD and the like.
 TEST(Roll, WhereTimeDecidesEachGoesOnFromItsNewest) {
+  constexpr Round kAny = Restart::kAnyLater;
   const std::vector<Entries> kept = {
-      {{40, false}, {30, false}, {0, false}}, {{70, false}, {0, false}}, {{0, false}}};
+      {{40, kAny}, {30, kAny}, {0, kAny}}, {{70, kAny}, {0, kAny}}, {{0, kAny}}};
   const Round agreed = roll_of(kept).agreed();
   EXPECT_EQ(agreed, 70u);
   EXPECT_EQ(serving(kept[0], agreed)->round, 40u);
@@ -57,7 +62,7 @@ TEST(Roll, WhoIsThereForTheFirstTimeSaysThatTheRunHasNotBegun) {
 
 TEST(Roll, ComesOverTheWireAndTrustsNothing) {
   Pool pool;
-  Roll roll = roll_of({{{30}, {20, false}}, {}, {{1}}}, 7);
+  Roll roll = roll_of({{{30}, {20, 25}}, {}, {{1}}}, 7);
   const SharedBuffer bytes = roll.encode(pool);
   EXPECT_LE(bytes.size(), Roll::encoded_bytes(3, 2));
   Roll read(3);

@@ -79,10 +79,10 @@ TEST(FaultyLines, DoToTheSendersMessagesWhatIsSaid) {
   EXPECT_EQ(share([](const Passage& passage) { return passage.arrives.has_value(); }), 0);
 }
 
-Checkpoint state_of(Round round, bool exact, Pool& pool) {
+Checkpoint state_of(Restart restart, Pool& pool) {
   auto archive = std::make_shared<Archive>(Archive::Direction::kWrite, 4, pool);
-  archive->number("round", round);
-  return {round, exact, std::move(archive), 5};
+  archive->number("round", restart.round);
+  return {restart, std::move(archive), 5};
 }
 
 Round round_in(const std::shared_ptr<Archive>& archive) { return archive->words.at("round")[0]; }
@@ -91,24 +91,26 @@ TEST(Disks, GoBackToTheLatestRoundThatAllHave) {
   Pool pool;
   Disks disks(2, 1);
   EXPECT_TRUE(disks.fitting(4, pool).empty());
-  for (const Round round : {5, 10, 15}) disks.keep(NodeId{0}, state_of(round, true, pool));
+  for (const Round round : {5, 10, 15}) disks.keep(NodeId{0}, state_of(round, pool));
   EXPECT_TRUE(disks.fitting(4, pool).empty());
-  for (const Round round : {5, 10}) disks.keep(NodeId{1}, state_of(round, true, pool));
+  for (const Round round : {5, 10}) disks.keep(NodeId{1}, state_of(round, pool));
   const auto fitting = disks.fitting(4, pool);
   ASSERT_EQ(fitting.size(), 2u);
   EXPECT_EQ(round_in(fitting[0]), 10u);
   EXPECT_EQ(round_in(fitting[1]), 10u);
 }
 
-TEST(Disks, AStateThatIsNotExactServesLaterRounds) {
+TEST(Disks, OneStateServesAllRoundsThatItsMachineIsNotIn) {
   Pool pool;
   Disks disks(2, 1);
-  for (const Round round : {5, 10, 15}) disks.keep(NodeId{0}, state_of(round, true, pool));
-  for (const Round round : {7, 9, 12}) disks.keep(NodeId{1}, state_of(round, false, pool));
+  for (const Round round : {5, 10, 15}) disks.keep(NodeId{0}, state_of(round, pool));
+  for (const Restart restart : {Restart(7, 8), Restart(9, 11), Restart(12, 14)}) {
+    disks.keep(NodeId{1}, state_of(restart, pool));
+  }
   const auto fitting = disks.fitting(4, pool);
   ASSERT_EQ(fitting.size(), 2u);
-  EXPECT_EQ(round_in(fitting[0]), 15u);
-  EXPECT_EQ(round_in(fitting[1]), 12u);
+  EXPECT_EQ(round_in(fitting[0]), 10u);
+  EXPECT_EQ(round_in(fitting[1]), 9u);
 }
 
 TEST(VirtualTimers, MovingOneVoidsItsFirstTime) {

@@ -170,7 +170,7 @@ void Checkers::edge_changed(NodeId node, NodeId peer, bool in_force, Round round
 }
 
 void Checkers::checkpoint(NodeId node, const Checkpoint& checkpoint) {
-  if (!finding_.empty() || !untouched_ || !checkpoint.exact) return;
+  if (!finding_.empty() || !untouched_ || checkpoint.last != checkpoint.round) return;
   const std::string wrong = sums_.add(node, checkpoint);
   if (!wrong.empty()) finding_ = "round " + std::to_string(checkpoint.round) + ": " + wrong;
 }
