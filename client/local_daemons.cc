@@ -129,7 +129,6 @@ void LocalDaemons::revive(uint32_t node) {
   if (children_[node].output >= 0) ::close(children_[node].output);
   children_[node] = {};
   children_[node] = spawn(node, endpoints_[node]);
-  wait_for_endpoint(node);
 }
 
 // The line that kithd prints when it listens: "kithd listening on HOST:PORT pid N".

@@ -40,7 +40,7 @@ class LocalDaemons {
   };
   std::optional<Death> dead();
 
-  // Starts a dead one again, where it listened before.
+  // Starts a dead one again, where it listened before. Does not wait for it: it may die once more.
   void revive(uint32_t node);
 
   // Asks all to end and waits up to a second; what is left is killed.
