@@ -240,7 +240,9 @@ class Simulator final : public Body {
     faults_.apply(fault);
     if (fault.kind == Fault::Kind::kCrash && !was_down) die(fault.node);
     if (fault.kind == Fault::Kind::kRestart && was_down) {
-      start_again(fault.node, repair_.leaves ? Event(Return{}) : Event(Start{}));
+      start_again(fault.node);
+      // Before anything that was on its way to the life before, and is here at this very moment.
+      deliver(fault.node, repair_.leaves ? Event(Return{}) : Event(Start{}));
     }
     if (fault.kind == Fault::Kind::kWake) wake(fault.node);
   }
@@ -265,7 +267,7 @@ class Simulator final : public Body {
   }
 
   // With `kept`, from that.
-  void start_again(NodeId id, Event&& first, Archive* kept = nullptr) {
+  void start_again(NodeId id, Archive* kept = nullptr) {
     Node& node = nodes_[index_of(id)];
     std::destroy_at(&node);
     std::construct_at(&node, state_of(id), *plan_.algorithm, plan_.job.algorithm.options, repair_,
@@ -275,7 +277,6 @@ class Simulator final : public Body {
     finished_[index_of(id)] = false;
     free_at_[index_of(id)] = {};
     ++working_;
-    queue_.push(now_, id, std::move(first));
     if (settings_.observer != nullptr) tell_of_new_life(id);
   }
 
@@ -296,11 +297,8 @@ class Simulator final : public Body {
     for (uint32_t i = 0; i < plan_.nodes; ++i) {
       const NodeId id{i};
       if (!faults_.down(id)) die(id);
-      if (kept.empty()) {
-        start_again(id, Start{});
-      } else {
-        start_again(id, Resume{}, kept[i].get());
-      }
+      start_again(id, kept.empty() ? nullptr : kept[i].get());
+      queue_.push(now_, id, kept.empty() ? Event(Start{}) : Event(Resume{}));
     }
     if (settings_.observer != nullptr) settings_.observer->all_went_back();
   }

@@ -95,7 +95,7 @@ class Beer final : public LockstepGossip {
     return sum;
   }
 
-  void start(const NodeState& state) override { model_.begin_at(state.parameters); }
+  void start(NodeState& state) override { model_.begin_at(state.parameters); }
 
   void forget(const NodeState& state, NodeId peer) override {
     model_.forget(peer);

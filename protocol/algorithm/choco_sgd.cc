@@ -71,7 +71,7 @@ class ChocoSgd final : public LockstepGossip {
     describe_vector("s", copies_, out);
   }
 
-  void start(const NodeState& state) override {
+  void start(NodeState& state) override {
     public_.begin_at(state.parameters);
     others_ = state.round > 0;
   }

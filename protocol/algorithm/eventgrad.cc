@@ -184,7 +184,7 @@ class EventGrad final : public LockstepGossip {
     }
   }
 
-  void start(const NodeState& state) override { own_ = state.parameters; }
+  void start(NodeState& state) override { own_ = state.parameters; }
 
   void introduce(const NodeState&, Wires vectors) override { vectors[0] = own_; }
 

@@ -5,10 +5,17 @@
 //   m_i>j = v_i + sum_{k != j} m_k>i of the round before         to each neighbour j in the tree
 //   x_i+ = (v_i + sum_j m_j>i) / n_i                n_i: nodes that the sum is of
 //
+// A message says how many models it is the sum of, as in the paper, so that n_i is known whoever is
+// there.
+//
 // A model needs a round for each hop, so this is x_i(t+1) = (1/n_i) sum_j v_j(t - max(d_ij - 1, 0))
 // over the nodes j within t + 1 hops, which soon are all N: an average with equal weights however
 // long the tree is, of models that are up to its diameter late. The tree is a spanning tree of the
 // job's graph with the shortest ways from its middle (topology/spanning_tree.h).
+//
+// Where a node dies, each part of the tree that is left goes on as a tree of its own, with the mean
+// of its own nodes, after as many rounds as it is long: nothing of a round before is added to, so
+// that what is lost is forgotten by itself. Back again, the node joins the parts.
 //
 // A node adds all that it hears once, S = sum_j m_j>i, and sends S - m_j>i + v_i: O(degree) of
 // work.
@@ -19,6 +26,7 @@
 // many models; with two nodes it is SYNC on them; without noise it rests only where all x are equal
 // and the mean of all steps is 0, however unequal the data are. The average of x in one round is
 // not kept, for models arrive late.
+#include <cmath>
 #include <cstdio>
 
 #include "protocol/describe.h"
@@ -30,16 +38,11 @@ namespace kith {
 
 namespace {
 
-// Nodes within 1, 2, ... hops of `self`, itself included, until all are.
-std::vector<float> nodes_within(const Graph& tree, NodeId self) {
-  Reach reach(tree);
-  reach.search(self, Direction::kIn);
-  std::vector<float> within(reach.depth() + 1);
-  for (const uint32_t hops : reach.hops()) ++within[hops];
-  for (size_t hops = 1; hops < within.size(); ++hops) within[hops] += within[hops - 1];
-  if (within.size() > 1) within.erase(within.begin());
-  return within;
-}
+// What a neighbour has sent in the round before.
+struct Heard {
+  Payload sum;        // m_j>i; empty where it has sent nothing
+  double models = 0;  // that it is of
+};
 
 class RelaySgd final : public LockstepGossip {
  public:
@@ -47,7 +50,7 @@ class RelaySgd final : public LockstepGossip {
       : LockstepGossip({.name = "relay-sgd",
                         .local_steps = static_cast<uint32_t>(options.integer("local_steps")),
                         .each_edge = true}),
-        within_(nodes_within(state.mixing->graph(), state.self)),
+        nodes_(state.nodes),
         pool_(state.pool) {
     state.mixing->graph().in(state.self, 0, peers_);
     heard_.resize(peers_.size());
@@ -56,52 +59,89 @@ class RelaySgd final : public LockstepGossip {
   void persist(Archive& archive) override {
     archive.vector("sum", sum_);
     for (size_t i = 0; i < heard_.size(); ++i) {
-      SharedBuffer wire = heard_[i].contiguous(*pool_);
+      SharedBuffer wire = heard_[i].sum.contiguous(*pool_);
       archive.bytes("heard." + std::to_string(i), wire);
-      heard_[i] = wire;
+      archive.number("models." + std::to_string(i), heard_[i].models);
+      heard_[i].sum = wire;
     }
+    persist_absent(archive);
   }
 
  private:
+  Heard& heard_of(NodeId peer) {
+    return heard_[static_cast<size_t>(std::ranges::lower_bound(peers_, peer) - peers_.begin())];
+  }
+  const Heard& heard_of(NodeId peer) const { return const_cast<RelaySgd&>(*this).heard_of(peer); }
+
+  double models() const {  // that S is of
+    double models = 0;
+    for (const Heard& heard : heard_) models += heard.models;
+    return models;
+  }
+
   bool encode_for(NodeState& state, const SharedBuffer& v, NodeId peer,
                   SharedBuffer& wire) override {
-    if (!sum_) return encode_vector(state, v, wire);  // the first round: of itself alone
-    const auto at = std::ranges::lower_bound(peers_, peer) - peers_.begin();
+    if (!sum_) return encode_vector(state, v, wire);  // nothing has been heard: of itself alone
+    const Heard& heard = heard_of(peer);
+    terms_.clear();
+    terms_.push_back({1.0f, sum_.floats()});
     // In this order a leaf sends v itself, to the bit.
-    const Term terms[] = {{1.0f, sum_.floats()},
-                          {-1.0f, {}, &heard_[static_cast<size_t>(at)], peer},
-                          {1.0f, v.floats()}};
+    if (heard.sum) terms_.push_back({-1.0f, {}, &heard.sum, peer});
+    terms_.push_back({1.0f, v.floats()});
     Buffer relayed = state.pool->acquire_floats(state.dimension);
-    weighted_sum(*state.codec, terms, relayed.floats(), *state.pool);
+    weighted_sum(*state.codec, terms_, relayed.floats(), *state.pool);
     return encode_vector(state, std::move(relayed).freeze(), wire);
   }
 
+  double scalar_for(NodeId peer) const override { return models() - heard_of(peer).models + 1; }
+
+  Status check_message(const NodeState& state, Message& message) const override {
+    const double models = message.scalar;
+    const bool counts = models >= 1 && models < nodes_ && std::floor(models) == models;
+    return counts ? LockstepGossip::check_message(state, message) : Reason::kMalformed;
+  }
+
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
-    const std::span<const Message> messages = exchange.vectors[0].messages;
-    if (messages.empty()) return exchange.computed;
-    terms_.clear();
-    for (size_t i = 0; i < messages.size(); ++i) {
-      heard_[i] = messages[i].payload;
-      terms_.push_back({1.0f, {}, &heard_[i], messages[i].from});
+    for (Heard& heard : heard_) heard = {};
+    for (const Message& message : exchange.vectors[0].messages) {
+      heard_of(message.from) = {message.payload, message.scalar};
     }
-    Buffer sum = state.pool->acquire_floats(state.dimension);
-    weighted_sum(*state.codec, terms_, sum.floats(), *state.pool);
-    sum_ = std::move(sum).freeze();
-    const float share = 1.0f / within_[std::min<size_t>(state.round, within_.size() - 1)];
+    add_up(state);
+    if (!sum_) return exchange.computed;
+    const float share = 1.0f / static_cast<float>(1 + models());
     const Term parts[] = {{share, exchange.computed.floats()}, {share, sum_.floats()}};
     Buffer next = state.pool->acquire_floats(state.dimension);
     weighted_sum(*state.codec, parts, next.floats(), *state.pool);
     return std::move(next).freeze();
   }
 
+  // S of what has been heard.
+  void add_up(const NodeState& state) {
+    terms_.clear();
+    for (size_t i = 0; i < heard_.size(); ++i) {
+      if (heard_[i].sum) terms_.push_back({1.0f, {}, &heard_[i].sum, peers_[i]});
+    }
+    sum_.reset();
+    if (terms_.empty()) return;
+    Buffer sum = state.pool->acquire_floats(state.dimension);
+    weighted_sum(*state.codec, terms_, sum.floats(), *state.pool);
+    sum_ = std::move(sum).freeze();
+  }
+
+  void forget(const NodeState& state, NodeId peer) override {
+    if (!std::ranges::binary_search(peers_, peer)) return;  // of the graph, and not of the tree
+    heard_of(peer) = {};
+    add_up(state);
+  }
+
   void describe_memory(std::string& out) const override { describe_vector("sum", sum_, out); }
 
-  const std::vector<float> within_;  // by round: n_i; the last one holds from there on
+  const double nodes_;
   Pool* pool_;
-  std::vector<NodeId> peers_;   // in the tree, sorted
-  SharedBuffer sum_;            // S; empty before the first round's end
-  std::vector<Payload> heard_;  // m_j>i by peer, of the round before
-  std::vector<Term> terms_;     // scratch, kept for its capacity
+  std::vector<NodeId> peers_;  // in the tree, sorted
+  SharedBuffer sum_;           // S; empty where nothing has been heard
+  std::vector<Heard> heard_;   // by peer
+  std::vector<Term> terms_;    // scratch, kept for its capacity
 };
 
 AdjacencyGraph tree_of(const Graph& graph) { return {graph.nodes(), spanning_tree(graph)}; }
@@ -111,10 +151,11 @@ std::string sentence(const Graph& graph) {
   Reach reach(tree);
   reach.search(NodeId{0}, Direction::kOut);
   reach.search(reach.farthest(), Direction::kOut);
-  char text[200];
+  char text[300];
   std::snprintf(text, sizeof text,
                 "RelaySGD passes sums on along a spanning tree of the graph, %u edges: models are "
-                "averaged up to %u rounds late",
+                "averaged up to %u rounds late; where a node dies each part of the tree goes on by "
+                "itself",
                 graph.nodes() - 1, reach.depth() - 1);
   return text;
 }
@@ -141,6 +182,7 @@ const AlgorithmInfo relay_sgd_algorithm = {
       return std::make_unique<RelaySgd>(state, options);
     },
     .batches_per_round = batches_of_gossip,
+    .goes_on = GoesOn::kUndirected,
     .cancels = false,
     .weights = &kWeights,
 };

@@ -95,7 +95,6 @@ void GossipAveraging::describe(std::string& out) const {
 }
 
 void GossipAveraging::persist(Archive& archive) {
-  archive.number("averaged", done_);
   archive.part("absent", absent_);
 }
 

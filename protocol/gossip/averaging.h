@@ -56,7 +56,7 @@ class GossipAveraging {
   // As Algorithm::waiting_for.
   void waiting_for(std::vector<NodeId>& out) const;
   void describe(std::string& out) const;
-  void persist(Archive& archive);  // of the plain form; begin() follows
+  void persist(Archive& archive);  // before begin()
 
  private:
   bool publish(NodeState& state, std::vector<Effect>& out);

@@ -153,6 +153,11 @@ void LockstepGossip::begin_round(NodeState& state, std::vector<Effect>& out) {
   state.mixing->row(state.self, combined(state), row_);
   welcome(combined(state));
   if (spec_.sends == Sends::kCurrent && !publish(state, state.parameters, out)) return;
+  if (spec_.local_steps == 0 || (spec_.trains_once && state.round > 0)) {
+    computed_ = state.parameters;
+    if (spec_.sends == Sends::kAdapted) publish(state, computed_, out);
+    return;
+  }
   out.push_back(Compute{.ticket = state.round + 1,
                         .first_batch = state.round * spec_.local_steps,
                         .steps = spec_.local_steps,
@@ -239,6 +244,7 @@ bool LockstepGossip::publish_each(NodeState& state, const SharedBuffer& x,
     out.push_back(Send{.to = peer,
                        .kind = kFirstVector,
                        .round = state.round,
+                       .scalar = scalar_for(peer),
                        .payload = std::move(wire),
                        .values = state.dimension});
   }

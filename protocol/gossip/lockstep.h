@@ -47,7 +47,8 @@ class LockstepGossip : public Algorithm {
   struct Spec {
     const char* name;
     Sends sends = Sends::kAdapted;
-    uint32_t local_steps = 1;  // batches of a round
+    uint32_t local_steps = 1;  // batches of a round; 0 = x itself is what is sent, at once
+    bool trains_once = false;  // the steps are those of round 0; later rounds have none
     uint32_t vectors = 1;      // each a message of its own, with a codec's wire of p values
     Round lag = 0;             // of what is combined behind what is computed
     bool each_edge = false;    // neighbours are sent wires of their own: one vector, no lag
@@ -90,6 +91,9 @@ class LockstepGossip : public Algorithm {
   // Message::scalar of what encode() has written.
   virtual double scalar() const { return 0; }
 
+  // Message::scalar of what encode_for() has written.
+  virtual double scalar_for(NodeId) const { return 0; }
+
   // Of a message of a neighbour, before it waits for its round. With kLeftOut, and without its
   // payload, it waits all the same.
   virtual Status check_message(const NodeState& state, Message& message) const;
@@ -102,7 +106,7 @@ class LockstepGossip : public Algorithm {
 
   // The node begins at state.parameters: at x_0, or in the midst of a run, with no neighbour yet,
   // at the x of one.
-  virtual void start(const NodeState&) {}
+  virtual void start(NodeState&) {}
 
   // What it has of `peer`, or has taken over from it, is of no use any more.
   virtual void forget(const NodeState&, NodeId) {}

@@ -64,7 +64,7 @@ class PushSum final : public LockstepGossip {
     return LockstepGossip::check_message(state, message);
   }
 
-  void start(const NodeState& state) override {
+  void start(NodeState& state) override {
     const bool first = state.round == 0;
     weigh(state, first ? kept_of(outdegree(state, state.self)) : 1);
     first_ = first && overlap_ > 0 ? state.parameters : SharedBuffer();

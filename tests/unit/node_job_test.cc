@@ -349,14 +349,15 @@ TEST(Job, WhoGoesOnWithoutASilentNode) {
   };
   const std::string star = "topology.graph=\"star\"";
   for (const AlgorithmInfo* info : all_algorithms()) {
-    if (!info->needs.star) continue;
-    EXPECT_TRUE(goes({star, std::string("algorithm.kind=") + info->name})) << info->name;
+    const std::string graph = info->needs.star ? star : "topology.graph=\"ring\"";
+    EXPECT_TRUE(goes({graph, std::string("algorithm.kind=") + info->name})) << info->name;
   }
   const std::string sync = "algorithm.kind=\"sync\"";
   EXPECT_FALSE(goes({star, sync, "topology.when_silent=\"wait\""}));
   EXPECT_FALSE(goes({star, sync, "checkpoint.every=5"}));
-  EXPECT_TRUE(goes({"algorithm.kind=\"dpsgd\""}));
-  EXPECT_FALSE(goes({"algorithm.kind=\"relay-sgd\"", "topology.graph=\"binary-tree\""}));
+  const std::string one_way = "topology.graph=\"static-exponential\"";
+  EXPECT_TRUE(goes({one_way, "algorithm.kind=\"dpsgd\""}));
+  EXPECT_FALSE(goes({one_way, "algorithm.kind=\"gradient-tracking\""}));
   const std::vector<std::string> both = {star, sync, "checkpoint.every=5",
                                          "topology.when_silent=\"go-on\""};
   expect_all(refusal_for(kSmallest, 4, both), {"topology.when_silent", "checkpoint.every"});

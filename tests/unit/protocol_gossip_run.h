@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <Eigen/Dense>
+#include <numeric>
 #include <set>
 
 #include "protocol/algorithm.h"
@@ -94,9 +95,15 @@ struct UnequalQuadratics {
   }
 
   Eigen::VectorXd optimum() const {
+    std::vector<uint32_t> all(curvature.size());
+    std::iota(all.begin(), all.end(), 0u);
+    return optimum_of(all);
+  }
+
+  Eigen::VectorXd optimum_of(const std::vector<uint32_t>& nodes) const {
     Eigen::VectorXd pulled = Eigen::VectorXd::Zero(offset.cols());
     double pull = 0;
-    for (size_t i = 0; i < curvature.size(); ++i) {
+    for (const uint32_t i : nodes) {
       pulled += curvature[i] * offset.row(static_cast<Eigen::Index>(i)).transpose();
       pull += curvature[i];
     }
@@ -133,19 +140,35 @@ class GossipRun {
       algorithms_.push_back(info.make(states_.back(), options));
       work_.emplace_back();
     }
+    dead_.resize(nodes);
     for (uint32_t i = 0; i < nodes; ++i) handle(i, Start{});
   }
 
   // All nodes: compute, then hear from each other, in an order that `rng` draws.
   void round(Rng& rng) {
     const std::vector<Compute> work = work_;
-    for (uint32_t i = 0; i < work.size(); ++i) handle(i, compute(i, work[i]));
+    for (uint32_t i = 0; i < work.size(); ++i) {
+      if (!dead_[i]) handle(i, compute(i, work[i]));
+    }
     while (!messages_.empty()) {
       std::swap(messages_[rng.below(messages_.size())], messages_.back());
       Message message = std::move(messages_.back());
       messages_.pop_back();
-      handle(index_of(message.to), Received{std::move(message)});
+      if (!dead_[index_of(message.to)]) {
+        handle(index_of(message.to), Received{std::move(message)});
+      }
     }
+    for (const NodeId gone : std::exchange(mourned_, {})) mourn(gone);
+    for (const auto& [node, timer] : std::exchange(timers_, {})) {
+      states_[node].now += timer.after;
+      handle(node, TimerFired{timer.id});
+    }
+  }
+
+  // Between two rounds; its neighbours learn of it in the next one, while they wait for it.
+  void die(NodeId node) {
+    dead_[index_of(node)] = true;
+    mourned_.push_back(node);
   }
 
   Rows x() const {
@@ -196,10 +219,19 @@ class GossipRun {
             .steps = work.steps};
   }
 
+  void mourn(NodeId gone) {
+    std::vector<NodeId> peers;
+    states_[0].mixing->graph().out(gone, 0, peers);
+    for (const NodeId peer : peers) {
+      if (!dead_[index_of(peer)]) handle(index_of(peer), PeerLeft{gone});
+    }
+  }
+
   void handle(uint32_t node, Event&& event) {
     effects_.clear();
     ASSERT_TRUE(algorithms_[node]->step(states_[node], std::move(event), effects_).ok());
     for (Effect& effect : effects_) {
+      if (const auto* timer = std::get_if<SetTimer>(&effect)) timers_.emplace_back(node, *timer);
       if (auto* work = std::get_if<Compute>(&effect)) work_[node] = std::move(*work);
       if (auto* send = std::get_if<Send>(&effect)) {
         if (codec_->lossless()) {
@@ -209,6 +241,7 @@ class GossipRun {
                              .to = send->to,
                              .kind = send->kind,
                              .round = send->round,
+                             .scalar = send->scalar,
                              .payload = send->payload});
       }
     }
@@ -222,6 +255,9 @@ class GossipRun {
   std::vector<std::unique_ptr<Algorithm>> algorithms_;
   std::vector<Compute> work_;
   std::vector<Message> messages_;
+  std::vector<std::pair<uint32_t, SetTimer>> timers_;  // due at the end of the round
+  std::vector<bool> dead_;
+  std::vector<NodeId> mourned_;  // whose neighbours do not know it yet
   std::vector<Effect> effects_;
 };
 

@@ -72,6 +72,41 @@ TEST(RelaySgd, FindsTheExactOptimumOfUnequalNodesWhereTheStepSuitsTheDelay) {
   }
 }
 
+// The nodes that are left with `node` where `gone` is not there.
+std::vector<uint32_t> part_of(const Graph& tree, uint32_t node, NodeId gone) {
+  std::vector<uint32_t> part = {node};
+  std::vector<NodeId> peers;
+  for (size_t k = 0; k < part.size(); ++k) {
+    tree.out(NodeId{part[k]}, 0, peers);
+    for (const NodeId peer : peers) {
+      if (peer != gone && !std::ranges::count(part, index_of(peer))) part.push_back(index_of(peer));
+    }
+  }
+  return part;
+}
+
+// What was on its way of the dead node, and of those behind it, leaves no trace.
+TEST(RelaySgd, WhereANodeDiesEachPartFindsTheOptimumOfItsOwn) {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    GossipCase c({.seed = 970 + seed, .noise = 0, .at_least = 5});
+    SCOPED_TRACE(c.text());
+    const auto mixing = tree_over(*c.graph);
+    GossipRun run("relay-sgd", {}, c.problem, *mixing, c.rate);
+    for (int t = 0; t < 40; ++t) run.round(c.rng);
+    const auto nodes = static_cast<uint32_t>(c.w.rows());
+    const NodeId gone{static_cast<uint32_t>(c.rng.below(nodes))};
+    run.die(gone);
+    for (int t = 0; t < 6000; ++t) run.round(c.rng);
+    const Rows x = run.x();
+    for (uint32_t i = 0; i < nodes; ++i) {
+      if (i == index_of(gone)) continue;
+      const auto optimum = c.problem.optimum_of(part_of(mixing->graph(), i, gone));
+      EXPECT_LT((x.row(i).transpose() - optimum).cwiseAbs().maxCoeff(), 1e-5)
+          << i << " without " << index_of(gone);
+    }
+  }
+}
+
 TEST(RelaySgd, OnTwoNodesItIsDPsgdWithEqualWeights) {
   Rng rng(990, NodeId{0}, Purpose::kTest);
   const std::shared_ptr<const Graph> graph = make_graph("path", 2);

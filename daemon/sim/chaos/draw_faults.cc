@@ -22,10 +22,10 @@ class FaultDraw {
         nodes_(nodes),
         until_(until),
         graph_(make_graph(job, nodes)),
+        mixing_(make_mixing(job, graph_)),
+        ways_(mixing_->graph().period() == 1 ? mixing_->graph() : *graph_),
         goes_on_(goes_on(job, *graph_)),
         central_(algorithm_info(job.algorithm.kind).central),
-        sampled_(job.algorithm.options.values().contains("participants") &&
-                 job.algorithm.options.integer("participants") > 0),
         rock_(rng_.below(nodes)),
         dead_(nodes) {}
 
@@ -78,11 +78,7 @@ class FaultDraw {
       case kDoubling: return during(Kind::kDouble, Kind::kDouble, amount(0.5));
       case kReordering: return during(Kind::kDelay, Kind::kDelay, amount(0.3));
       case kCorruption: return during(Kind::kDamage, Kind::kDamage, amount(0.3));
-      // A node that is not in every round goes on from its newest state, whatever the round, and
-      // cannot know that a full disk did not take a newer one: it would repeat what it has told.
-      case kDisk:
-        if (!sampled_) during(Kind::kFullDisk, Kind::kFreeDisk);
-        return;
+      case kDisk: return during(Kind::kFullDisk, Kind::kFreeDisk);
       case kTroubles: break;
     }
   }
@@ -139,9 +135,9 @@ class FaultDraw {
   std::vector<NodeId> neighbors(NodeId node, Direction direction) const {
     std::vector<NodeId> peers;
     std::vector<NodeId> all;
-    for (Round round = 0; round < rounds_shown(*graph_); ++round) {
-      if (direction == Direction::kOut) graph_->out(node, round, peers);
-      if (direction == Direction::kIn) graph_->in(node, round, peers);
+    for (Round round = 0; round < rounds_shown(ways_); ++round) {
+      if (direction == Direction::kOut) ways_.out(node, round, peers);
+      if (direction == Direction::kIn) ways_.in(node, round, peers);
       all.insert(all.end(), peers.begin(), peers.end());
     }
     std::ranges::sort(all);
@@ -182,9 +178,10 @@ class FaultDraw {
   const uint32_t nodes_;
   const Time until_;
   const std::shared_ptr<const Graph> graph_;
+  const std::unique_ptr<Mixing> mixing_;
+  const Graph& ways_;  // of messages: an algorithm may use a part of the graph alone
   const bool goes_on_;
   const bool central_;
-  const bool sampled_;   // a node is not in every round
   const uint64_t rock_;  // a node that never dies
   std::vector<bool> dead_;
   std::vector<Trouble> kinds_;

@@ -27,15 +27,24 @@ constexpr double kAnyPlace = 1.25;
 constexpr double kFit = 0.2;
 constexpr double kTimesSound = 3;
 constexpr double kLoss = 0.25;
+// Standard deviations that none of a few hundred normal draws is away from the mean.
+constexpr double kMostDrawn = 5;
 
-std::vector<double> mean_of(const SimulationResult& result) {
+// Of those that count.
+std::vector<double> mean_of(const SimulationResult& result, const std::vector<bool>& counts) {
   std::vector<double> mean(result.parameters.front().size() / sizeof(float));
-  for (const SharedBuffer& x : result.parameters) {
-    for (size_t j = 0; j < mean.size(); ++j) {
-      mean[j] += static_cast<double>(x.floats()[j]) / static_cast<double>(result.parameters.size());
+  const auto count = static_cast<double>(std::ranges::count(counts, true));
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const std::span<const float> x = result.parameters[i].floats();
+    for (size_t j = 0; counts[i] && j < mean.size(); ++j) {
+      mean[j] += static_cast<double>(x[j]) / count;
     }
   }
   return mean;
+}
+
+std::vector<double> mean_of(const SimulationResult& result) {
+  return mean_of(result, std::vector<bool>(result.parameters.size(), true));
 }
 
 double furthest(std::span<const float> x, const std::vector<double>& from) {
@@ -217,11 +226,26 @@ double Hunt::tolerance(const Run& run, const std::vector<double>& place) const {
   return kPlace * spread() + parts;
 }
 
-Finding Hunt::judge_place(const Run& run) const {
-  const double shift =
-      optimum(job_, run.result.finished) - optimum(job_, std::vector<bool>(nodes_, true));
+// Where those who are alive are to be in the end: the optimum of these. Gossip by itself has none,
+// and goes to some average of what they drew.
+std::vector<double> Hunt::place_for(const SimulationResult& result) const {
   std::vector<double> place = mean_of(sound_);
+  if (job_.algorithm.kind == "consensus") {
+    const std::vector<double> mean = mean_of(result, result.finished);
+    const double most = kMostDrawn * job_.algorithm.options.number("spread");
+    for (size_t j = 0; j < place.size(); ++j) {
+      if (std::abs(mean[j] - place[j]) <= most) place[j] = mean[j];
+    }
+    return place;
+  }
+  const double shift =
+      optimum(job_, result.finished) - optimum(job_, std::vector<bool>(nodes_, true));
   for (double& value : place) value += shift;
+  return place;
+}
+
+Finding Hunt::judge_place(const Run& run) const {
+  const std::vector<double> place = place_for(run.result);
   const double tolerance = this->tolerance(run, place);
   double most = 0;
   for (uint32_t i = 0; i < nodes_; ++i) {

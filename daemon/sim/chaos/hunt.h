@@ -64,6 +64,7 @@ class Hunt {
   Finding judge_bits(const Run& run) const;
   double tolerance(const Run& run, const std::vector<double>& place) const;
   double furthest_goal(const std::vector<double>& place) const;
+  std::vector<double> place_for(const SimulationResult& result) const;
   Finding judge_place(const Run& run) const;
   Finding judge_loss(const Run& run) const;
   double spread() const;
