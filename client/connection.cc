@@ -32,8 +32,11 @@ std::optional<Answer> decode(const zmq::message_t& head, const zmq::message_t& b
   const std::span<const std::byte> frame(head.data<std::byte>(), head.size());
   if (!control::decode_reply(frame, answered, answer.reply).ok()) return std::nullopt;
   if (answered != id) return std::nullopt;
-  if (const auto* snapshot = std::get_if<control::SnapshotReply>(&answer.reply)) {
-    if (snapshot->bytes != bulk.size() || bulk.size() % sizeof(float) != 0) return std::nullopt;
+  const auto* snapshot = std::get_if<control::SnapshotReply>(&answer.reply);
+  const auto* model = std::get_if<control::ModelReply>(&answer.reply);
+  if (snapshot != nullptr || model != nullptr) {
+    const uint64_t bytes = model != nullptr ? model->bytes : snapshot->bytes;
+    if (bytes != bulk.size() || bulk.size() % sizeof(float) != 0) return std::nullopt;
     answer.parameters.resize(bulk.size() / sizeof(float));
     std::memcpy(answer.parameters.data(), bulk.data(), bulk.size());
   }

@@ -30,7 +30,7 @@ class Network {
 
 struct Answer {
   control::Reply reply;
-  std::vector<float> parameters;  // of a SnapshotReply
+  std::vector<float> parameters;  // of a SnapshotReply or ModelReply
 };
 
 class Connection {

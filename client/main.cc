@@ -47,6 +47,7 @@ int run(int argc, char** argv) {
   kith::add_run_command(program, chosen);
   kith::add_simulate_command(program, chosen);
   kith::add_submit_command(program, chosen);
+  kith::add_export_command(program, chosen);
   kith::add_nodes_command(program, chosen);
   kith::add_peers_command(program, chosen);
   kith::add_status_command(program, chosen);

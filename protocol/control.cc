@@ -2,7 +2,7 @@
 //
 //   request = { "kith": version, "id": uint, "ask": name, field: value ... }    one MessagePack map
 //   reply   = { "kith": version, "id": uint, "answer": name, field: value ... }
-//             SnapshotReply is followed by a raw frame of `bytes` bytes
+//             SnapshotReply and ModelReply are followed by a raw frame of `bytes` bytes
 //
 // The fields of each struct are listed once, in `fields`, for both directions.
 #include "protocol/control.h"
@@ -39,6 +39,8 @@ template <typename A>
 void fields(A&, Ref<A, ShutdownRequest>) {}
 template <typename A>
 void fields(A&, Ref<A, NodesRequest>) {}
+template <typename A>
+void fields(A&, Ref<A, ModelRequest>) {}
 template <typename A>
 void fields(A&, Ref<A, OkReply>) {}
 
@@ -209,6 +211,21 @@ void fields(A& a, Ref<A, ProgressReply> r) {
 template <typename A>
 void fields(A& a, Ref<A, SnapshotReply> r) {
   a("round", r.round);
+  a("bytes", r.bytes);
+}
+
+template <typename A>
+void fields(A& a, Ref<A, TensorSpec> r) {
+  a("name", r.name);
+  a("shape", r.shape);
+}
+
+template <typename A>
+void fields(A& a, Ref<A, ModelReply> r) {
+  a("start", r.start);
+  a("phase", r.phase);
+  a("round", r.round);
+  a("tensors", r.tensors);
   a("bytes", r.bytes);
 }
 
@@ -417,9 +434,9 @@ class Reader {
 // ---- names of the alternatives, in the order of the variants ----
 
 constexpr const char* kRequests[] = {"hello",    "start",    "progress", "snapshot", "status",
-                                     "stop_job", "shutdown", "nodes",    "gossip"};
+                                     "stop_job", "shutdown", "nodes",    "gossip",   "model"};
 constexpr const char* kReplies[] = {"ok",       "error",  "hello", "progress",
-                                    "snapshot", "status", "nodes"};
+                                    "snapshot", "status", "nodes", "model"};
 static_assert(std::size(kRequests) == std::variant_size_v<Request>);
 static_assert(std::size(kReplies) == std::variant_size_v<Reply>);
 

@@ -2,9 +2,10 @@
 // MessagePack map each way; the answer with parameters carries them as a raw second frame.
 //
 // A client opens a ZeroMQ DEALER to the daemon's port and sends one frame: encode_request(id, r).
-// It gets one message back, with the same id: one frame, and a second one for SnapshotReply, whose
-// `bytes` says how long it is (little-endian floats). Requests are answered in any order. A request
-// that is refused is answered by ErrorReply with one sentence for the operator.
+// It gets one message back, with the same id: one frame, and a second one for SnapshotReply and
+// ModelReply, whose `bytes` says how long it is (little-endian floats). Requests are answered in
+// any order. A request that is refused is answered by ErrorReply with one sentence for the
+// operator.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "protocol/layout.h"
 #include "protocol/measures.h"
 #include "protocol/membership.h"
 #include "protocol/status.h"
@@ -67,6 +69,9 @@ struct SnapshotRequest {
   std::optional<Round> round;
 };
 
+// The model as the node has it now, and all that one must know to make something of it.
+struct ModelRequest {};
+
 struct StatusRequest {};
 struct StopJobRequest {};   // forget the job, become idle
 struct ShutdownRequest {};  // end the process, exit code 0
@@ -81,7 +86,7 @@ struct GossipRequest {
 
 using Request =
     std::variant<HelloRequest, StartRequest, ProgressRequest, SnapshotRequest, StatusRequest,
-                 StopJobRequest, ShutdownRequest, NodesRequest, GossipRequest>;
+                 StopJobRequest, ShutdownRequest, NodesRequest, GossipRequest, ModelRequest>;
 
 // ---- replies ----
 
@@ -171,6 +176,15 @@ struct SnapshotReply {
   uint64_t bytes = 0;
 };
 
+// The parameters stand in the second frame.
+struct ModelReply {
+  StartRequest start;  // the run, as this node was given it
+  Phase phase = Phase::kIdle;
+  Round round = 0;  // that it is after
+  Layout tensors;   // what the parameters are, in order
+  uint64_t bytes = 0;
+};
+
 struct PeerStatus {
   uint32_t node = 0;
   std::string endpoint;
@@ -227,7 +241,7 @@ struct NodesReply {
 };
 
 using Reply = std::variant<OkReply, ErrorReply, HelloReply, ProgressReply, SnapshotReply,
-                           StatusReply, NodesReply>;
+                           StatusReply, NodesReply, ModelReply>;
 
 // ---- frames ----
 

@@ -17,6 +17,7 @@ using Action = std::function<int()>;  // returns the exit code
 void add_run_command(CLI::App& program, Action& chosen);
 void add_simulate_command(CLI::App& program, Action& chosen);
 void add_submit_command(CLI::App& program, Action& chosen);
+void add_export_command(CLI::App& program, Action& chosen);
 void add_nodes_command(CLI::App& program, Action& chosen);
 void add_peers_command(CLI::App& program, Action& chosen);
 void add_status_command(CLI::App& program, Action& chosen);

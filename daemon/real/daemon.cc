@@ -113,6 +113,7 @@ struct Daemon::Impl final : ZmqTransport::Handler {
   void start(const std::string& caller, uint64_t id, control::StartRequest&& request);
   void loaded(std::shared_ptr<LoadedJob> job, const std::string& error);
   void snapshot(const std::string& caller, uint64_t id, const control::SnapshotRequest& request);
+  void model(const std::string& caller, uint64_t id);
   Phase phase() const;
 
   DaemonOptions options;
@@ -236,6 +237,8 @@ void Daemon::Impl::carry_out(const std::string& caller, uint64_t id, control::Re
     start(caller, id, std::move(*start_request));
   } else if (const auto* wanted = std::get_if<control::SnapshotRequest>(&request)) {
     snapshot(caller, id, *wanted);
+  } else if (std::holds_alternative<control::ModelRequest>(request)) {
+    model(caller, id);
   } else {
     const control::Reply reply = std::visit(
         [this]<typename T>(const T& r) -> control::Reply {
@@ -403,6 +406,19 @@ void Daemon::Impl::snapshot(const std::string& caller, uint64_t id,
   }
   const control::SnapshotReply reply{found->round, found->parameters.size()};
   transport.reply(caller, control::encode_reply(id, reply), std::move(found->parameters));
+}
+
+void Daemon::Impl::model(const std::string& caller, uint64_t id) {
+  if (!run || !run->has_model()) {
+    const std::string why =
+        run || loading ? " has no part in its run yet, or any more." : " has no run.";
+    const control::ErrorReply refusal{"The daemon at " + transport.listen().text() + why};
+    return transport.reply(caller, control::encode_reply(id, refusal));
+  }
+  ReportStore::Snapshot now = *run->snapshot(std::nullopt);
+  const control::ModelReply reply{run->start().request, run->phase(), now.round, run->tensors(),
+                                  now.parameters.size()};
+  transport.reply(caller, control::encode_reply(id, reply), std::move(now.parameters));
 }
 
 // ---- Daemon ----

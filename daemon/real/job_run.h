@@ -48,6 +48,11 @@ class JobRun final : public Body {
 
   // For the client.
   control::Phase phase() const { return phase_; }
+  Layout tensors() const { return loaded_->model->tensors(); }
+  // It has trained, or taken up what the others have: else its parameters are the first ones.
+  bool has_model() const {
+    return phase_ != control::Phase::kMeeting && phase_ != control::Phase::kFailed && !node_.away();
+  }
   const Plan& plan() const { return loaded_->plan; }
   NodeId self() const { return loaded_->membership.self; }
   control::ProgressReply progress() const;

@@ -28,6 +28,8 @@ fs::path first_free(const Job& job, uint32_t nodes) {
   }
 }
 
+}  // namespace
+
 fs::path new_or_empty(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
@@ -39,7 +41,20 @@ fs::path new_or_empty(const fs::path& path) {
   return path;
 }
 
-}  // namespace
+void write_model(const fs::path& folder, const std::string& name, const Layout& tensors,
+                 std::span<const float> parameters, const ModelCard& card) {
+  const Metadata metadata = {{"format", "kith"},
+                             {"job", card.job},
+                             {"model", card.model},
+                             {"algorithm", card.algorithm},
+                             {"graph", card.graph},
+                             {"nodes", std::to_string(card.nodes)},
+                             {"rounds", std::to_string(card.rounds)},
+                             {"parameters_hash", card.parameters_hash}};
+  const fs::path path = folder / (name + ".safetensors");
+  fs::create_directories(path.parent_path());
+  write_safetensors(path, tensors, parameters, metadata);
+}
 
 RunFolder::RunFolder(const fs::path& wanted, const Job& job, uint32_t nodes)
     : path_(wanted.empty() ? first_free(job, nodes) : new_or_empty(wanted)),
@@ -56,18 +71,10 @@ void RunFolder::write(const RunResult& result) {
 }
 
 void RunFolder::write_model(const std::string& name, const Model& model,
-                            std::span<const float> parameters, const RunResult& result) {
-  const Metadata metadata = {{"format", "kith"},
-                             {"job", result.job},
-                             {"model", result.model},
-                             {"algorithm", result.algorithm},
-                             {"graph", result.graph},
-                             {"nodes", std::to_string(result.nodes)},
-                             {"rounds", std::to_string(result.rounds)},
-                             {"parameters_hash", result.parameters_hash}};
-  const fs::path path = path_ / (name + ".safetensors");
-  fs::create_directories(path.parent_path());
-  write_safetensors(path, model.tensors(), parameters, metadata);
+                            std::span<const float> parameters, const RunResult& result) const {
+  kith::write_model(path_, name, model.tensors(), parameters,
+                    {result.job, result.model, result.algorithm, result.graph, result.nodes,
+                     result.rounds, result.parameters_hash});
 }
 
 void RunFolder::drop_state() const {

@@ -19,6 +19,24 @@
 
 namespace kith {
 
+// What stands beside the tensors of a model that is kept.
+struct ModelCard {
+  std::string job;
+  std::string model;
+  std::string algorithm;
+  std::string graph;
+  uint32_t nodes = 0;
+  Round rounds = 0;
+  std::string parameters_hash;  // of all nodes' models
+};
+
+// FOLDER/NAME.safetensors; `name` is "model", or "nodes/3". Throws OperatorError.
+void write_model(const std::filesystem::path& folder, const std::string& name,
+                 const Layout& tensors, std::span<const float> parameters, const ModelCard& card);
+
+// Makes the folder `path`, which must be new or empty. Throws OperatorError.
+std::filesystem::path new_or_empty(const std::filesystem::path& path);
+
 class RunFolder {
  public:
   // `wanted` empty: runs/<job name>-<n>nodes-<k>, k the first number that is free. Otherwise that
@@ -32,9 +50,9 @@ class RunFolder {
 
   void add(const MetricsPoint& point);  // appended and flushed: can be followed while it runs
   void write(const RunResult& result);
-  // `name` without its ending, e.g. "model" or "nodes/3".
+  // As above.
   void write_model(const std::string& name, const Model& model, std::span<const float> parameters,
-                   const RunResult& result);
+                   const RunResult& result) const;
 
   // The folder of the daemons' checkpoints; not created.
   std::filesystem::path state() const { return path_ / "state"; }

@@ -11,7 +11,7 @@ template <typename T>
 constexpr bool kReads =
     std::is_same_v<T, control::HelloRequest> || std::is_same_v<T, control::ProgressRequest> ||
     std::is_same_v<T, control::SnapshotRequest> || std::is_same_v<T, control::StatusRequest> ||
-    std::is_same_v<T, control::NodesRequest>;
+    std::is_same_v<T, control::NodesRequest> || std::is_same_v<T, control::ModelRequest>;
 
 }  // namespace
 

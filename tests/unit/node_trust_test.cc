@@ -229,7 +229,7 @@ TEST_F(Trust, AnIdentityNeedsBothFilesAndAKeyOfTheRightKind) {
 TEST(Permission, AViewerLooksAnOperatorDoesAllAPeerGossipsAlone) {
   const control::Request reads[] = {control::HelloRequest{}, control::ProgressRequest{},
                                     control::SnapshotRequest{}, control::StatusRequest{},
-                                    control::NodesRequest{}};
+                                    control::NodesRequest{}, control::ModelRequest{}};
   const control::Request orders[] = {control::StartRequest{}, control::StopJobRequest{},
                                      control::ShutdownRequest{}};
   EXPECT_EQ(std::size(reads) + std::size(orders) + 1, std::variant_size_v<control::Request>);

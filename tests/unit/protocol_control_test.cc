@@ -76,6 +76,7 @@ std::vector<std::string> all_frames() {
           encode_request(7, ShutdownRequest{}),
           encode_request(7, NodesRequest{}),
           encode_request(0, GossipRequest{example_packet()}),
+          encode_request(8, ModelRequest{}),
           encode_reply(8, OkReply{}),
           encode_reply(9, ErrorReply{"[job] rounds: must be above 0."}),
           encode_reply(10, HelloReply{"0.1.0", 4242, Phase::kMeeting, "a", 1, 2}),
@@ -84,7 +85,12 @@ std::vector<std::string> all_frames() {
           encode_reply(13, status),
           encode_reply(14, NodesReply{"kith",
                                       {{"10.0.0.5:7400", swarm::State::kLeft, 2.5, 7, "cellar",
-                                        "0.1.0", "ab"}}})};
+                                        "0.1.0", "ab"}}}),
+          encode_reply(15, ModelReply{example_start(),
+                                      Phase::kFinished,
+                                      7,
+                                      {{"layers.0.weight", {3, 4}}, {"layers.0.bias", {4}}},
+                                      64})};
 }
 
 // Decodes as either; both must come back whatever the bytes are. What is accepted must encode.
