@@ -111,7 +111,10 @@ void NodeCounters::persist(Archive& archive) {
 
 Status Node::restore(Archive& archive) {
   archive.part("counters", counters_);
-  if (contracts_) archive.part("contracts", *contracts_);
+  if (contracts_) {
+    archive.part("contracts", *contracts_);
+    renew_edges();
+  }
   const Status status = kith::restore(*algorithm_, state_, archive);
   if (state_.adversary != nullptr) reported_ = state_.parameters;
   return status;

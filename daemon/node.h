@@ -134,6 +134,7 @@ class Node {
   void go_on_from(const Message& message);
   void accepted(NodeId peer, uint64_t number, Round theirs);
   void begin_contract(NodeId peer, Round theirs);
+  void renew_edges();
   void leave(NodeId peer);
   void mistrust(NodeId peer);
   void offer(NodeId peer);

@@ -39,7 +39,13 @@ std::vector<NodeId> Node::contract_peers() const {
 void Node::begin_contracts(uint64_t number) {
   if (!contracts_ || number == 0) return;
   contracts_->begin_with(number);
-  for (const NodeId peer : contracts_->peers()) edges_.renew(peer, base_of(number), state_.now);
+  renew_edges();
+}
+
+void Node::renew_edges() {
+  for (const NodeId peer : contracts_->peers()) {
+    edges_.renew(peer, base_of(contracts_->terms(peer).number), state_.now);
+  }
 }
 
 // A message of the algorithm. One of a contract that this node has proposed shows that it has been

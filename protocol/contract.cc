@@ -1,5 +1,7 @@
 #include "protocol/contract.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <string>
 
@@ -12,6 +14,14 @@ namespace {
 // as many at each further try.
 constexpr Round kMargin = 2;
 constexpr uint32_t kMostDoublings = 12;
+
+// Of a contract with the number `kept` in a run that goes on and begins with `fresh`. Nobody has
+// either twice; of two that are mixed one in kFresh may be taken for another.
+uint64_t number_after(uint64_t fresh, uint64_t kept) {
+  if (fresh == 0 || kept == 0) return fresh + kept;
+  const uint64_t both[] = {fresh, kept};
+  return 1 + XXH3_64bits(both, sizeof both) % Contracts::kFresh;
+}
 }  // namespace
 
 Contracts::Contracts(NodeId self, std::vector<NodeId> peers)
@@ -96,9 +106,14 @@ bool Contracts::awaits(NodeId peer, uint64_t number) const {
 
 void Contracts::persist(Archive& archive) {
   for (size_t i = 0; i < peers_.size(); ++i) {
+    const std::string peer = std::to_string(index_of(peers_[i]));
     bool left = !edges_[i].in_force;
-    archive.number("left." + std::to_string(index_of(peers_[i])), left);
-    if (archive.reading() && left) leave(peers_[i]);
+    uint64_t number = edges_[i].terms.number;
+    archive.number("left." + peer, left);
+    archive.number("number." + peer, number);
+    if (!archive.reading()) continue;
+    edges_[i].terms.number = number_after(edges_[i].terms.number, number);
+    if (left) leave(peers_[i]);
   }
 }
 

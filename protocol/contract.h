@@ -30,6 +30,8 @@ namespace kith {
 class Contracts {
  public:
   static constexpr int kNumberBits = 40;
+  // Of begin_with() at the most: so many more are left for those that follow.
+  static constexpr uint64_t kFresh = uint64_t{1} << 22;
 
   struct Terms {
     uint64_t number = 0;
@@ -76,7 +78,10 @@ class Contracts {
   // What an offer says: the highest number that has come from `peer`, whatever became of it.
   uint64_t known(NodeId peer) const;
 
-  // Who was left: contracts of a run that goes on are agreed upon anew.
+  // Who was left, and the numbers of what is in force. Of a run that goes on both ends of an edge
+  // have kept a state of the same round, and one of them perhaps before a contract was agreed upon
+  // that the other has: each number follows from that of begin_with() and the one that was kept, so
+  // that where these differ the two find it out, and begin anew.
   void persist(Archive& archive);
 
   // It has a proposal of this number from here that it has not answered.

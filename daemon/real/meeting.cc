@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/contract.h"
 #include "topology/assert.h"
 
 namespace kith {
@@ -13,9 +14,6 @@ constexpr Duration kLongestPause = std::chrono::milliseconds(500);
 
 // What a node lets rolls cost: a hub of a thousand sends each of them a thousand rows.
 constexpr double kRollBytesPerSecond = 50e6;
-
-// Numbers of first contracts; what follows counts on from there (protocol/contract.h).
-constexpr uint64_t kContracts = uint64_t{1} << 22;
 
 }  // namespace
 
@@ -191,7 +189,7 @@ void ResumeMeeting::decide(std::vector<Message>& out) {
   if (run_.goes_on) {
     const std::optional<Restart> from = serving(run_.entries, round_);
     late_ = !from || (from->round == 0 && round_ > 0);
-    contract_ = roll_.begins() ? 0 : 1 + roll_.digest() % kContracts;
+    contract_ = roll_.begins() ? 0 : 1 + roll_.digest() % Contracts::kFresh;
   }
   const SharedBuffer roll = roll_.encode(pool_);
   for (const NodeId peer : neighbors_) out.push_back(ready(peer, kDecided, round_, roll));

@@ -5,6 +5,7 @@
 
 #include <deque>
 
+#include "protocol/buffer.h"
 #include "protocol/contract.h"
 #include "topology/rng.h"
 
@@ -54,6 +55,42 @@ TEST(Contracts, WhatIsTooLateIsProposedAgainForLater) {
   EXPECT_GT(second.number, first.number);
   EXPECT_GT(second.from - first.from, first.from - 10) << "more time than before";
   EXPECT_EQ(high.accepted(kLow, first.number, 10), Contracts::Outcome::kNoMatter);
+}
+
+// What is in force at `node` with the other end of the edge, kept and read by a node that begins
+// with `fresh`.
+Contracts read_again(Contracts& kept, NodeId node, NodeId peer, uint64_t fresh) {
+  Pool pool;
+  Archive written(Archive::Direction::kWrite, 1, pool);
+  kept.persist(written);
+  Archive archive(Archive::Direction::kRead, 1, pool);
+  archive.words = written.words;
+  Contracts contracts(node, {peer});
+  contracts.begin_with(fresh);
+  contracts.persist(archive);
+  EXPECT_TRUE(archive.ok());
+  return contracts;
+}
+
+// All go back to a round in which one end was a moment before a new contract and the other a moment
+// behind it: with one number each would wait for messages that the other does not send it.
+TEST(Contracts, OfAStateThatWasKeptAreTheSameOnlyWhereTheyWere) {
+  for (const uint64_t fresh : {0, 77}) {
+    Contracts low = left(kLow, kHigh);
+    Contracts high = left(kHigh, kLow);
+    Contracts before(kLow, {kHigh});
+    const Contracts::Terms terms = high.propose(kLow, 0, 10, 17, kLast);
+    ASSERT_EQ(low.accept(kHigh, terms, 10), Contracts::Outcome::kInForce);
+    ASSERT_EQ(high.accepted(kLow, terms.number, 17), Contracts::Outcome::kInForce);
+    const Contracts low_again = read_again(low, kLow, kHigh, fresh);
+    const Contracts high_again = read_again(high, kHigh, kLow, fresh);
+    const Contracts before_again = read_again(before, kLow, kHigh, fresh);
+    EXPECT_TRUE(low_again.in_force(kHigh) && before_again.in_force(kHigh));
+    EXPECT_EQ(low_again.terms(kHigh).number, high_again.terms(kLow).number);
+    EXPECT_NE(before_again.terms(kHigh).number, high_again.terms(kLow).number);
+    EXPECT_EQ(before_again.terms(kHigh).number, fresh);
+    EXPECT_LE(high_again.terms(kLow).number, Contracts::kFresh);
+  }
 }
 
 // A node that has slept finds many offers, and all of them are old.
