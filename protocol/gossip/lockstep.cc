@@ -16,10 +16,11 @@ namespace {
 constexpr uint16_t kFirstVector = 1;
 constexpr uint16_t kFirstIntroduction = 0x100;
 constexpr TimerId kPace = 1;
-// Weight of a round in the average, and the most that one counts: it may have been one in which a
-// neighbour was waited for in vain.
-constexpr int64_t kRoundsAveraged = 8;
-constexpr int64_t kMostTimesUsual = 4;
+// Weight of a round in the average, and the most that one counts: this machine may have slept in
+// it. No less, for where messages are combined late rounds come in bursts, a long one after many
+// short.
+constexpr int64_t kRoundsAveraged = 64;
+constexpr int64_t kMostTimesUsual = 16;
 }  // namespace
 
 LockstepGossip::LockstepGossip(const Spec& spec) : spec_(spec) {
@@ -113,9 +114,12 @@ void LockstepGossip::end_rounds(NodeState& state, std::vector<Effect>& out) {
 // At the end of a round. What one has taken too long the next one may make good.
 void LockstepGossip::keep_pace(Time now) {
   if (!alone()) due_ = now;
-  if (!alone() && !somebody_left_) {
-    const Duration took = now - begun_;
-    usual_ += (std::min(took, kMostTimesUsual * usual_) - usual_) / kRoundsAveraged;
+  was_whole_ = was_whole_ || absent_.empty();
+  // Beside somebody absent a round may be a short one: this node catches up with who is back.
+  const bool typical = absent_.empty() || !was_whole_;
+  if (!alone() && !somebody_left_ && typical) {
+    paced_ = std::min(paced_ + 1, kRoundsAveraged);
+    usual_ += (std::min(now - begun_, kMostTimesUsual * usual_) - usual_) / paced_;
   }
   due_ = std::max(due_, now - usual_) + usual_;
 }
@@ -320,6 +324,15 @@ void LockstepGossip::send_again(const NodeState& state, std::vector<Effect>& out
   for (size_t i = 0; i < on_way_.size(); ++i) {
     send(state, state.round - on_way_.size() + i, on_way_[i], out);
   }
+}
+
+void LockstepGossip::persist_absent(Archive& archive) {
+  archive.part("absent", absent_);
+  archive.number("usual", usual_);
+  archive.number("paced", paced_);
+  archive.number("was_whole", was_whole_);
+  const bool sane = usual_ >= Duration::zero() && paced_ > 0 && paced_ <= kRoundsAveraged;
+  if (!sane) archive.refuse();
 }
 
 void LockstepGossip::persist_sent(Archive& archive) {

@@ -123,8 +123,8 @@ class LockstepGossip : public Algorithm {
   // It goes on without some of its neighbours, at either end of an edge.
   bool misses_somebody() const { return !absent_.empty(); }
 
-  // To be called by persist() of those that go on: who is absent.
-  void persist_absent(Archive& archive) { archive.part("absent", absent_); }
+  // To be called by persist() of those that go on: who is absent, and the pace with all.
+  void persist_absent(Archive& archive);
 
   // With a lag: what is on its way between two checkpoints. It is sent again after Resume.
   void persist_sent(Archive& archive);
@@ -177,8 +177,10 @@ class LockstepGossip : public Algorithm {
   void end_round(NodeState& state, std::vector<Effect>& out);
   void finish(const NodeState& state, Finish::Why why, std::vector<Effect>& out);
 
-  // Of a node that has not made rounds with others yet.
+  // Of a node that has not made rounds with others yet; counts as so many of them, for the first
+  // may be of another kind.
   static constexpr Duration kUnknownPace = std::chrono::milliseconds(100);
+  static constexpr int64_t kUnknownCounts = 16;
 
   const Spec spec_;
   MixingRow row_;  // of the messages that the round under way combines
@@ -186,14 +188,16 @@ class LockstepGossip : public Algorithm {
   Absent absent_;
   std::vector<NodeId> joined_;  // those with whom the round under way is the first
   std::array<Inbox, kMostVectors> introductions_;
-  Round skip_to_ = 0;              // once the round under way is over
-  Time begun_{};                   // the round under way
-  bool somebody_left_ = false;     // in it
-  Duration usual_ = kUnknownPace;  // time of a round with neighbours, on average
-  Time due_{};                     // end of the round under way, where the node is alone
-  SharedBuffer computed_;          // of the round under way; empty until it is there
-  Sent sent_;                      // in the round under way
-  std::deque<Sent> on_way_;        // with a lag: of the last rounds, the oldest first
+  Round skip_to_ = 0;               // once the round under way is over
+  Time begun_{};                    // the round under way
+  bool somebody_left_ = false;      // in it
+  Duration usual_ = kUnknownPace;   // time of a round with neighbours, on average
+  int64_t paced_ = kUnknownCounts;  // rounds that it is of
+  bool was_whole_ = false;          // there has been a round with all neighbours
+  Time due_{};                      // end of the round under way, where the node is alone
+  SharedBuffer computed_;           // of the round under way; empty until it is there
+  Sent sent_;                       // in the round under way
+  std::deque<Sent> on_way_;         // with a lag: of the last rounds, the oldest first
   double loss_ = 0;
   bool over_ = false;
   std::vector<NodeId> peers_;  // scratch, kept for its capacity
