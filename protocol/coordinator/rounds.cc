@@ -98,23 +98,22 @@ class Rounds final : public Algorithm {
                          .scalar = static_cast<double>(state.rows),
                          .payload = {}});
     }
-    if (next_round(state, 0) == 0) {
+    if (next_round(state, 0, 1) == 0) {
       begin_local(state, shared(state), 0, own_period(state), out);
     } else if (!hub_) {
       keep(state, 1, out);
     }
   }
 
-  // The first from `round` on that this node is in.
-  Round next_round(const NodeState& state, Round round) const {
-    return next_round_of(state.self, state.seed, round, state.rounds, state.nodes,
-                         rule_.participants);
+  // See next_round_of().
+  Round next_round(const NodeState& state, Round round, Round end) const {
+    return next_round_of(state.self, state.seed, round, end, state.nodes, rule_.participants);
   }
 
   // A worker's state, which stays as it is from `round` to the beginning of its next one.
   void keep(NodeState& state, Round round, std::vector<Effect>& out) {
     if (keeps_checkpoints(state)) {
-      checkpoint(*this, state, round - 1, {round, next_round(state, round)}, out);
+      checkpoint(*this, state, round - 1, {round, next_round(state, round, state.rounds)}, out);
     }
   }
 
