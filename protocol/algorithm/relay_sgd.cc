@@ -64,25 +64,24 @@ class RelaySgd final : public LockstepGossip {
       archive.number("models." + std::to_string(i), heard_[i].models);
       heard_[i].sum = wire;
     }
+    count_models();
     persist_absent(archive);
   }
 
  private:
-  Heard& heard_of(NodeId peer) {
-    return heard_[static_cast<size_t>(std::ranges::lower_bound(peers_, peer) - peers_.begin())];
+  size_t place_of(NodeId peer) const {
+    return static_cast<size_t>(std::ranges::lower_bound(peers_, peer) - peers_.begin());
   }
-  const Heard& heard_of(NodeId peer) const { return const_cast<RelaySgd&>(*this).heard_of(peer); }
 
-  double models() const {  // that S is of
-    double models = 0;
-    for (const Heard& heard : heard_) models += heard.models;
-    return models;
+  void count_models() {
+    models_ = 0;
+    for (const Heard& heard : heard_) models_ += heard.models;
   }
 
   bool encode_for(NodeState& state, const SharedBuffer& v, NodeId peer,
                   SharedBuffer& wire) override {
     if (!sum_) return encode_vector(state, v, wire);  // nothing has been heard: of itself alone
-    const Heard& heard = heard_of(peer);
+    const Heard& heard = heard_[place_of(peer)];
     terms_.clear();
     terms_.push_back({1.0f, sum_.floats()});
     // In this order a leaf sends v itself, to the bit.
@@ -93,7 +92,9 @@ class RelaySgd final : public LockstepGossip {
     return encode_vector(state, std::move(relayed).freeze(), wire);
   }
 
-  double scalar_for(NodeId peer) const override { return models() - heard_of(peer).models + 1; }
+  double scalar_for(NodeId peer) const override {
+    return models_ - heard_[place_of(peer)].models + 1;
+  }
 
   Status check_message(const NodeState& state, Message& message) const override {
     const double models = message.scalar;
@@ -104,11 +105,11 @@ class RelaySgd final : public LockstepGossip {
   SharedBuffer combine(NodeState& state, const Exchange& exchange) override {
     for (Heard& heard : heard_) heard = {};
     for (const Message& message : exchange.vectors[0].messages) {
-      heard_of(message.from) = {message.payload, message.scalar};
+      heard_[place_of(message.from)] = {message.payload, message.scalar};
     }
     add_up(state);
     if (!sum_) return exchange.computed;
-    const float share = 1.0f / static_cast<float>(1 + models());
+    const float share = 1.0f / static_cast<float>(1 + models_);
     const Term parts[] = {{share, exchange.computed.floats()}, {share, sum_.floats()}};
     Buffer next = state.pool->acquire_floats(state.dimension);
     weighted_sum(*state.codec, parts, next.floats(), *state.pool);
@@ -117,6 +118,7 @@ class RelaySgd final : public LockstepGossip {
 
   // S of what has been heard.
   void add_up(const NodeState& state) {
+    count_models();
     terms_.clear();
     for (size_t i = 0; i < heard_.size(); ++i) {
       if (heard_[i].sum) terms_.push_back({1.0f, {}, &heard_[i].sum, peers_[i]});
@@ -130,7 +132,7 @@ class RelaySgd final : public LockstepGossip {
 
   void forget(const NodeState& state, NodeId peer) override {
     if (!std::ranges::binary_search(peers_, peer)) return;  // of the graph, and not of the tree
-    heard_of(peer) = {};
+    heard_[place_of(peer)] = {};
     add_up(state);
   }
 
@@ -140,6 +142,7 @@ class RelaySgd final : public LockstepGossip {
   Pool* pool_;
   std::vector<NodeId> peers_;  // in the tree, sorted
   SharedBuffer sum_;           // S; empty where nothing has been heard
+  double models_ = 0;          // that S is of
   std::vector<Heard> heard_;   // by peer
   std::vector<Term> terms_;    // scratch, kept for its capacity
 };
