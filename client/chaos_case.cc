@@ -11,6 +11,7 @@
 #include "daemon/job.h"
 #include "daemon/sim/chaos/draw.h"
 #include "daemon/sim/chaos/hunt.h"
+#include "daemon/sim/chaos/swarm_hunt.h"
 #include "topology/error.h"
 
 namespace kith {
@@ -57,11 +58,24 @@ class Case {
   Case(const ChaosOptions& options, uint64_t seed, bool tell)
       : options_(options), seed_(seed), tell_(tell) {}
 
+  // What is drawn is a job, and a swarm beside it; a job that is given has none of its own.
   ChaosOutcome run() {
+    ChaosOutcome outcome = run_job();
+    if (!options_.job.empty() || outcome.code != kDone) return outcome;
+    chaos::DrawnSwarm drawn = chaos::draw_swarm(seed_);
+    if (tell_) tell_swarm(drawn);
+    chaos::SwarmHunt hunt(std::move(drawn));
+    const Finding finding = hunt.chase(twice_);
+    const std::string of_job = finding.kind == Finding::Kind::kNone ? outcome.what + "; " : "";
+    return conclude({finding.kind, of_job + "the swarm " + finding.what},
+                    outcome.events + hunt.events());
+  }
+
+ private:
+  ChaosOutcome run_job() {
     const std::unique_ptr<Prey> prey = options_.job.empty() ? draw() : given();
-    ChaosOutcome outcome;
     if (prey->hunt.sound().kind != Finding::Kind::kNone) {
-      return conclude(prey->hunt.sound(), *prey);
+      return conclude(prey->hunt.sound(), prey->hunt.events());
     }
     const std::vector<Fault> faults = faults_of(*prey);
     const std::string list = render_faults(faults);
@@ -71,10 +85,10 @@ class Case {
       write_file(std::filesystem::path(options_.out) / "faults", list);
     }
     twice_ = seed_ % kTwice == 0;
-    return conclude(prey->hunt.chase(faults, twice_), *prey);
+    const Finding finding = prey->hunt.chase(faults, twice_);
+    return conclude(finding, prey->hunt.events());
   }
 
- private:
   std::unique_ptr<Prey> draw() {
     std::unique_ptr<Prey> prey;
     for (uint32_t attempt = 0; attempt < kAttempts; ++attempt) {
@@ -115,14 +129,22 @@ class Case {
     return parse_faults(read_file(options_.faults), prey.nodes, options_.faults);
   }
 
-  ChaosOutcome conclude(const Finding& finding, const Prey& prey) const {
+  static void tell_swarm(const chaos::DrawnSwarm& swarm) {
+    std::printf("# a swarm of %u; all are told of %u; s to the line:", swarm.nodes(),
+                index_of(swarm.settings.first_host));
+    for (const Duration distance : swarm.settings.distance) std::printf(" %.4f", seconds(distance));
+    std::printf("\n%s\n", render_faults(swarm.faults).c_str());
+    std::fflush(stdout);
+  }
+
+  ChaosOutcome conclude(const Finding& finding, uint64_t events) const {
     const bool good = finding.kind == Finding::Kind::kNone;
     const bool stuck = finding.kind == Finding::Kind::kNoProgress;
     return {.code = good    ? kDone
                     : stuck ? kNoProgress
                             : kWrongResult,
             .what = finding.what,
-            .events = prey.hunt.events(),
+            .events = events,
             .twice = twice_};
   }
 

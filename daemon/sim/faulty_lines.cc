@@ -1,7 +1,5 @@
 #include "daemon/sim/faulty_lines.h"
 
-#include "daemon/sim/damage.h"
-
 namespace kith {
 
 namespace {
@@ -9,21 +7,21 @@ namespace {
 constexpr uint64_t kFaults = 1;
 }  // namespace
 
-FaultyLines::FaultyLines(const FaultState& state, uint32_t nodes, uint64_t seed, Pool& pool)
-    : state_(state), pool_(pool) {
+FaultyLines::FaultyLines(const FaultState& state, uint32_t nodes, uint64_t seed) : state_(state) {
   for (uint32_t i = 0; i < nodes; ++i) {
     rngs_.emplace_back(seed, NodeId{i}, Purpose::kLinkLoss, kFaults);
   }
 }
 
-FaultyLines::Passage FaultyLines::pass(const Message& message, Time at) {
+FaultyLines::Passage FaultyLines::pass(NodeId from, NodeId to, Time at,
+                                       const std::function<Status(Rng&)>& damage) {
   Passage passage;
-  if (state_.cut(message.from, message.to)) return passage;
-  const FaultState::Machine& sender = state_.of(message.from);
-  Rng& rng = rngs_[index_of(message.from)];
+  if (state_.cut(from, to)) return passage;
+  const FaultState::Machine& sender = state_.of(from);
+  Rng& rng = rngs_[index_of(from)];
   if (sender.loses > 0 && rng.uniform() < sender.loses) return passage;
   if (sender.damages > 0 && rng.uniform() < sender.damages) {
-    passage.refused = damage(message, rng, pool_);
+    passage.refused = damage(rng);
     return passage;
   }
   const auto late = [&] {

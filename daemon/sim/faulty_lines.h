@@ -2,20 +2,20 @@
 // draws for each sender.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
 #include "daemon/sim/faults.h"
-#include "protocol/buffer.h"
-#include "protocol/event.h"
+#include "protocol/status.h"
 #include "topology/rng.h"
 
 namespace kith {
 
 class FaultyLines {
  public:
-  // Pool and state outlive it.
-  FaultyLines(const FaultState& state, uint32_t nodes, uint64_t seed, Pool& pool);
+  // The state outlives it.
+  FaultyLines(const FaultState& state, uint32_t nodes, uint64_t seed);
 
   struct Passage {
     std::optional<Time> arrives;  // nothing = it does not
@@ -23,15 +23,15 @@ class FaultyLines {
     Status refused;               // it arrives, and this is what its receiver finds
   };
 
-  // Of a message that would arrive at `at`.
-  Passage pass(const Message& message, Time at);
+  // Of a message that would arrive at `at`. `damage`: what its receiver finds where it is damaged,
+  // drawn from the sender's stream; never ok().
+  Passage pass(NodeId from, NodeId to, Time at, const std::function<Status(Rng&)>& damage);
 
   // Messages that came twice, so far.
   uint64_t doubled() const { return doubled_; }
 
  private:
   const FaultState& state_;
-  Pool& pool_;
   std::vector<Rng> rngs_;  // by sender
   uint64_t doubled_ = 0;
 };

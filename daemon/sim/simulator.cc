@@ -7,6 +7,7 @@
 #include "daemon/job_timing.h"
 #include "daemon/plan.h"
 #include "daemon/sim/collector.h"
+#include "daemon/sim/damage.h"
 #include "daemon/sim/disks.h"
 #include "daemon/sim/event_queue.h"
 #include "daemon/sim/faulty_lines.h"
@@ -60,7 +61,7 @@ class Simulator final : public Body {
         timing_(make_timing(plan.job.delays)),
         coding_(plan.job.delays.encode, plan.job.delays.decode),
         faults_(plan.nodes),
-        lines_(faults_, settings.faults.empty() ? 0 : plan.nodes, plan.job.seed, pool_),
+        lines_(faults_, settings.faults.empty() ? 0 : plan.nodes, plan.job.seed),
         disks_(plan.nodes, settings.faults.empty() ? 0 : plan.rounds_apart()),
         sleepers_(settings.faults.empty() ? 0 : plan.nodes),
         free_at_(plan.nodes),
@@ -249,7 +250,8 @@ class Simulator final : public Body {
 
   void pass(Message&& message, Time at) {
     const NodeId to = message.to;
-    const FaultyLines::Passage passage = lines_.pass(message, at);
+    const FaultyLines::Passage passage =
+        lines_.pass(message.from, to, at, [&](Rng& rng) { return damage(message, rng, pool_); });
     if (!passage.refused.ok() && !faults_.down(to)) nodes_[index_of(to)].refuse(passage.refused);
     if (passage.again) queue_.push(*passage.again, to, Received{message});
     if (passage.arrives) queue_.push(*passage.arrives, to, Received{std::move(message)});

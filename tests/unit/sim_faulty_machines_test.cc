@@ -45,11 +45,15 @@ TEST(Damage, IsRefusedForWhatItIs) {
 TEST(FaultyLines, DoToTheSendersMessagesWhatIsSaid) {
   Pool pool;
   FaultState state(2);
-  FaultyLines lines(state, 2, 5, pool);
+  FaultyLines lines(state, 2, 5);
   const Time when(std::chrono::seconds(3));
+  const Message message = message_of(pool, 40);
+  const auto spoil = [&](Rng& rng) { return damage(message, rng, pool); };
   const auto share = [&](auto happens) {
     int count = 0;
-    for (int i = 0; i < 4000; ++i) count += happens(lines.pass(message_of(pool, 40), when)) ? 1 : 0;
+    for (int i = 0; i < 4000; ++i) {
+      count += happens(lines.pass(message.from, message.to, when, spoil)) ? 1 : 0;
+    }
     return count / 4000.0;
   };
   using Passage = FaultyLines::Passage;
