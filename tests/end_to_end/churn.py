@@ -25,6 +25,7 @@ KINDS = {
     "MATCHA": ("torus", '[algorithm]\nkind = "matcha"\n'),
     "push-sum": ("static-exponential", '[algorithm]\nkind = "sgp"\n'),
     "AD-PSGD": ("torus", '[algorithm]\nkind = "ad-psgd"\n'),
+    "RelaySGD": ("torus", '[algorithm]\nkind = "relay-sgd"\n'),
     "one model in the end": ("one-peer-exponential", "[consensus]\ntolerance = 0.001\n"),
 }
 
